@@ -1,0 +1,40 @@
+/*
+ * proto/check.h: our own check of every field that a peer can send, after unpacking [P]. Pure.
+ *
+ * Each returns ERROR_NONE or the code to refuse with, and then names the field in *field (a static
+ * string such as "header.readers"). What depends on the directory, on time or on a case is not checked here.
+ */
+#ifndef PROTO_CHECK_H
+#define PROTO_CHECK_H
+
+#include "base/error.h"
+#include "base/id.h"
+#include "brug/v1/content.pb-c.h"
+#include "brug/v1/wire.pb-c.h"
+
+struct slice check_slice(ProtobufCBinaryData b);
+/* 16 bytes, not all zero: ERROR_ID_MALFORMED. */
+enum error check_id(ProtobufCBinaryData b, struct id *out) MUST_CHECK;
+
+/* A frame from a client: one oneof member, ids, enums, lengths and counts of all but the header.
+ * FRAME_MALFORMED and CREDIT_EXCEEDED close the connection; all other codes refuse the request. */
+enum error check_client_frame(const Brug__V1__ClientFrame *f, const char **field) MUST_CHECK;
+
+/*
+ * A header: its version (UPDATE_SENDER), ids (ID_MALFORMED; the message id v4 or v7), enums in their
+ * closed lists (CODE_UNKNOWN; an unknown or relay-made kind: UPDATE_RELAY), readers and copies strictly
+ * ascending and within LIMIT_READERS / LIMIT_COPIES (TOO_MANY_READERS), the tags' digest against the
+ * envelope, no bytes but ids and digests anywhere (so that no free text can hide), which codes the kind
+ * needs (CODE_MISSING) and may carry (FIELD_NOT_ALLOWED): one table, kind x field.
+ */
+enum error check_header(const Brug__V1__Header *h, struct slice tags, const char **field) MUST_CHECK;
+
+/* The same for a frame, a directory page or content that a client received: every id, length, enum, count and text. */
+enum error check_server_frame(const Brug__V1__ServerFrame *f, const char **field) MUST_CHECK;
+/* A header that a client received: as check_header, but an unknown kind is allowed (shown as "update") and relay-made kinds too. */
+enum error check_received_header(const Brug__V1__Header *h, struct slice tags, const char **field) MUST_CHECK;
+enum error check_binding(const Brug__V1__Binding *b, const char **field) MUST_CHECK;
+enum error check_roster(const Brug__V1__Roster *r, const char **field) MUST_CHECK;
+enum error check_content(const Brug__V1__Content *c, const char **field) MUST_CHECK;
+
+#endif

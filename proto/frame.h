@@ -1,0 +1,39 @@
+/*
+ * proto/frame.h: the varint-delimited form, and decoding within a budget.
+ *
+ * Happy path: frame_next() cuts one frame from received bytes; frame_decode() unpacks it into an arena
+ * and checks every field (proto/check.h); the message lives until the arena is reset.
+ * Failures: FRAME_TOO_LARGE, FRAME_MALFORMED, FRAME_TOO_COMPLEX, each final for the connection.
+ * Unknown fields are dropped within the arena's budget and are never passed on.
+ */
+#ifndef PROTO_FRAME_H
+#define PROTO_FRAME_H
+
+#include "base/buf.h"
+#include "proto/arena.h"
+#include <protobuf-c/protobuf-c.h>
+
+/*
+ * Cuts the first frame of *in. On ERROR_NONE: *complete says whether a whole frame was there; if so
+ * *frame borrows its payload and *in was advanced past it; if not, *in is unchanged and *wanted is
+ * the number of bytes in all (prefix included) that the frame needs, or 0 while the prefix itself is incomplete.
+ * ERROR_FRAME_TOO_LARGE as soon as the prefix shows it (also for a prefix that is not a varint of at
+ * most 5 bytes or not minimal: ERROR_FRAME_MALFORMED). An empty frame is malformed.
+ */
+enum error frame_next(struct slice *in, size_t frame_bytes_max, struct slice *frame, bool *complete,
+                      size_t *wanted) MUST_CHECK;
+
+/*
+ * Unpacks into the arena (reset by the caller beforehand) within 2 x len + LIMIT_ARENA_EXTRA_BYTES.
+ * The result lives until arena_reset. Checks nothing of the fields (see proto/check.h); unknown fields
+ * are removed. ERROR_FRAME_MALFORMED, ERROR_FRAME_TOO_COMPLEX.
+ */
+enum error frame_decode(struct arena *a, const ProtobufCMessageDescriptor *type, struct slice bytes,
+                        ProtobufCMessage **out) MUST_CHECK;
+
+/* Appends length and message. ERROR_BOUND, ERROR_NO_MEMORY. */
+enum error frame_append(struct buf *out, const ProtobufCMessage *message) MUST_CHECK;
+/* Appends the message without a length. */
+enum error frame_append_bare(struct buf *out, const ProtobufCMessage *message) MUST_CHECK;
+
+#endif

@@ -1,0 +1,41 @@
+/* proto/limits.h: the limits of the wire [P]. Settings may lower some of them, never raise them. */
+#ifndef PROTO_LIMITS_H
+#define PROTO_LIMITS_H
+
+#define LIMIT_PROTOCOL 1u
+#define LIMIT_PROFILE 1u
+
+#define LIMIT_FRAME_BYTES_BEFORE_WELCOME 4096u
+#define LIMIT_HELLO_MS 5000
+#define LIMIT_MESSAGE_BYTES_DEFAULT (8u << 20) /* of a serialised Envelope */
+#define LIMIT_MESSAGE_BYTES_MAX (32u << 20)
+#define LIMIT_FRAME_OVERHEAD_BYTES 1024u /* a frame may exceed its message by so much */
+#define LIMIT_HEADER_BYTES 16384u
+#define LIMIT_TAGS_BYTES 1024u
+#define LIMIT_READERS 128u /* endpoints of both organisations together */
+#define LIMIT_COPIES 16u
+#define LIMIT_MOMENTS 8u
+#define LIMIT_SOFTWARE_BYTES 64u
+#define LIMIT_NAME_BYTES 200u /* names of people and organisations, areas */
+#define LIMIT_CARD_TEXT_BYTES 4000u
+#define LIMIT_CERTIFICATE_BYTES 8192u
+#define LIMIT_INTERMEDIATES 4u
+#define LIMIT_COUNTERSIGNATURES 16u
+#define LIMIT_BINDING_BYTES 1024u
+#define LIMIT_SIGNATURE_BYTES 512u
+#define LIMIT_DIRECTORY_ORGANISATIONS 64u /* asked for by id in one request */
+#define LIMIT_DIRECTORY_PAGE_BYTES (256u << 10)
+#define LIMIT_REQUESTS_UNANSWERED 1024u
+#define LIMIT_CREDIT_MESSAGES 10000u
+#define LIMIT_CREDIT_BYTES (64ull << 20)
+#define LIMIT_CLOCK_AHEAD_MS (10 * 60 * 1000)
+#define LIMIT_KNOWN_ID_MS (48ll * 3600 * 1000) /* how far back ids are in memory at start */
+#define LIMIT_ARENA_EXTRA_BYTES (64u << 10)    /* a frame may cost 2 x its length + this to decode */
+/* Sealed part, client side */
+#define LIMIT_CONTENT_BYTES LIMIT_MESSAGE_BYTES_MAX
+#define LIMIT_ATTACHMENTS 16u
+#define LIMIT_LETTER_TEXT_BYTES (1u << 20)
+/* Admin socket */
+#define LIMIT_ADMIN_FRAME_BYTES (1u << 20)
+
+#endif
