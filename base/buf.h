@@ -46,7 +46,8 @@ void buf_fini_secret(struct buf *b); /* wipes before it frees */
 void buf_clear(struct buf *b);       /* keeps the memory */
 struct slice buf_slice(const struct buf *b);
 
-/* ERROR_BOUND over len_max, ERROR_NO_MEMORY; on failure nothing changed. */
+/* ERROR_BOUND over len_max, ERROR_NO_MEMORY; on failure nothing changed. What is appended may not lie
+ * inside b, whose memory moves. */
 enum error buf_append(struct buf *b, const void *data, size_t len) MUST_CHECK;
 enum error buf_append_slice(struct buf *b, struct slice s) MUST_CHECK;
 enum error buf_append_u8(struct buf *b, uint8_t v) MUST_CHECK;
@@ -58,7 +59,8 @@ enum error buf_extend(struct buf *b, size_t len, uint8_t **out) MUST_CHECK;
 /* Drops bytes from the front (memmove); len <= b->len is asserted. */
 void buf_consume(struct buf *b, size_t len);
 
-/* Reads a whole file of at most len_max bytes. ERROR_NOT_FOUND, ERROR_PERMISSION, ERROR_BOUND, ERROR_IO. */
+/* Appends a whole file, or nothing: more than what is left under len_max is ERROR_BOUND. Others:
+ * ERROR_NOT_FOUND, ERROR_PERMISSION, ERROR_NO_MEMORY, ERROR_IO. */
 enum error buf_read_file(struct buf *b, const char *path) MUST_CHECK;
 
 #endif

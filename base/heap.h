@@ -21,8 +21,9 @@ struct heap {
 void heap_init(struct heap *h);
 void heap_fini(struct heap *h);
 void heap_node_init(struct heap_node *n);
-enum error heap_insert(struct heap *h, struct heap_node *n, int64_t due_ms) MUST_CHECK; /* NO_MEMORY */
-void heap_remove(struct heap *h, struct heap_node *n);                                  /* no-op when out */
-struct heap_node *heap_first(const struct heap *h);                                     /* NULL when empty */
+/* The node must be out (asserted). ERROR_NO_MEMORY. */
+enum error heap_insert(struct heap *h, struct heap_node *n, int64_t due_ms) MUST_CHECK;
+void heap_remove(struct heap *h, struct heap_node *n); /* does nothing when it is out */
+struct heap_node *heap_first(const struct heap *h);    /* NULL when empty */
 
 #endif

@@ -23,15 +23,24 @@ static inline void list_insert_between(struct list *e, struct list *before, stru
     before->next = e;
     after->prev = e;
 }
-static inline void list_append(struct list *l, struct list *e) { list_insert_between(e, l->prev, l); }
-static inline void list_prepend(struct list *l, struct list *e) { list_insert_between(e, l, l->next); }
+static inline void list_append(struct list *l, struct list *e)
+{
+    list_insert_between(e, l->prev, l);
+}
+static inline void list_prepend(struct list *l, struct list *e)
+{
+    list_insert_between(e, l, l->next);
+}
 static inline void list_unlink(struct list *e)
 {
     e->prev->next = e->next;
     e->next->prev = e->prev;
     list_init(e);
 }
-static inline struct list *list_first(const struct list *l) { return list_is_empty(l) ? NULL : l->next; }
+static inline struct list *list_first(const struct list *l)
+{
+    return list_is_empty(l) ? NULL : l->next;
+}
 
 /* Safe against unlinking e in the body. */
 #define list_for_each(e, next_, l) \

@@ -27,11 +27,15 @@ void map_fini(struct map *m); /* frees the table; entries are the caller's */
 struct map_node *map_find(const struct map *m, const void *key, size_t key_len);
 /* The key must not be present (asserted). ERROR_NO_MEMORY only when the table cannot make its first
  * buckets; a failed growth only makes the map slower. */
-enum error map_insert(struct map *m, struct map_node *n, const void *key, size_t key_len) MUST_CHECK;
+enum error map_insert(struct map *m, struct map_node *n, const void *key, size_t key_len)
+    MUST_CHECK;
 void map_remove(struct map *m, struct map_node *n); /* must be present (asserted) */
 
-/* Any order; start with NULL, ends with NULL; the returned node may be removed before the next call
- * only through map_remove_next-free use: fetch the successor first. */
+/* Walks all entries in no particular order: NULL gives the first, the last gives NULL. To remove
+ * entries on the way, fetch the successor of a node before removing it; insert none. */
 struct map_node *map_next(const struct map *m, const struct map_node *n);
+
+/* The hash itself, for tests of it. */
+uint64_t map_hash(const uint64_t seed[2], const void *key, size_t key_len);
 
 #endif

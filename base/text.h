@@ -4,13 +4,18 @@
 
 #include "base/buf.h"
 
-/* Well-formed UTF-8, no NUL, no C0/C1 control characters (with `lines` also allowed: \n, \r and \t), no bidirectional overrides. */
+/* Well-formed UTF-8, no NUL, no C0/C1 control characters (with `lines` also allowed: \n, \r and \t),
+ * no bidirectional overrides. */
 bool text_is_clean(struct slice s, bool lines);
-/* Nine digits that pass the eleven-test of the BSN, alone or inside other text; see domain.md. */
+/* Exactly nine digits in a row, alone or inside other text, that pass the BSN's eleven-test (weights
+ * 9, 8, ... 2, -1); also when written in groups with a single space or dot between them. */
 bool text_has_bsn(struct slice s);
 /* Lower-case hex; out needs 2*len+1 bytes; returns out. */
 char *text_hex(struct slice s, char *out);
-enum error text_from_hex(struct buf *out, const char *hex) MUST_CHECK; /* ERROR_BOUND, ERROR_USAGE */
+/* 0 to 15, or -1 for what is no hex digit. */
+int text_hex_value(char digit);
+/* ERROR_BOUND, ERROR_USAGE. */
+enum error text_from_hex(struct buf *out, const char *hex) MUST_CHECK;
 /* RFC 4648 base64 in lines of 64 characters, and back (white space is skipped). ERROR_USAGE. */
 enum error text_base64(struct buf *out, struct slice s) MUST_CHECK;
 enum error text_from_base64(struct buf *out, struct slice s) MUST_CHECK;
@@ -20,7 +25,10 @@ enum error text_from_base64(struct buf *out, struct slice s) MUST_CHECK;
  */
 enum error text_armour(struct buf *out, const char *label, struct slice s) MUST_CHECK;
 enum error text_from_armour(struct buf *out, const char *label, struct slice s) MUST_CHECK;
-/* Crockford base32 of the first `digits` * 5 bits, in groups of four joined by '-': for codes compared by telephone. */
+/* Crockford base32 of the first `digits` * 5 bits, in groups of four joined by '-': for codes compared
+ * by telephone. ERROR_BOUND, also when s is too short. */
 enum error text_spoken(struct buf *out, struct slice s, unsigned digits) MUST_CHECK;
+/* One such digit; bits beyond the end of s count as zero. */
+char text_spoken_digit(struct slice s, unsigned position);
 
 #endif
