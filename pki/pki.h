@@ -18,20 +18,29 @@ enum error key_generate(EVP_PKEY **out) MUST_CHECK;
 enum error key_write_file(EVP_PKEY *key, const char *path) MUST_CHECK;
 enum error key_read_file(EVP_PKEY **out, const char *path) MUST_CHECK;
 enum error key_public_der(EVP_PKEY *key, struct buf *out) MUST_CHECK; /* SubjectPublicKeyInfo */
-enum error key_from_public_der(EVP_PKEY **out, struct slice der) MUST_CHECK; /* ERROR_TLS_WEAK unless P-256 */
+enum error key_from_public_der(EVP_PKEY **out, struct slice der)
+    MUST_CHECK; /* ERROR_TLS_WEAK unless P-256 */
 /* ECDSA with SHA-256 over "label" 0x00 bytes; signature in DER. Verify: ERROR_BAD_SIGNATURE. */
-enum error key_sign(EVP_PKEY *key, const char *label, struct slice bytes, struct buf *signature) MUST_CHECK;
-enum error key_verify(EVP_PKEY *key, const char *label, struct slice bytes, struct slice signature) MUST_CHECK;
+enum error key_sign(EVP_PKEY *key, const char *label, struct slice bytes, struct buf *signature)
+    MUST_CHECK;
+enum error key_verify(EVP_PKEY *key, const char *label, struct slice bytes, struct slice signature)
+    MUST_CHECK;
 #define KEY_LABEL_BINDING "brug/1 binding"
 #define KEY_LABEL_COUNTERSIGNATURE "brug/1 countersignature"
 
 /* ---- certificates ---- */
-enum certificate_use { CERTIFICATE_RELAY, CERTIFICATE_IDENTITY, CERTIFICATE_SEALING, CERTIFICATE_ANCHOR };
+enum certificate_use {
+    CERTIFICATE_RELAY,
+    CERTIFICATE_IDENTITY,
+    CERTIFICATE_SEALING,
+    CERTIFICATE_ANCHOR
+};
 
 enum error certificate_from_der(X509 **out, struct slice der) MUST_CHECK; /* no bytes after it */
 enum error certificate_to_der(X509 *c, struct buf *out) MUST_CHECK;
 /* All certificates of a PEM file, in order, as DER; at most `max`. ERROR_CONFIG when there is none. */
-enum error certificates_read_file(const char *path, struct buf *ders, size_t max, size_t *n) MUST_CHECK;
+enum error certificates_read_file(const char *path, struct buf *ders, size_t max, size_t *n)
+    MUST_CHECK;
 struct digest certificate_digest(X509 *c);     /* SHA-256 of its DER */
 struct digest certificate_key_digest(X509 *c); /* SHA-256 of its SubjectPublicKeyInfo */
 
@@ -45,11 +54,15 @@ struct certificate_identity {
 enum error certificate_identity(X509 *c, struct certificate_identity *out) MUST_CHECK;
 
 /* Request for a certificate: PKCS#10 with subject O/CN and the SAN URI, signed with the key; and what it asks for. */
-enum error request_make(EVP_PKEY *key, const struct certificate_identity *who, struct buf *der) MUST_CHECK;
-enum error request_public_der(struct slice request_der, struct buf *out) MUST_CHECK; /* verifies the self-signature */
+enum error request_make(EVP_PKEY *key, const struct certificate_identity *who, struct buf *der)
+    MUST_CHECK;
+enum error request_public_der(struct slice request_der, struct buf *out)
+    MUST_CHECK; /* verifies the self-signature */
 
 /* ---- trust: anchors, revocation lists, chains ---- */
-struct trust; /* anchors with CRLs; immutable while verifying; reload by making a new one and swapping */
+struct
+    /* anchors with CRLs; immutable while verifying; reload by making a new one and swapping */
+    trust;
 
 struct trust *trust_new(void);
 void trust_free(struct trust *t);
@@ -57,14 +70,15 @@ enum error trust_add_anchor(struct trust *t, struct slice der) MUST_CHECK;
 /* A CRL must be signed by an anchor (or by an intermediate seen later in a chain). A newer one replaces an older one of the
  * same issuer; an older one is ignored and reported as ERROR_EXISTS. */
 enum error trust_add_crl(struct trust *t, struct slice der) MUST_CHECK;
-void trust_set_crl_required(struct trust *t, bool required); /* default true: without a CRL in force, TLS_CRL_STALE */
+void trust_set_crl_required(
+    struct trust *t, bool required); /* default true: without a CRL in force, TLS_CRL_STALE */
 /*
  * Verifies chain, validity at now_ms, revocation of every certificate in it, key use, key and signature
  * strength (EC P-256/P-384 or RSA >= 3072; SHA-256 and up), path length, no wildcard. *anchor is the digest of the anchor reached.
  * TLS_UNKNOWN_CA, TLS_EXPIRED, TLS_REVOKED, TLS_WRONG_USE, TLS_CRL_STALE, TLS_WEAK.
  */
-enum error trust_verify(struct trust *t, X509 *leaf, STACK_OF(X509) *intermediates, enum certificate_use use,
-                        int64_t now_ms, struct digest *anchor) MUST_CHECK;
+enum error trust_verify(struct trust *t, X509 *leaf, STACK_OF(X509) *intermediates,
+                        enum certificate_use use, int64_t now_ms, struct digest *anchor) MUST_CHECK;
 
 /* ---- bindings (design §3); `binding` is the exact serialised brug.v1.Binding ---- */
 /* Same as key_sign/key_verify with their labels; the countersignature is over SHA-256(binding). */

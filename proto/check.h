@@ -27,12 +27,14 @@ enum error check_client_frame(const Brug__V1__ClientFrame *f, const char **field
  * envelope, no bytes but ids and digests anywhere (so that no free text can hide), which codes the kind
  * needs (CODE_MISSING) and may carry (FIELD_NOT_ALLOWED): one table, kind x field.
  */
-enum error check_header(const Brug__V1__Header *h, struct slice tags, const char **field) MUST_CHECK;
+enum error check_header(const Brug__V1__Header *h, struct slice tags, const char **field)
+    MUST_CHECK;
 
 /* The same for a frame, a directory page or content that a client received: every id, length, enum, count and text. */
 enum error check_server_frame(const Brug__V1__ServerFrame *f, const char **field) MUST_CHECK;
 /* A header that a client received: as check_header, but an unknown kind is allowed (shown as "update") and relay-made kinds too. */
-enum error check_received_header(const Brug__V1__Header *h, struct slice tags, const char **field) MUST_CHECK;
+enum error check_received_header(const Brug__V1__Header *h, struct slice tags, const char **field)
+    MUST_CHECK;
 enum error check_binding(const Brug__V1__Binding *b, const char **field) MUST_CHECK;
 enum error check_roster(const Brug__V1__Roster *r, const char **field) MUST_CHECK;
 enum error check_content(const Brug__V1__Content *c, const char **field) MUST_CHECK;

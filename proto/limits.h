@@ -30,7 +30,7 @@
 #define LIMIT_CREDIT_BYTES (64ull << 20)
 #define LIMIT_CLOCK_AHEAD_MS (10 * 60 * 1000)
 #define LIMIT_KNOWN_ID_MS (48ll * 3600 * 1000) /* how far back ids are in memory at start */
-#define LIMIT_ARENA_EXTRA_BYTES (64u << 10)    /* a frame may cost 2 x its length + this to decode */
+#define LIMIT_ARENA_EXTRA_BYTES (64u << 10) /* a frame may cost 2 x its length + this to decode */
 /* Sealed part, client side */
 #define LIMIT_CONTENT_BYTES LIMIT_MESSAGE_BYTES_MAX
 #define LIMIT_ATTACHMENTS 16u

@@ -23,14 +23,15 @@ enum language { LANGUAGE_DUTCH, LANGUAGE_ENGLISH };
 
 struct code_row {
     enum code_list list;
-    int number;          /* the wire's */
-    const char *word;    /* what a user types and --json prints: "parenting", lower case with '-' */
-    const char *dutch;   /* texts.md */
+    int number;        /* the wire's */
+    const char *word;  /* what a user types and --json prints: "parenting", lower case with '-' */
+    const char *dutch; /* texts.md */
     const char *english;
 };
 
-const struct code_row *codes_find(enum code_list list, int number);           /* NULL when unknown */
-const struct code_row *codes_find_word(enum code_list list, const char *word); /* NULL when unknown */
+const struct code_row *codes_find(enum code_list list, int number); /* NULL when unknown */
+const struct code_row *codes_find_word(enum code_list list,
+                                       const char *word); /* NULL when unknown */
 const char *codes_text(enum code_list list, int number, enum language language); /* never NULL */
 /* The rows of one list in order; for --help and for choosing. */
 const struct code_row *codes_rows(enum code_list list, size_t *n);
