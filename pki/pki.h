@@ -18,8 +18,8 @@ enum error key_generate(EVP_PKEY **out) MUST_CHECK;
 enum error key_write_file(EVP_PKEY *key, const char *path) MUST_CHECK;
 enum error key_read_file(EVP_PKEY **out, const char *path) MUST_CHECK;
 enum error key_public_der(EVP_PKEY *key, struct buf *out) MUST_CHECK; /* SubjectPublicKeyInfo */
-enum error key_from_public_der(EVP_PKEY **out, struct slice der)
-    MUST_CHECK; /* ERROR_TLS_WEAK unless P-256 */
+/* ERROR_TLS_WEAK unless P-256 */
+enum error key_from_public_der(EVP_PKEY **out, struct slice der) MUST_CHECK;
 /* ECDSA with SHA-256 over "label" 0x00 bytes; signature in DER. Verify: ERROR_BAD_SIGNATURE. */
 enum error key_sign(EVP_PKEY *key, const char *label, struct slice bytes, struct buf *signature)
     MUST_CHECK;
@@ -56,13 +56,12 @@ enum error certificate_identity(X509 *c, struct certificate_identity *out) MUST_
 /* Request for a certificate: PKCS#10 with subject O/CN and the SAN URI, signed with the key; and what it asks for. */
 enum error request_make(EVP_PKEY *key, const struct certificate_identity *who, struct buf *der)
     MUST_CHECK;
-enum error request_public_der(struct slice request_der, struct buf *out)
-    MUST_CHECK; /* verifies the self-signature */
+/* verifies the self-signature */
+enum error request_public_der(struct slice request_der, struct buf *out) MUST_CHECK;
 
 /* ---- trust: anchors, revocation lists, chains ---- */
-struct
-    /* anchors with CRLs; immutable while verifying; reload by making a new one and swapping */
-    trust;
+/* anchors with CRLs; immutable while verifying; reload by making a new one and swapping */
+struct trust;
 
 struct trust *trust_new(void);
 void trust_free(struct trust *t);
@@ -70,8 +69,8 @@ enum error trust_add_anchor(struct trust *t, struct slice der) MUST_CHECK;
 /* A CRL must be signed by an anchor (or by an intermediate seen later in a chain). A newer one replaces an older one of the
  * same issuer; an older one is ignored and reported as ERROR_EXISTS. */
 enum error trust_add_crl(struct trust *t, struct slice der) MUST_CHECK;
-void trust_set_crl_required(
-    struct trust *t, bool required); /* default true: without a CRL in force, TLS_CRL_STALE */
+/* default true: without a CRL in force, TLS_CRL_STALE */
+void trust_set_crl_required(struct trust *t, bool required);
 /*
  * Verifies chain, validity at now_ms, revocation of every certificate in it, key use, key and signature
  * strength (EC P-256/P-384 or RSA >= 3072; SHA-256 and up), path length, no wildcard. *anchor is the digest of the anchor reached.

@@ -14,8 +14,8 @@ struct arena *arena_new(void); /* NULL when out of memory */
 void arena_free(struct arena *a);
 /* Empties it and sets how many bytes may be allocated until the next reset. */
 void arena_reset(struct arena *a, size_t budget_bytes);
-void *arena_alloc(struct arena *a,
-                  size_t len); /* 16-byte aligned; NULL over the budget or out of memory */
+/* 16-byte aligned; NULL over the budget or out of memory */
+void *arena_alloc(struct arena *a, size_t len);
 bool arena_was_exceeded(const struct arena *a); /* since the last reset */
 ProtobufCAllocator *arena_allocator(struct arena *a);
 

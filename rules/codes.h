@@ -29,9 +29,10 @@ struct code_row {
     const char *english;
 };
 
-const struct code_row *codes_find(enum code_list list, int number); /* NULL when unknown */
-const struct code_row *codes_find_word(enum code_list list,
-                                       const char *word); /* NULL when unknown */
+/* NULL when unknown */
+const struct code_row *codes_find(enum code_list list, int number);
+/* NULL when unknown */
+const struct code_row *codes_find_word(enum code_list list, const char *word);
 const char *codes_text(enum code_list list, int number, enum language language); /* never NULL */
 /* The rows of one list in order; for --help and for choosing. */
 const struct code_row *codes_rows(enum code_list list, size_t *n);
