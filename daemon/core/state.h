@@ -1,0 +1,43 @@
+/*
+ * daemon/core/state.h: the state in memory, as the store sees it: what is live is loaded into it at
+ * start, then the journal is applied. Only apply() changes it afterwards.
+ *
+ * Loading order: state_new, state_load_row for each directory and case row, state_load_message for each
+ * known id (at or after W, or still waiting), state_load_done, then apply_record for every journal record
+ * after folded_lsn in order of lsn.
+ */
+#ifndef DAEMON_CORE_STATE_H
+#define DAEMON_CORE_STATE_H
+
+#include "base/digest.h"
+#include "base/id.h"
+#include "brug/v1/record.pb-c.h"
+
+struct state;
+
+struct state *state_new(const uint64_t hash_seed[2]); /* NULL when out of memory */
+void state_free(struct state *s);
+
+/* A directory or case row in the form of its record (RECORD_TYPE_MUNICIPALITY … ENDPOINT, CASE_OPENED). */
+enum error state_load_row(struct state *s, unsigned record_type, struct slice payload) MUST_CHECK;
+/* Mailboxes are rebuilt from the readers that still wait, in order of their sequence numbers. */
+enum error state_load_message(struct state *s, const Brug__V1__KnownMessage *m) MUST_CHECK;
+/*
+ * Ends loading: `lsn` is folded_lsn; ids of v7 time at or after low_water_ms are all in memory (W);
+ * `generation` is the store's.
+ */
+void state_load_done(struct state *s, uint64_t lsn, int64_t low_water_ms, const struct id *generation);
+
+/*
+ * Applies the record with number `lsn`; never refuses. A record at or before the state's lsn is a no-op.
+ * ERROR_STORE_FORMAT for an unknown type, ERROR_CORRUPT for a payload that does not unpack, ERROR_NO_MEMORY.
+ * Used at replay; the pump applies its own decided records through the same code.
+ */
+enum error apply_record(struct state *s, uint64_t lsn, unsigned type, struct slice payload) MUST_CHECK;
+uint64_t state_lsn(const struct state *s); /* of the last applied record */
+
+/* SHA-256 over a canonical form of all that a replay must restore (directory, cases, mailboxes, known
+ * messages at or after W or waiting, counters of quota): equal before a crash and after the replay. */
+enum error state_digest(const struct state *s, struct digest *out) MUST_CHECK;
+
+#endif

@@ -1,0 +1,82 @@
+/*
+ * daemon/store/store.h: the outbox on disk (design §7): journal and packs, folding into tables, loading.
+ *
+ * Two layers. `struct store` does everything synchronously on the calling thread (the simulator and the
+ * fault tests use it as it is). `struct store_thread` runs one store on its own thread and carries
+ * requests in and results out.
+ *
+ * Files in `directory`: brug.db (journal, pack, body, tables), audit.db (whole journal rows by first_lsn).
+ * Invariants
+ *  1. Exactly one connection per file, exclusive, WAL, synchronous=FULL; check-points are called and their result checked.
+ *  2. A group is one journal row and one pack row in one transaction; a failed commit is never retried: the store is dead after it.
+ *  3. The audit file holds a journal row before the fold removes it; the same lsn with another hash stops everything.
+ *  4. folded_lsn moves in the same transaction as the rows that it folds.
+ */
+#ifndef DAEMON_STORE_STORE_H
+#define DAEMON_STORE_STORE_H
+
+#include "daemon/core/group.h"
+#include "daemon/core/load.h"
+#include "daemon/core/state.h"
+
+struct store;
+
+struct store_options {
+    const char *directory;     /* must exist, mode 0700 */
+    const char *vfs;           /* NULL: the default; tests name theirs */
+    size_t checkpoint_pages;   /* inline check-point when the WAL has so many; 500-1000 */
+    size_t fold_slice_bytes;   /* of journal folded in one commit */
+    size_t fold_lag_bytes_max; /* 64 MiB: beyond it store_is_behind */
+    uint64_t reserve_bytes;    /* of free disk below which store_has_room is false */
+    uint8_t random[16];        /* for the generation of a new store */
+};
+
+/* Opens or creates; recovers the WAL (checked TRUNCATE check-point), quick check, migrations.
+ * *problem (a static or store-owned line, for the log) names what is wrong: IO, CORRUPT, STORE_FORMAT, LOCKED, PERMISSION. */
+enum error store_open(struct store **out, const struct store_options *o, const char **problem) MUST_CHECK;
+void store_close(struct store *s); /* accepts NULL; check-points */
+
+/* Loads what is live and applies the journal after folded_lsn. low_water_ms is W. */
+enum error store_load(struct store *s, struct state *state, int64_t low_water_ms, const char **problem) MUST_CHECK;
+struct id store_generation(const struct store *s);
+uint64_t store_lsn(const struct store *s);        /* of the last committed record */
+uint64_t store_folded_lsn(const struct store *s);
+
+/* One transaction; includes a fold slice when the lag asks for it. Any error is final for this store. */
+enum error store_commit(struct store *s, const struct group *g) MUST_CHECK;
+/* Folds up to one slice when nothing waits; *is_done when nothing is left to fold. */
+enum error store_fold(struct store *s, bool *is_done) MUST_CHECK;
+/* Fills l->result and l->bytes. Never fails otherwise. */
+void store_load_one(struct store *s, struct load *l);
+bool store_has_room(const struct store *s); /* as of the last commit or store_check_room */
+void store_check_room(struct store *s);
+bool store_is_behind(const struct store *s);
+uint64_t store_free_bytes(const struct store *s);
+
+/* ---- on its own thread ---- */
+struct store_thread;
+
+/* Called on the storage thread after something finished: wake the owner (uv_async_send), nothing else. */
+typedef void store_wake_cb(void *ctx);
+
+/* Takes the store (*s becomes NULL). */
+enum error store_thread_start(struct store_thread **out, struct store **s, store_wake_cb *wake, void *ctx) MUST_CHECK;
+void store_thread_commit(struct store_thread *t, struct group *g); /* takes g; at most one at a time */
+void store_thread_load(struct store_thread *t, struct load *l);    /* takes l */
+
+/* What finished since the last call, on the owner's thread. */
+struct store_results {
+    enum error failed;      /* a commit or fold failed: nothing more will be done; end the process */
+    const char *problem;
+    uint64_t durable_lsn;   /* 0: no group finished */
+    struct group *group;    /* the finished group, to free on the owner's thread; NULL */
+    struct load *loads[64];
+    size_t load_count;      /* when 64, call again */
+    bool has_room, is_behind;
+    uint64_t folded_lsn, free_bytes;
+};
+void store_thread_collect(struct store_thread *t, struct store_results *out);
+/* Finishes what was handed over, closes the store, joins the thread. */
+void store_thread_stop(struct store_thread *t);
+
+#endif
