@@ -22,6 +22,7 @@ enum error body_from_stored(struct body **out, struct slice bytes) MUST_CHECK;
 struct body *body_ref(struct body *b);
 void body_unref(struct body *b); /* accepts NULL */
 /* The three parts, borrowed. */
-void body_parts(const struct body *b, struct slice *header, struct slice *tags, struct slice *sealed);
+void body_parts(const struct body *b, struct slice *header, struct slice *tags,
+                struct slice *sealed);
 
 #endif

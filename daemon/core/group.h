@@ -29,9 +29,11 @@ struct group {
 struct group *group_new(uint64_t first_lsn); /* NULL when out of memory */
 void group_free(struct group *g);
 enum error group_append(struct group *g, unsigned type, struct slice payload) MUST_CHECK;
-enum error group_append_body(struct group *g, uint64_t lsn, struct body *b) MUST_CHECK; /* takes a reference */
+enum error group_append_body(struct group *g, uint64_t lsn, struct body *b)
+    MUST_CHECK; /* takes a reference */
 
 /* Cuts the first record of packed records. ERROR_CORRUPT. */
-enum error group_next_record(struct slice *records, unsigned *type, struct slice *payload) MUST_CHECK;
+enum error group_next_record(struct slice *records, unsigned *type, struct slice *payload)
+    MUST_CHECK;
 
 #endif

@@ -17,7 +17,8 @@ struct load {
     uint64_t body_lsn; /* LOAD_BODY */
     /* The answer: ERROR_NONE, ERROR_NOT_FOUND, ERROR_CORRUPT (a damaged page or row) or ERROR_IO. */
     enum error result;
-    struct buf bytes; /* LOAD_MESSAGE: a serialised KnownMessage; LOAD_BODY: the stored Envelope, unchecked */
+    struct buf
+        bytes; /* LOAD_MESSAGE: a serialised KnownMessage; LOAD_BODY: the stored Envelope, unchecked */
 };
 
 struct load *load_new(enum load_type type); /* NULL when out of memory */

@@ -30,7 +30,8 @@ struct relay;
 
 /* One line for the log: what happened to whom; ids may be none. No content, ever. */
 struct relay_event {
-    const char *name; /* "session.began", "submit.refused", "message.quarantined", "message.repeated", … */
+    const char
+        *name; /* "session.began", "submit.refused", "message.quarantined", "message.repeated", … */
     enum error code;
     const char *field; /* NULL or the static name of a field */
     uint64_t session;
@@ -62,19 +63,20 @@ struct relay_port {
 struct relay_limits {
     size_t message_bytes_max;
     uint32_t readers_max;
-    uint32_t requests_max;              /* unanswered, per session */
+    uint32_t requests_max; /* unanswered, per session */
     uint32_t credit_messages_max;
     uint64_t credit_bytes_max;
-    uint32_t idle_ms_max;               /* told in Welcome; net enforces it */
-    size_t session_unstored_bytes_max;  /* submits of one session not yet durable: then its reading pauses */
-    size_t unstored_bytes_max;          /* of all sessions */
-    size_t group_bytes_max;             /* records and bodies of one group */
-    size_t body_cache_bytes_max;        /* bodies kept in memory for delivery */
-    uint64_t waiting_max;               /* references over all mailboxes; beyond: FULL */
+    uint32_t idle_ms_max; /* told in Welcome; net enforces it */
+    size_t
+        session_unstored_bytes_max; /* submits of one session not yet durable: then its reading pauses */
+    size_t unstored_bytes_max;      /* of all sessions */
+    size_t group_bytes_max;         /* records and bodies of one group */
+    size_t body_cache_bytes_max; /* bodies kept in memory for delivery */
+    uint64_t waiting_max;        /* references over all mailboxes; beyond: FULL */
     uint64_t waiting_bytes_max;
-    uint32_t quota_messages_max;        /* per sending organisation, fetched by no addressed endpoint */
+    uint32_t quota_messages_max; /* per sending organisation, fetched by no addressed endpoint */
     uint64_t quota_bytes_max;
-    uint32_t waiting_commands_max;      /* parked for cold loads; beyond: BUSY */
+    uint32_t waiting_commands_max; /* parked for cold loads; beyond: BUSY */
 };
 
 /* Takes the loaded state (*state becomes NULL). `lsn` continues from it. NULL when out of memory. */
@@ -90,7 +92,8 @@ struct relay_peer {
 
 /* A TLS connection was made and judged. `session` is never 0 and never used again. A peer that is not
  * enrolled, suspended, or vouched for by an anchor that is not its own municipality's gets GoAway and close. */
-void relay_on_connect(struct relay *r, uint64_t session, const struct relay_peer *peer, struct instant now);
+void relay_on_connect(struct relay *r, uint64_t session, const struct relay_peer *peer,
+                      struct instant now);
 /* One whole frame without its length prefix; borrowed. */
 void relay_on_frame(struct relay *r, uint64_t session, struct slice frame, struct instant now);
 /* The connection is gone, by the peer or by net (a limit): the session's unanswered commands go on, unheard. */
@@ -117,10 +120,12 @@ enum error relay_set_crls(struct relay *r, const struct slice *crls, size_t n) M
  * row that ops verified (request, certificates, chain, binding); else NULL. The request is borrowed.
  */
 void relay_on_admin(struct relay *r, uint64_t ticket, const Brug__V1__Operator *by,
-                    const Brug__V1__AdminRequest *request, const Brug__V1__EndpointRow *endpoint, struct instant now);
+                    const Brug__V1__AdminRequest *request, const Brug__V1__EndpointRow *endpoint,
+                    struct instant now);
 
 /* Anchors of all active municipalities (DER, borrowed until the next call into the relay). */
-size_t relay_anchors(const struct relay *r, struct slice *ders, struct id *municipalities, size_t max);
+size_t relay_anchors(const struct relay *r, struct slice *ders, struct id *municipalities,
+                     size_t max);
 /* What ops needs for an enrolment: NOT_FOUND. Rows are borrowed until the next call into the relay. */
 const Brug__V1__MunicipalityRow *relay_municipality(const struct relay *r, const struct id *id);
 const Brug__V1__OrganisationRow *relay_organisation(const struct relay *r, const struct id *id);
@@ -137,8 +142,8 @@ bool relay_is_idle(const struct relay *r);
 /* Counts a refusal that net or ops made (TLS and frame codes), for `brugctl status`. */
 void relay_count_refusal(struct relay *r, enum error code);
 /* Fills the counters that the core knows (lsn, sessions, waiting, accepted, …); the caller adds the rest. */
-void relay_status(const struct relay *r, Brug__V1__DaemonStatus *s, Brug__V1__CodeCount *counts, size_t counts_max,
-                  size_t *n);
+void relay_status(const struct relay *r, Brug__V1__DaemonStatus *s, Brug__V1__CodeCount *counts,
+                  size_t counts_max, size_t *n);
 const struct state *relay_state(const struct relay *r); /* for tests: state_digest */
 
 #endif

@@ -26,14 +26,16 @@ enum error state_load_message(struct state *s, const Brug__V1__KnownMessage *m) 
  * Ends loading: `lsn` is folded_lsn; ids of v7 time at or after low_water_ms are all in memory (W);
  * `generation` is the store's.
  */
-void state_load_done(struct state *s, uint64_t lsn, int64_t low_water_ms, const struct id *generation);
+void state_load_done(struct state *s, uint64_t lsn, int64_t low_water_ms,
+                     const struct id *generation);
 
 /*
  * Applies the record with number `lsn`; never refuses. A record at or before the state's lsn is a no-op.
  * ERROR_STORE_FORMAT for an unknown type, ERROR_CORRUPT for a payload that does not unpack, ERROR_NO_MEMORY.
  * Used at replay; the pump applies its own decided records through the same code.
  */
-enum error apply_record(struct state *s, uint64_t lsn, unsigned type, struct slice payload) MUST_CHECK;
+enum error apply_record(struct state *s, uint64_t lsn, unsigned type, struct slice payload)
+    MUST_CHECK;
 uint64_t state_lsn(const struct state *s); /* of the last applied record */
 
 /* SHA-256 over a canonical form of all that a replay must restore (directory, cases, mailboxes, known

@@ -33,13 +33,15 @@ struct store_options {
 
 /* Opens or creates; recovers the WAL (checked TRUNCATE check-point), quick check, migrations.
  * *problem (a static or store-owned line, for the log) names what is wrong: IO, CORRUPT, STORE_FORMAT, LOCKED, PERMISSION. */
-enum error store_open(struct store **out, const struct store_options *o, const char **problem) MUST_CHECK;
+enum error store_open(struct store **out, const struct store_options *o, const char **problem)
+    MUST_CHECK;
 void store_close(struct store *s); /* accepts NULL; check-points */
 
 /* Loads what is live and applies the journal after folded_lsn. low_water_ms is W. */
-enum error store_load(struct store *s, struct state *state, int64_t low_water_ms, const char **problem) MUST_CHECK;
+enum error store_load(struct store *s, struct state *state, int64_t low_water_ms,
+                      const char **problem) MUST_CHECK;
 struct id store_generation(const struct store *s);
-uint64_t store_lsn(const struct store *s);        /* of the last committed record */
+uint64_t store_lsn(const struct store *s); /* of the last committed record */
 uint64_t store_folded_lsn(const struct store *s);
 
 /* One transaction; includes a fold slice when the lag asks for it. Any error is final for this store. */
@@ -60,18 +62,20 @@ struct store_thread;
 typedef void store_wake_cb(void *ctx);
 
 /* Takes the store (*s becomes NULL). */
-enum error store_thread_start(struct store_thread **out, struct store **s, store_wake_cb *wake, void *ctx) MUST_CHECK;
-void store_thread_commit(struct store_thread *t, struct group *g); /* takes g; at most one at a time */
-void store_thread_load(struct store_thread *t, struct load *l);    /* takes l */
+enum error store_thread_start(struct store_thread **out, struct store **s, store_wake_cb *wake,
+                              void *ctx) MUST_CHECK;
+void store_thread_commit(struct store_thread *t,
+                         struct group *g);                      /* takes g; at most one at a time */
+void store_thread_load(struct store_thread *t, struct load *l); /* takes l */
 
 /* What finished since the last call, on the owner's thread. */
 struct store_results {
-    enum error failed;      /* a commit or fold failed: nothing more will be done; end the process */
+    enum error failed; /* a commit or fold failed: nothing more will be done; end the process */
     const char *problem;
-    uint64_t durable_lsn;   /* 0: no group finished */
-    struct group *group;    /* the finished group, to free on the owner's thread; NULL */
+    uint64_t durable_lsn; /* 0: no group finished */
+    struct group *group;  /* the finished group, to free on the owner's thread; NULL */
     struct load *loads[64];
-    size_t load_count;      /* when 64, call again */
+    size_t load_count; /* when 64, call again */
     bool has_room, is_behind;
     uint64_t folded_lsn, free_bytes;
 };
