@@ -23,13 +23,25 @@
 enum error frame_next(struct slice *in, size_t frame_bytes_max, struct slice *frame, bool *complete,
                       size_t *wanted) MUST_CHECK;
 
+/* What decoding `len` bytes may cost: the budget to reset an arena with; for several messages their sum. */
+size_t frame_budget(size_t len);
+
 /*
- * Unpacks into the arena (reset by the caller beforehand) within 2 x len + LIMIT_ARENA_EXTRA_BYTES.
- * The result lives until arena_reset. Checks nothing of the fields (see proto/check.h); unknown fields
- * are removed. ERROR_FRAME_MALFORMED, ERROR_FRAME_TOO_COMPLEX.
+ * Unpacks into the arena (reset by the caller beforehand) within frame_budget(bytes.len). Nothing of
+ * the result points into `bytes`; it lives until arena_reset. One strict reading, so that no two
+ * clients read the same bytes differently: a singular field that occurs twice, two members of one
+ * oneof, a wrong wire type, a group, field number 0, a number that does not fit its type and a NUL in
+ * a string are malformed; fields may come in any order. What the fields say is not checked here (see
+ * proto/check.h). Unknown fields are skipped. ERROR_FRAME_MALFORMED, ERROR_FRAME_TOO_COMPLEX.
  */
 enum error frame_decode(struct arena *a, const ProtobufCMessageDescriptor *type, struct slice bytes,
                         ProtobufCMessage **out) MUST_CHECK;
+/*
+ * The same, but an unknown field at any depth is ERROR_FIELD_NOT_ALLOWED: for what the relay keeps and
+ * passes on as exact bytes (headers, bindings), where nothing may hide that it cannot check.
+ */
+enum error frame_decode_known(struct arena *a, const ProtobufCMessageDescriptor *type,
+                              struct slice bytes, ProtobufCMessage **out) MUST_CHECK;
 
 /* Appends length and message. ERROR_BOUND, ERROR_NO_MEMORY. */
 enum error frame_append(struct buf *out, const ProtobufCMessage *message) MUST_CHECK;
