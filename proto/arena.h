@@ -17,7 +17,7 @@ void arena_reset(struct arena *a, size_t budget_bytes);
 /* 16-byte aligned; NULL over the budget or out of memory */
 void *arena_alloc(struct arena *a, size_t len);
 size_t arena_spent_bytes(const struct arena *a); /* since the last reset */
-bool arena_was_exceeded(const struct arena *a); /* since the last reset */
+bool arena_was_exceeded(const struct arena *a);  /* since the last reset */
 ProtobufCAllocator *arena_allocator(struct arena *a);
 
 #endif
