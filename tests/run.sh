@@ -48,7 +48,7 @@ run_one() {
     {
         if [ "$failed" -gt 0 ]; then
             printf 'FAIL %s: %d passed, %d failed%s\n' "$program" "$passed" "$failed" "${why:+ ($why)}"
-            tail -n 60 "$out" | sed 's/^/    /'
+            grep -vE '^[[:space:]]?ok\b' "$out" | tail -n 60 | sed 's/^/    /'
             tail -n 60 "$err" | sed 's/^/    ! /'
         else
             printf 'ok   %s: %d tests, %d s\n' "$program" "$passed" $((SECONDS - begin))
