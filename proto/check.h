@@ -30,13 +30,28 @@ enum error check_client_frame(const Brug__V1__ClientFrame *f, const char **field
 enum error check_header(const Brug__V1__Header *h, struct slice tags, const char **field)
     MUST_CHECK;
 
-/* The same for a frame, a directory page or content that a client received: every id, length, enum, count and text. */
+/*
+ * The same for a frame that a client received: every id, length, enum, count and text; all that does not
+ * hold is FRAME_MALFORMED. A frame without a member that we know is right: it is to be ignored.
+ */
 enum error check_server_frame(const Brug__V1__ServerFrame *f, const char **field) MUST_CHECK;
-/* A header that a client received: as check_header, but an unknown kind is allowed (shown as "update") and relay-made kinds too. */
+/*
+ * A header that a client received: as check_header, but relay-made kinds are allowed (without a sender, the
+ * message id a UUIDv8), and so is an unknown kind (shown as "update"), which may carry any field.
+ */
 enum error check_received_header(const Brug__V1__Header *h, struct slice tags, const char **field)
     MUST_CHECK;
+/* Parts of the directory, sent or received: REQUEST_MALFORMED, ID_MALFORMED. A roster's and a binding's
+ * exact bytes are decoded first; no clear text may hold what looks like a BSN. */
+enum error check_card(const Brug__V1__Card *c, const char **field) MUST_CHECK;
+enum error check_countersignature(const Brug__V1__Countersignature *c, const char **field)
+    MUST_CHECK;
+enum error check_entry(const Brug__V1__EndpointEntry *e, const char **field) MUST_CHECK;
+enum error check_epoch(const Brug__V1__Epoch *e, const char **field) MUST_CHECK;
+enum error check_directory(const Brug__V1__Directory *d, const char **field) MUST_CHECK;
 enum error check_binding(const Brug__V1__Binding *b, const char **field) MUST_CHECK;
 enum error check_roster(const Brug__V1__Roster *r, const char **field) MUST_CHECK;
+/* LETTER_CONTENT. */
 enum error check_content(const Brug__V1__Content *c, const char **field) MUST_CHECK;
 
 #endif

@@ -1,0 +1,402 @@
+/*
+ * proto/check_header.c: the header of a message; see check.h and PROTOCOL.md, "kinds".
+ *
+ * Order: version, kind, forms (ids, lists, ranges), tags, then what the kind needs and may carry. The
+ * last is one table, kind x field; a field that stands in neither column of a kind is not allowed.
+ */
+#include "base/digest.h"
+#include "proto/check.h"
+#include "proto/form.h"
+#include "proto/limits.h"
+
+#define MALFORMED ERROR_HEADER_MALFORMED
+#define BAD_ID ERROR_ID_MALFORMED
+#define UNKNOWN ERROR_CODE_UNKNOWN
+#define KIND(name) BRUG__V1__KIND__KIND_##name
+#define CONVERSATIONS_MAX 999u
+#define MOMENT_CONVERSATIONS_MAX 99u
+#define RELAY_KIND_FIRST KIND(REMINDER)
+
+/* ---- forms ---- */
+
+static const struct form_rule HEADER[] = {
+    {FORM(Header, message_id, FORM_UUID, "header.message_id", BAD_ID)},
+    {FORM(Header, case_id, FORM_UUID_OR_NONE, "header.case_id", BAD_ID)},
+    {FORM(Header, municipality, FORM_ID, "header.municipality", BAD_ID)},
+    {FORM(Header, to, FORM_ID, "header.to", BAD_ID)},
+    {FORM_MANY(Header, readers, FORM_COUNT, "header.readers", ERROR_TOO_MANY_READERS),
+     .max = LIMIT_READERS},
+    {FORM_MANY(Header, copies, FORM_COUNT, "header.copies", ERROR_TOO_MANY_READERS),
+     .max = LIMIT_COPIES},
+    {FORM(Header, written_at_ms, FORM_TIME, "header.written_at_ms", MALFORMED)},
+    {FORM(Header, in_reply_to, FORM_UUID_OR_NONE, "header.in_reply_to", BAD_ID)},
+    {FORM(Header, reason, FORM_CODE, "header.reason", UNKNOWN),
+     .list = &brug__v1__reason__descriptor},
+    {FORM(Header, request_type, FORM_CODE, "header.request_type", UNKNOWN),
+     .list = &brug__v1__request_type__descriptor},
+    {FORM_MANY(Header, moments, FORM_COUNT, "header.moments", MALFORMED), .max = LIMIT_MOMENTS},
+    {FORM(Header, decline_reason, FORM_CODE, "header.decline_reason", UNKNOWN),
+     .list = &brug__v1__decline_reason__descriptor},
+    {FORM(Header, stop_reason, FORM_CODE, "header.stop_reason", UNKNOWN),
+     .list = &brug__v1__stop_reason__descriptor},
+    {FORM(Header, involvement, FORM_CODE, "header.involvement", UNKNOWN),
+     .list = &brug__v1__involvement__descriptor},
+    {FORM(Header, outcome, FORM_CODE, "header.outcome", UNKNOWN),
+     .list = &brug__v1__outcome__descriptor},
+    {FORM(Header, conversations, FORM_NUMBER, "header.conversations", MALFORMED),
+     .max = CONVERSATIONS_MAX},
+    {FORM(Header, decision, FORM_CODE, "header.decision", UNKNOWN),
+     .list = &brug__v1__decision__descriptor},
+    {FORM(Header, bridging_carrier, FORM_CODE, "header.bridging_carrier", UNKNOWN),
+     .list = &brug__v1__bridging_carrier__descriptor},
+    {FORM(Header, other_organisation, FORM_UUID_OR_NONE, "header.other_organisation", BAD_ID)},
+    {FORM(Header, new_director, FORM_UUID_OR_NONE, "header.new_director", BAD_ID)},
+    {FORM(Header, owed_id, FORM_UUID_OR_NONE, "header.owed_id", BAD_ID)},
+    {FORM(Header, moment, FORM_NUMBER, "header.moment", MALFORMED), .max = LIMIT_MOMENTS},
+    {FORM(Header, linked_case, FORM_UUID_OR_NONE, "header.linked_case", BAD_ID)},
+    {FORM(Header, fact_code, FORM_CODE, "header.fact_code", UNKNOWN),
+     .list = &brug__v1__code__descriptor},
+    {FORM(Header, about_endpoint, FORM_ID_OR_NONE, "header.about_endpoint", BAD_ID)},
+};
+
+/* After their number was checked: a wrong one must be told from too many. */
+static const struct form_rule HEADER_IDS[] = {
+    {FORM_MANY(Header, readers, FORM_IDS, "header.readers", BAD_ID), .max = LIMIT_READERS},
+    {FORM_MANY(Header, copies, FORM_IDS, "header.copies", BAD_ID), .max = LIMIT_COPIES},
+    {FORM_MANY(Header, readers, FORM_IDS_ASCENDING, "header.readers", MALFORMED),
+     .max = LIMIT_READERS},
+    {FORM_MANY(Header, copies, FORM_IDS_ASCENDING, "header.copies", MALFORMED),
+     .max = LIMIT_COPIES},
+};
+
+static const struct form_rule SENDER[] = {
+    {FORM(Sender, organisation, FORM_ID, "header.from.organisation", BAD_ID)},
+    {FORM(Sender, endpoint, FORM_ID, "header.from.endpoint", BAD_ID)},
+    {FORM(Sender, person, FORM_ID, "header.from.person", BAD_ID)},
+    {FORM(Sender, on_behalf, FORM_ID_OR_NONE, "header.from.on_behalf", BAD_ID)},
+};
+
+static const struct form_rule MOMENT[] = {
+    {FORM(Moment, event, FORM_CODE, "header.moments", UNKNOWN), .min = 1,
+     .list = &brug__v1__moment_event__descriptor},
+};
+
+static bool is_day(uint32_t day) { return day >= FORM_DAY_MIN && day <= FORM_DAY_MAX; }
+
+static enum error check_moment(const Brug__V1__Moment *m, const char **field)
+{
+    enum error e = FORM_CHECK(MOMENT, m, field);
+    if (e != ERROR_NONE)
+        return e;
+    bool has_date = m->event == BRUG__V1__MOMENT_EVENT__MOMENT_EVENT_DATE;
+    bool has_count = m->event == BRUG__V1__MOMENT_EVENT__MOMENT_EVENT_AFTER_CONVERSATIONS;
+    bool date_holds = has_date ? is_day(m->date) : m->date == 0;
+    bool count_holds = has_count
+                           ? m->conversations >= 1 && m->conversations <= MOMENT_CONVERSATIONS_MAX
+                           : m->conversations == 0;
+    return date_holds && count_holds ? ERROR_NONE : form_refuse(MALFORMED, "header.moments", field);
+}
+
+static enum error check_forms(const Brug__V1__Header *h, const char **field)
+{
+    enum error e = FORM_CHECK(HEADER, h, field);
+    if (e == ERROR_NONE)
+        e = FORM_CHECK(HEADER_IDS, h, field);
+    for (size_t i = 0; e == ERROR_NONE && i < h->n_moments; i++)
+        e = check_moment(h->moments[i], field);
+    if (e == ERROR_NONE && h->until_date != 0 && !is_day(h->until_date))
+        e = form_refuse(MALFORMED, "header.until_date", field);
+    if (e == ERROR_NONE && h->called_on_date != 0 && !is_day(h->called_on_date))
+        e = form_refuse(MALFORMED, "header.called_on_date", field);
+    return e;
+}
+
+/* A sender's message id is a v4 or v7, a case id always a v4: it must not tell when the case began. */
+static enum error check_made_ids(const Brug__V1__Header *h, const char **field)
+{
+    struct id id;
+    if (check_id(h->message_id, &id) != ERROR_NONE ||
+        (id_version(&id) != 4 && id_version(&id) != 7))
+        return form_refuse(BAD_ID, "header.message_id", field);
+    if (h->case_id.len > 0 && (check_id(h->case_id, &id) != ERROR_NONE || id_version(&id) != 4))
+        return form_refuse(BAD_ID, "header.case_id", field);
+    return ERROR_NONE;
+}
+
+/* Family linkage: one or more 32-byte HMACs, so that no text stands there. */
+static enum error check_tags(const Brug__V1__Header *h, struct slice tags, const char **field)
+{
+    if (tags.len == 0)
+        return h->tags_digest.len == 0 ? ERROR_NONE
+                                       : form_refuse(MALFORMED, "header.tags_digest", field);
+    if (tags.len > LIMIT_TAGS_BYTES || tags.len % DIGEST_BYTES != 0)
+        return form_refuse(MALFORMED, "envelope.tags", field);
+    struct digest d = digest_of_slice(tags);
+    return slice_equal(digest_slice(&d), form_slice(h->tags_digest))
+               ? ERROR_NONE
+               : form_refuse(MALFORMED, "header.tags_digest", field);
+}
+
+/* ---- kinds ---- */
+
+enum header_field {
+    F_CASE = 1u << 0,
+    F_REPLY = 1u << 1,
+    F_TAGS = 1u << 2,
+    F_REASON = 1u << 3,
+    F_TYPE = 1u << 4,
+    F_MOMENTS = 1u << 5,
+    F_DECLINE = 1u << 6,
+    F_STOP = 1u << 7,
+    F_INVOLVEMENT = 1u << 8,
+    F_OUTCOME = 1u << 9,
+    F_CONVERSATIONS = 1u << 10,
+    F_DECISION = 1u << 11,
+    F_CARRIER = 1u << 12,
+    F_UNTIL = 1u << 13,
+    F_CALLED = 1u << 14,
+    F_OTHER = 1u << 15,
+    F_DIRECTOR = 1u << 16,
+    F_OWED = 1u << 17,
+    F_MOMENT = 1u << 18,
+    F_LINKED = 1u << 19,
+    F_FACT = 1u << 20,
+    F_ABOUT = 1u << 21,
+    F_GROUND = 1u << 22,
+    F_WITHHELD = 1u << 23,
+    F_SUICIDALITY = 1u << 24,
+    F_SOMATIC = 1u << 25,
+};
+#define F_RISKS (F_SUICIDALITY | F_SOMATIC)
+
+struct kind_row {
+    Brug__V1__Kind kind;
+    uint32_t needs;
+    uint32_t may; /* besides what it needs */
+};
+
+static const struct kind_row KINDS[] = {
+    {KIND(REFERRAL), F_CASE | F_REASON | F_TYPE | F_GROUND, F_MOMENTS | F_LINKED},
+    {KIND(CONSULT), F_CASE, 0},
+    {KIND(ADVICE), F_CASE, F_REPLY | F_OWED},
+    {KIND(CLAIM), F_CASE, F_REPLY | F_TAGS},
+    {KIND(HANDOVER), F_CASE | F_DIRECTOR, F_REPLY},
+    {KIND(START), F_CASE | F_INVOLVEMENT, F_REPLY | F_TAGS | F_OWED},
+    {KIND(INTERIM), F_CASE, F_REPLY | F_MOMENT | F_OWED | F_WITHHELD},
+    {KIND(DELAY), F_CASE | F_OWED | F_UNTIL, F_REPLY},
+    {KIND(INFO_REQUEST), F_CASE, F_REPLY},
+    {KIND(INFO_REPLY), F_CASE | F_REPLY, F_OWED | F_WITHHELD},
+    {KIND(DECLINE_PROPOSAL), F_CASE | F_DECLINE, F_REPLY | F_CALLED | F_OTHER},
+    {KIND(STOP_PROPOSAL), F_CASE | F_STOP, F_REPLY},
+    {KIND(PROPOSAL_ANSWER), F_CASE | F_REPLY | F_DECISION, F_OWED},
+    {KIND(RETRACT), F_CASE | F_REPLY, 0},
+    {KIND(BRIDGING_PROPOSAL), F_CASE | F_CARRIER | F_UNTIL | F_RISKS, F_REPLY},
+    {KIND(BRIDGING_ANSWER), F_CASE | F_REPLY | F_DECISION, F_OWED | F_RISKS},
+    {KIND(BRIDGING_END), F_CASE, F_REPLY | F_OWED},
+    {KIND(CLOSING), F_CASE | F_OUTCOME, F_REPLY | F_CONVERSATIONS | F_OWED},
+    {KIND(WITHDRAWAL), F_CASE, F_REPLY},
+    {KIND(NOTE), F_CASE, F_REPLY},
+    {KIND(HISTORY), F_CASE, F_REPLY},
+    {KIND(NOTICE), 0, 0},
+    {KIND(REMINDER), 0, F_CASE | F_REPLY | F_OWED | F_UNTIL},
+    {KIND(OVERDUE), 0, F_CASE | F_REPLY | F_OWED | F_UNTIL},
+    {KIND(NOT_OPENED), F_REPLY, F_CASE},
+    {KIND(NON_DELIVERY), F_REPLY, F_CASE | F_FACT | F_ABOUT},
+    {KIND(FACT), F_REPLY | F_FACT, F_CASE | F_ABOUT},
+};
+
+static const struct field_name {
+    uint32_t bit;
+    const char *name;
+} FIELD_NAMES[] = {
+    {F_CASE, "header.case_id"},
+    {F_REPLY, "header.in_reply_to"},
+    {F_TAGS, "header.tags_digest"},
+    {F_REASON, "header.reason"},
+    {F_TYPE, "header.request_type"},
+    {F_MOMENTS, "header.moments"},
+    {F_DECLINE, "header.decline_reason"},
+    {F_STOP, "header.stop_reason"},
+    {F_INVOLVEMENT, "header.involvement"},
+    {F_OUTCOME, "header.outcome"},
+    {F_CONVERSATIONS, "header.conversations"},
+    {F_DECISION, "header.decision"},
+    {F_CARRIER, "header.bridging_carrier"},
+    {F_UNTIL, "header.until_date"},
+    {F_CALLED, "header.called_on_date"},
+    {F_OTHER, "header.other_organisation"},
+    {F_DIRECTOR, "header.new_director"},
+    {F_OWED, "header.owed_id"},
+    {F_MOMENT, "header.moment"},
+    {F_LINKED, "header.linked_case"},
+    {F_FACT, "header.fact_code"},
+    {F_ABOUT, "header.about_endpoint"},
+    {F_GROUND | F_WITHHELD | F_RISKS, "header.flags"},
+};
+
+static const struct {
+    uint32_t flag;
+    uint32_t bit;
+} FLAGS[] = {
+    {BRUG__V1__HEADER_FLAG__HEADER_FLAG_GROUND_RECORDED, F_GROUND},
+    {BRUG__V1__HEADER_FLAG__HEADER_FLAG_WITHHELD, F_WITHHELD},
+    {BRUG__V1__HEADER_FLAG__HEADER_FLAG_SUICIDALITY_AGREED, F_SUICIDALITY},
+    {BRUG__V1__HEADER_FLAG__HEADER_FLAG_SOMATIC_AGREED, F_SOMATIC},
+};
+
+static const struct kind_row *find_kind(Brug__V1__Kind kind)
+{
+    for (size_t i = 0; i < sizeof KINDS / sizeof KINDS[0]; i++)
+        if (KINDS[i].kind == kind)
+            return &KINDS[i];
+    return NULL;
+}
+
+static const char *name_of(uint32_t bits)
+{
+    for (size_t i = 0; i < sizeof FIELD_NAMES / sizeof FIELD_NAMES[0]; i++)
+        if (FIELD_NAMES[i].bit & bits)
+            return FIELD_NAMES[i].name;
+    return "header";
+}
+
+static uint32_t fields_of(const Brug__V1__Header *h)
+{
+    const struct {
+        bool is_set;
+        uint32_t bit;
+    } set[] = {
+        {h->case_id.len > 0, F_CASE},
+        {h->in_reply_to.len > 0, F_REPLY},
+        {h->tags_digest.len > 0, F_TAGS},
+        {h->reason != 0, F_REASON},
+        {h->request_type != 0, F_TYPE},
+        {h->n_moments > 0, F_MOMENTS},
+        {h->decline_reason != 0, F_DECLINE},
+        {h->stop_reason != 0, F_STOP},
+        {h->involvement != 0, F_INVOLVEMENT},
+        {h->outcome != 0, F_OUTCOME},
+        {h->conversations != 0, F_CONVERSATIONS},
+        {h->decision != 0, F_DECISION},
+        {h->bridging_carrier != 0, F_CARRIER},
+        {h->until_date != 0, F_UNTIL},
+        {h->called_on_date != 0, F_CALLED},
+        {h->other_organisation.len > 0, F_OTHER},
+        {h->new_director.len > 0, F_DIRECTOR},
+        {h->owed_id.len > 0, F_OWED},
+        {h->moment != 0, F_MOMENT},
+        {h->linked_case.len > 0, F_LINKED},
+        {h->fact_code != 0, F_FACT},
+        {h->about_endpoint.len > 0, F_ABOUT},
+    };
+    uint32_t fields = 0;
+    for (size_t i = 0; i < sizeof set / sizeof set[0]; i++)
+        fields |= set[i].is_set ? set[i].bit : 0;
+    for (size_t i = 0; i < sizeof FLAGS / sizeof FLAGS[0]; i++)
+        fields |= h->flags & FLAGS[i].flag ? FLAGS[i].bit : 0;
+    return fields;
+}
+
+static enum error check_flags(const Brug__V1__Header *h, const char **field)
+{
+    uint32_t known = 0;
+    for (size_t i = 0; i < sizeof FLAGS / sizeof FLAGS[0]; i++)
+        known |= FLAGS[i].flag;
+    return h->flags & ~known ? form_refuse(UNKNOWN, "header.flags", field) : ERROR_NONE;
+}
+
+/* [R05] [R06] [R24]: two reasons need the date of the call; only "another team fits better" names one. */
+static enum error check_decline(const Brug__V1__Header *h, const char **field)
+{
+    bool needs_call = h->decline_reason == BRUG__V1__DECLINE_REASON__DECLINE_REASON_TOO_SERIOUS ||
+                      h->decline_reason == BRUG__V1__DECLINE_REASON__DECLINE_REASON_SPECIALIST_CARE;
+    bool needs_team = h->decline_reason == BRUG__V1__DECLINE_REASON__DECLINE_REASON_OTHER_TEAM;
+    if (needs_call && h->called_on_date == 0)
+        return form_refuse(ERROR_CODE_MISSING, "header.called_on_date", field);
+    if (!needs_call && h->called_on_date != 0)
+        return form_refuse(ERROR_FIELD_NOT_ALLOWED, "header.called_on_date", field);
+    if (needs_team && h->other_organisation.len == 0)
+        return form_refuse(ERROR_CODE_MISSING, "header.other_organisation", field);
+    if (!needs_team && h->other_organisation.len > 0)
+        return form_refuse(ERROR_FIELD_NOT_ALLOWED, "header.other_organisation", field);
+    return ERROR_NONE;
+}
+
+static enum error check_kind_fields(const struct kind_row *row, const Brug__V1__Header *h,
+                                    const char **field)
+{
+    uint32_t fields = fields_of(h);
+    uint32_t missing = row->needs & ~fields;
+    uint32_t excess = fields & ~(row->needs | row->may);
+    if (missing)
+        return form_refuse(ERROR_CODE_MISSING, name_of(missing), field);
+    if (excess)
+        return form_refuse(ERROR_FIELD_NOT_ALLOWED, name_of(excess), field);
+    return row->kind == KIND(DECLINE_PROPOSAL) ? check_decline(h, field) : ERROR_NONE;
+}
+
+/* ---- whole headers ---- */
+
+/* All but the kind's own rules, of a header that a person sent. */
+static enum error check_sent(const Brug__V1__Header *h, struct slice tags, const char **field)
+{
+    enum error e = check_forms(h, field);
+    if (e == ERROR_NONE && !h->from)
+        e = form_refuse(MALFORMED, "header.from", field);
+    if (e == ERROR_NONE)
+        e = FORM_CHECK(SENDER, h->from, field);
+    if (e == ERROR_NONE)
+        e = check_made_ids(h, field);
+    if (e == ERROR_NONE)
+        e = check_flags(h, field);
+    return e != ERROR_NONE ? e : check_tags(h, tags, field);
+}
+
+enum error check_header(const Brug__V1__Header *h, struct slice tags, const char **field)
+{
+    const struct kind_row *row = find_kind(h->kind);
+    if (h->protocol != LIMIT_PROTOCOL)
+        return form_refuse(ERROR_UPDATE_SENDER, "header.protocol", field);
+    if (h->profile != LIMIT_PROFILE)
+        return form_refuse(ERROR_UPDATE_SENDER, "header.profile", field);
+    if (!row || h->kind >= RELAY_KIND_FIRST)
+        return form_refuse(ERROR_UPDATE_RELAY, "header.kind", field);
+    enum error e = check_sent(h, tags, field);
+    return e != ERROR_NONE ? e : check_kind_fields(row, h, field);
+}
+
+static bool names_a_sender(const Brug__V1__Sender *from)
+{
+    return from && (from->organisation.len > 0 || from->endpoint.len > 0 || from->person.len > 0 ||
+                    from->on_behalf.len > 0);
+}
+
+/* The relay's own: no sender, a v8 id, no tags, and no sealing, so no profile of it. */
+static enum error check_relay_made(const struct kind_row *row, const Brug__V1__Header *h,
+                                   struct slice tags, const char **field)
+{
+    struct id id;
+    enum error e = check_forms(h, field);
+    if (e != ERROR_NONE)
+        return e;
+    if (names_a_sender(h->from))
+        return form_refuse(MALFORMED, "header.from", field);
+    if (check_id(h->message_id, &id) != ERROR_NONE || id_version(&id) != 8)
+        return form_refuse(BAD_ID, "header.message_id", field);
+    if (tags.len > 0)
+        return form_refuse(ERROR_FIELD_NOT_ALLOWED, "envelope.tags", field);
+    return check_kind_fields(row, h, field);
+}
+
+enum error check_received_header(const Brug__V1__Header *h, struct slice tags, const char **field)
+{
+    const struct kind_row *row = find_kind(h->kind);
+    if (h->protocol != LIMIT_PROTOCOL)
+        return form_refuse(ERROR_UPDATE_SENDER, "header.protocol", field);
+    if (row && h->kind >= RELAY_KIND_FIRST)
+        return check_relay_made(row, h, tags, field);
+    if (h->profile != LIMIT_PROFILE)
+        return form_refuse(ERROR_UPDATE_SENDER, "header.profile", field);
+    enum error e = check_sent(h, tags, field);
+    return e != ERROR_NONE || !row ? e : check_kind_fields(row, h, field);
+}

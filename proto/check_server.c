@@ -1,0 +1,166 @@
+/* proto/check_server.c: frames that a client receives; see check.h. The relay is not trusted either. */
+#include "base/text.h"
+#include "proto/check.h"
+#include "proto/form.h"
+#include "proto/limits.h"
+
+#define MALFORMED ERROR_FRAME_MALFORMED
+#define FIELD_NAME_BYTES_MAX 64u
+#define EPOCHS_MAX 64u
+
+static const struct form_rule WELCOME[] = {
+    {FORM(Welcome, protocol, FORM_NUMBER, "welcome.protocol", MALFORMED), .min = 1,
+     .max = UINT32_MAX},
+    {FORM(Welcome, municipality, FORM_ID, "welcome.municipality", MALFORMED)},
+    {FORM(Welcome, organisation, FORM_ID, "welcome.organisation", MALFORMED)},
+    {FORM(Welcome, endpoint, FORM_ID, "welcome.endpoint", MALFORMED)},
+    {FORM(Welcome, person, FORM_ID_OR_NONE, "welcome.person", MALFORMED)},
+    {FORM(Welcome, role, FORM_CODE, "welcome.role", MALFORMED), .min = 1,
+     .list = &brug__v1__role__descriptor},
+    {FORM(Welcome, limits, FORM_MESSAGE, "welcome.limits", MALFORMED)},
+    {FORM_MANY(Welcome, epochs, FORM_COUNT, "welcome.epochs", MALFORMED), .max = EPOCHS_MAX},
+    {FORM(Welcome, server_time_ms, FORM_TIME, "welcome.server_time_ms", MALFORMED), .min = 1},
+    {FORM(Welcome, generation, FORM_ID, "welcome.generation", MALFORMED)},
+    {FORM(Welcome, complete_until_ms, FORM_TIME, "welcome.complete_until_ms", MALFORMED)},
+};
+
+static const struct form_rule LIMITS[] = {
+    {FORM(Limits, frame_bytes_max, FORM_NUMBER, "limits.frame_bytes_max", MALFORMED),
+     .min = LIMIT_FRAME_BYTES_BEFORE_WELCOME, .max = UINT32_MAX},
+    {FORM(Limits, message_bytes_max, FORM_NUMBER, "limits.message_bytes_max", MALFORMED), .min = 1,
+     .max = UINT32_MAX},
+    {FORM(Limits, readers_max, FORM_NUMBER, "limits.readers_max", MALFORMED), .min = 1,
+     .max = UINT32_MAX},
+    {FORM(Limits, requests_max, FORM_NUMBER, "limits.requests_max", MALFORMED), .min = 1,
+     .max = UINT32_MAX},
+    {FORM(Limits, credit_messages_max, FORM_NUMBER, "limits.credit_messages_max", MALFORMED),
+     .min = 1, .max = UINT32_MAX},
+    {FORM(Limits, credit_bytes_max, FORM_NUMBER64, "limits.credit_bytes_max", MALFORMED), .min = 1,
+     .max = UINT64_MAX},
+};
+
+static const struct form_rule RECEIPT[] = {
+    {FORM(Receipt, message_id, FORM_ID, "receipt.message_id", MALFORMED)},
+    {FORM(Receipt, stored_at_ms, FORM_TIME, "receipt.stored_at_ms", MALFORMED), .min = 1},
+    {FORM(Receipt, generation, FORM_ID, "receipt.generation", MALFORMED)},
+};
+
+/* A later relay may refuse with a code that we do not know yet: `passing` says what to do. */
+static const struct form_rule REFUSED[] = {
+    {FORM(Refused, message_id, FORM_ID_OR_NONE, "refused.message_id", MALFORMED)},
+    {FORM(Refused, field, FORM_TEXT, "refused.field", MALFORMED), .max = FIELD_NAME_BYTES_MAX},
+};
+
+static const struct form_rule DELIVER[] = {
+    {FORM(Deliver, sequence, FORM_NUMBER64, "deliver.sequence", MALFORMED), .min = 1,
+     .max = UINT64_MAX},
+    {FORM(Deliver, stored_at_ms, FORM_TIME, "deliver.stored_at_ms", MALFORMED), .min = 1},
+    {FORM(Deliver, envelope, FORM_MESSAGE, "deliver.envelope", MALFORMED)},
+    {FORM(Deliver, attempt, FORM_NUMBER, "deliver.attempt", MALFORMED), .min = 1,
+     .max = UINT32_MAX},
+};
+
+/* Without a sealed part in what the relay made itself. */
+static const struct form_rule ENVELOPE[] = {
+    {FORM(Envelope, header, FORM_BYTES, "envelope.header", MALFORMED), .min = 1,
+     .max = LIMIT_HEADER_BYTES},
+    {FORM(Envelope, tags, FORM_BYTES, "envelope.tags", MALFORMED), .max = LIMIT_TAGS_BYTES},
+};
+
+static const struct form_rule ACKED[] = {
+    {FORM(Acked, organisation, FORM_ID_OR_NONE, "acked.organisation", MALFORMED)},
+    {FORM(Acked, message_id, FORM_ID, "acked.message_id", MALFORMED)},
+};
+
+static const struct form_rule TRACKED[] = {
+    {FORM(Tracked, message_id, FORM_ID, "tracked.message_id", MALFORMED)},
+    {FORM(Tracked, stored_at_ms, FORM_TIME, "tracked.stored_at_ms", MALFORMED), .min = 1},
+    {FORM_MANY(Tracked, readers, FORM_COUNT, "tracked.readers", MALFORMED), .max = LIMIT_READERS},
+};
+
+static const struct form_rule READER_FACT[] = {
+    {FORM(ReaderFact, endpoint, FORM_ID, "reader_fact.endpoint", MALFORMED)},
+    {FORM(ReaderFact, person, FORM_ID_OR_NONE, "reader_fact.person", MALFORMED)},
+    {FORM(ReaderFact, fetched_at_ms, FORM_TIME, "reader_fact.fetched_at_ms", MALFORMED)},
+    {FORM(ReaderFact, unreadable, FORM_CODE, "reader_fact.unreadable", MALFORMED),
+     .list = &brug__v1__code__descriptor},
+    {FORM(ReaderFact, opened_at_ms, FORM_TIME, "reader_fact.opened_at_ms", MALFORMED)},
+    {FORM(ReaderFact, opened_by, FORM_ID_OR_NONE, "reader_fact.opened_by", MALFORMED)},
+    {FORM(ReaderFact, cancelled_at_ms, FORM_TIME, "reader_fact.cancelled_at_ms", MALFORMED)},
+};
+
+static const struct form_rule PONG[] = {
+    {FORM(Pong, server_time_ms, FORM_TIME, "pong.server_time_ms", MALFORMED), .min = 1},
+};
+
+static const struct form_rule DIRECTORY_MOVED[] = {
+    {FORM(DirectoryMoved, epoch, FORM_MESSAGE, "directory_moved.epoch", MALFORMED)},
+};
+
+static enum error check_welcome(const Brug__V1__Welcome *w, const char **field)
+{
+    enum error e = FORM_CHECK(WELCOME, w, field);
+    if (e == ERROR_NONE)
+        e = FORM_CHECK(LIMITS, w->limits, field);
+    for (size_t i = 0; e == ERROR_NONE && i < w->n_epochs; i++)
+        e = check_epoch(w->epochs[i], field);
+    return e;
+}
+
+static enum error check_refused(const Brug__V1__Refused *r, const char **field)
+{
+    if (r->code == BRUG__V1__CODE__CODE_NONE)
+        return form_refuse(MALFORMED, "refused.code", field);
+    return FORM_CHECK(REFUSED, r, field);
+}
+
+static enum error check_deliver(const Brug__V1__Deliver *d, const char **field)
+{
+    enum error e = FORM_CHECK(DELIVER, d, field);
+    return e != ERROR_NONE ? e : FORM_CHECK(ENVELOPE, d->envelope, field);
+}
+
+static enum error check_tracked(const Brug__V1__Tracked *t, const char **field)
+{
+    enum error e = FORM_CHECK(TRACKED, t, field);
+    for (size_t i = 0; e == ERROR_NONE && i < t->n_readers; i++)
+        e = FORM_CHECK(READER_FACT, t->readers[i], field);
+    return e;
+}
+
+static enum error check_directory_moved(const Brug__V1__DirectoryMoved *m, const char **field)
+{
+    enum error e = FORM_CHECK(DIRECTORY_MOVED, m, field);
+    return e != ERROR_NONE ? e : check_epoch(m->epoch, field);
+}
+
+static enum error check_any(const Brug__V1__ServerFrame *f, const char **field)
+{
+    switch (f->frame_case) {
+    case BRUG__V1__SERVER_FRAME__FRAME_WELCOME:
+        return check_welcome(f->welcome, field);
+    case BRUG__V1__SERVER_FRAME__FRAME_RECEIPT:
+        return FORM_CHECK(RECEIPT, f->receipt, field);
+    case BRUG__V1__SERVER_FRAME__FRAME_REFUSED:
+        return check_refused(f->refused, field);
+    case BRUG__V1__SERVER_FRAME__FRAME_DELIVER:
+        return check_deliver(f->deliver, field);
+    case BRUG__V1__SERVER_FRAME__FRAME_ACKED:
+        return FORM_CHECK(ACKED, f->acked, field);
+    case BRUG__V1__SERVER_FRAME__FRAME_DIRECTORY:
+        return check_directory(f->directory, field);
+    case BRUG__V1__SERVER_FRAME__FRAME_TRACKED:
+        return check_tracked(f->tracked, field);
+    case BRUG__V1__SERVER_FRAME__FRAME_PONG:
+        return FORM_CHECK(PONG, f->pong, field);
+    case BRUG__V1__SERVER_FRAME__FRAME_DIRECTORY_MOVED:
+        return check_directory_moved(f->directory_moved, field);
+    default: /* Noted and GoAway have nothing to check; a frame of a later version is ignored */
+        return ERROR_NONE;
+    }
+}
+
+enum error check_server_frame(const Brug__V1__ServerFrame *f, const char **field)
+{
+    return check_any(f, field) == ERROR_NONE ? ERROR_NONE : MALFORMED;
+}
