@@ -1,0 +1,120 @@
+/*
+ * rules/codes.c: the closed lists, one row a code. Dutch as people read it; [..] is filled in by the
+ * screen. There is no request code for serious problems, specialist care, diagnosis or treatment
+ * [R05] [R06] [R07].
+ */
+#include "rules/codes.h"
+#include <string.h>
+
+/* clang-format off */
+#define ROW(list, name, word, dutch, english) \
+    {CODE_LIST_##list, BRUG__V1__##list##__##list##_##name, word, dutch, english}
+
+/* Rows of one list stand together, in the order in which people choose from them. */
+static const struct code_row ROWS[] = {
+    ROW(KIND, REFERRAL, "referral", "Verwijzing", "Referral"),
+    ROW(KIND, CONSULT, "consult", "Consultatie", "Consult"),
+    ROW(KIND, ADVICE, "advice", "Advies", "Advice"),
+    ROW(KIND, CLAIM, "claim", "Opgepakt", "Taken up"),
+    ROW(KIND, HANDOVER, "handover", "Overdracht aan een collega", "Handover to a colleague"),
+    ROW(KIND, START, "start", "Terugkoppeling bij start", "Feedback at the start"),
+    ROW(KIND, INTERIM, "interim", "Tussentijdse terugkoppeling", "Feedback in between"),
+    ROW(KIND, DELAY, "delay", "Uitstel", "Delay"),
+    ROW(KIND, INFO_REQUEST, "info-request", "Vraag om informatie", "Request for information"),
+    ROW(KIND, INFO_REPLY, "info-reply", "Antwoord op een vraag", "Answer to a request"),
+    ROW(KIND, DECLINE_PROPOSAL, "decline-proposal", "Voorstel om niet op te pakken", "Proposal not to take up"),
+    ROW(KIND, STOP_PROPOSAL, "stop-proposal", "Voorstel om te stoppen", "Proposal to stop"),
+    ROW(KIND, PROPOSAL_ANSWER, "proposal-answer", "Antwoord op een voorstel", "Answer to a proposal"),
+    ROW(KIND, RETRACT, "retract", "Voorstel ingetrokken", "Proposal retracted"),
+    ROW(KIND, BRIDGING_PROPOSAL, "bridging-proposal", "Voorstel voor overbruggingszorg", "Proposal of bridging care"),
+    ROW(KIND, BRIDGING_ANSWER, "bridging-answer", "Antwoord over overbruggingszorg", "Answer about bridging care"),
+    ROW(KIND, BRIDGING_END, "bridging-end", "Einde van de overbruggingszorg", "End of the bridging care"),
+    ROW(KIND, CLOSING, "closing", "Afsluiting", "Closing"),
+    ROW(KIND, WITHDRAWAL, "withdrawal", "Verwijzing ingetrokken", "Referral withdrawn"),
+    ROW(KIND, NOTE, "note", "Bericht", "Note"),
+    ROW(KIND, HISTORY, "history", "Eerder bericht", "Earlier letter"),
+    ROW(KIND, NOTICE, "notice", "Mededeling", "Notice"),
+    ROW(KIND, REMINDER, "reminder", "Herinnering", "Reminder"),
+    ROW(KIND, OVERDUE, "overdue", "Te laat", "Overdue"),
+    ROW(KIND, NOT_OPENED, "not-opened", "Nog niet geopend", "Not opened yet"),
+    ROW(KIND, NON_DELIVERY, "non-delivery", "Niet opgehaald", "Not fetched"),
+    ROW(KIND, FACT, "fact", "Melding van Brug", "Word of the relay"),
+    ROW(REASON, MILD_PSYCHOLOGICAL, "mild-psychological", "Lichte of matige psychische klachten", "Light or moderate psychological complaints"),
+    ROW(REASON, PARENTING, "parenting", "Vraag over opvoeden of hulp bij opvoeden", "Parenting question or support"),
+    ROW(REASON, PEDAGOGICAL, "pedagogical", "Pedagogische vraag", "Pedagogical question"),
+    ROW(REASON, NEXT_STEP_UNCLEAR, "next-step-unclear", "Volgende stap is niet duidelijk", "The next step is not clear"),
+    ROW(REQUEST_TYPE, CONTACT, "contact", "Contact over een casus", "Contact about a case"),
+    ROW(REQUEST_TYPE, CLARIFY, "clarify", "Vraag helder maken", "Clarify the question"),
+    ROW(REQUEST_TYPE, SHORT_HELP, "short-help", "Korte hulp dichtbij", "Short help close by"),
+    ROW(REQUEST_TYPE, ADVICE, "advice", "Advies", "Advice"),
+    ROW(MOMENT_EVENT, DATE, "date", "Op een datum", "On a date"),
+    ROW(MOMENT_EVENT, FIRST_CONVERSATION, "first-conversation", "Na het eerste gesprek", "After the first conversation"),
+    ROW(MOMENT_EVENT, WAITING_LIST, "waiting-list", "Bij een wachtlijst", "When there is a waiting list"),
+    ROW(MOMENT_EVENT, CHANGE_OF_DIRECTOR, "change-of-director", "Bij een andere casusregisseur", "When the director changes"),
+    ROW(MOMENT_EVENT, AFTER_CONVERSATIONS, "after-conversations", "Na een aantal gesprekken", "After a number of conversations"),
+    ROW(DECLINE_REASON, TOO_SERIOUS, "too-serious", "Te ernstig (gebeld op [datum])", "Too serious (called on [date])"),
+    ROW(DECLINE_REASON, SPECIALIST_CARE, "specialist-care", "Hoort in de 2e lijn (gebeld op [datum])", "Belongs to specialist care (called on [date])"),
+    ROW(DECLINE_REASON, OTHER_TEAM, "other-team", "Ander team past beter: [team]", "Another team fits better: [team]"),
+    ROW(DECLINE_REASON, NO_ROOM_IN_TIME, "no-room-in-time", "Geen plek op tijd", "No room in time"),
+    ROW(STOP_REASON, NO_CONTACT, "no-contact", "Geen contact gekregen", "No contact made"),
+    ROW(STOP_REASON, FAMILY_STOPS, "family-stops", "Jongere of ouders willen niet verder", "The youth or the parents do not want to go on"),
+    ROW(STOP_REASON, MOVED, "moved", "Verhuisd of andere huisarts", "Moved, or another GP"),
+    ROW(STOP_REASON, TURNED_18, "turned-18", "18 geworden", "Turned 18"),
+    ROW(INVOLVEMENT, NOT_KNOWN, "not-known", "Niet bekend", "Not known"),
+    ROW(INVOLVEMENT, KNOWN_JOINED, "known-joined", "Bekend, wij sluiten aan", "Known, we join"),
+    ROW(INVOLVEMENT, KNOWN_OTHER_DIRECTOR, "known-other-director", "Bekend, [naam] blijft casusregisseur", "Known, [name] stays the director"),
+    ROW(OUTCOME, OWN_SHORT_SUPPORT, "own-short-support", "Zelf kort geholpen", "Own short support"),
+    ROW(OUTCOME, LOCAL_PROVISION, "local-provision", "Hulp in de buurt (voorliggend veld)", "Local provisions"),
+    ROW(OUTCOME, YOUTH_CARE, "youth-care", "Naar (specialistische) jeugdhulp", "To (specialist) youth care"),
+    ROW(OUTCOME, NOT_TAKEN_UP, "not-taken-up", "Niet opgepakt", "Not taken up"),
+    ROW(OUTCOME, STOPPED, "stopped", "Gestopt", "Stopped"),
+    ROW(OUTCOME, WITHDRAWN, "withdrawn", "Ingetrokken", "Withdrawn"),
+    ROW(OUTCOME, ADVICE_GIVEN, "advice-given", "Advies gegeven", "Advice given"),
+    ROW(OUTCOME, EXISTING_PLAN, "existing-plan", "Verder in bestaand plan", "Continues in the existing plan"),
+    ROW(OUTCOME, NO_HELP_NEEDED, "no-help-needed", "Vraag helder, geen hulp nodig", "Question clear, no help needed"),
+    ROW(OUTCOME, ENDED_GP_DISAGREES, "ended-gp-disagrees", "Beëindigd, huisarts niet akkoord", "Ended, the GP disagrees"),
+    ROW(DECISION, ACCEPT, "accept", "Akkoord", "Agreed"),
+    ROW(DECISION, OBJECT, "object", "Niet akkoord", "Not agreed"),
+    ROW(BRIDGING_CARRIER, CONSULTANT, "consultant", "Consulent", "Consultant"),
+    ROW(BRIDGING_CARRIER, PROVIDER, "provider", "Aanbieder", "Provider"),
+};
+/* clang-format on */
+
+#define ROW_COUNT (sizeof ROWS / sizeof ROWS[0])
+
+const struct code_row *codes_find(enum code_list list, int number)
+{
+    for (size_t i = 0; i < ROW_COUNT; i++)
+        if (ROWS[i].list == list && ROWS[i].number == number)
+            return &ROWS[i];
+    return NULL;
+}
+
+const struct code_row *codes_find_word(enum code_list list, const char *word)
+{
+    for (size_t i = 0; i < ROW_COUNT; i++)
+        if (ROWS[i].list == list && strcmp(ROWS[i].word, word) == 0)
+            return &ROWS[i];
+    return NULL;
+}
+
+const char *codes_text(enum code_list list, int number, enum language language)
+{
+    const struct code_row *row = codes_find(list, number);
+    if (language == LANGUAGE_DUTCH)
+        return row ? row->dutch : "Onbekend";
+    return row ? row->english : "Unknown";
+}
+
+const struct code_row *codes_rows(enum code_list list, size_t *n)
+{
+    const struct code_row *first = NULL;
+    *n = 0;
+    for (size_t i = 0; i < ROW_COUNT; i++) {
+        if (ROWS[i].list != list)
+            continue;
+        first = first ? first : &ROWS[i];
+        (*n)++;
+    }
+    return first;
+}
