@@ -240,10 +240,7 @@ dev: ## build all and the tests with sanitizers, and write compile_commands.json
 
 .PHONY: compile-commands
 compile-commands:
-	@{ echo '['; sep=; for f in $(ALL_SRC); do \
-	  printf '%s{"directory": "%s", "file": "%s", "command": "%s"}' "$$sep" '$(CURDIR)' "$$f" \
-	    '$(subst ",\\\",$(subst ',,$(CC) $(CFLAGS_ALL) $(WARN))) -c '"$$f"; sep=$$',\n'; \
-	  done; printf '\n]\n'; } > compile_commands.json
+	@$(PYTHON) scripts/compile-commands $(CC) $(CFLAGS_ALL) $(WARN) -- $(ALL_SRC) >compile_commands.json
 
 .PHONY: demo
 demo: deps-build ## a sealed referral from end to end, with a kill of the relay in the middle

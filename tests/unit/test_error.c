@@ -1,5 +1,6 @@
-/* tests/unit/test_error.c: the error table holds together. */
+/* tests/unit/test_error.c: the error table holds together, and agrees with the wire's Code. */
 #include "base/error.h"
+#include "brug/v1/wire.pb-c.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -82,6 +83,21 @@ static void only_rows_under_1000_are_on_the_wire(void **state)
     assert_false(error_is_on_wire(ERROR_CONFIRM));
 }
 
+static void wire_codes_are_the_rows_under_1000(void **state)
+{
+    const ProtobufCEnumDescriptor *codes = &brug__v1__code__descriptor;
+    unsigned on_wire = 0;
+    for (size_t i = 0; i < ROWS; i++)
+        on_wire += error_is_on_wire(NUMBERS[i]);
+    assert_int_equal(codes->n_values, on_wire);
+    for (unsigned i = 0; i < codes->n_values; i++) {
+        const ProtobufCEnumValue *code = &codes->values[i];
+        assert_true(error_is_on_wire(code->value));
+        assert_int_equal(strncmp(code->name, "CODE_", 5), 0);
+        assert_string_equal(code->name + 5, error_name((enum error)code->value));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -91,6 +107,7 @@ int main(void)
         cmocka_unit_test(texts_are_one_clean_line),
         cmocka_unit_test(unknown_numbers_get_careful_answers),
         cmocka_unit_test(only_rows_under_1000_are_on_the_wire),
+        cmocka_unit_test(wire_codes_are_the_rows_under_1000),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -122,6 +122,45 @@ static void another_variant_has_no_version(void **state)
     assert_int_equal(id_version(&id), 0);
 }
 
+/* A group without framing could be split elsewhere; with it every list has a digest of its own. */
+static void framed_digests_tell_lists_apart(void **state)
+{
+    static const uint8_t FRAMED[] = {0, 0, 0, 0, 0, 0, 0, 2, 'a', 'b', 0, 0, 0,  0,
+                                     0, 0, 0, 0, 0, 0, 0, 0, 0,   0,   0, 1, 'c'};
+    struct slice parts[] = {slice_text("ab"), SLICE_NONE, slice_text("c")};
+    struct slice moved[] = {slice_text("a"), slice_text("b"), slice_text("c")};
+    struct digest d = digest_of_framed(parts, 3), other = digest_of_framed(moved, 3);
+    struct digest expected = digest_of_slice(slice_of(FRAMED, sizeof FRAMED));
+    struct slice many[DIGEST_FRAMED_MAX];
+    assert_true(digest_equal(&d, &expected));
+    assert_false(digest_equal(&d, &other));
+    d = digest_of_framed(NULL, 0);
+    expected = digest_of_slice(SLICE_NONE);
+    assert_true(digest_equal(&d, &expected));
+    for (size_t i = 0; i < DIGEST_FRAMED_MAX; i++)
+        many[i] = slice_text("m");
+    d = digest_of_framed(many, DIGEST_FRAMED_MAX);
+    other = digest_of_framed(many, DIGEST_FRAMED_MAX - 1);
+    assert_false(digest_equal(&d, &other));
+}
+
+static void digests_come_from_32_bytes_only(void **state)
+{
+    struct digest d = digest_of_slice(slice_text("abc")), back = {{0}}, zero = {{0}};
+    assert_int_equal(digest_from_slice(&back, slice_of(d.bytes, 31)), ERROR_BOUND);
+    assert_int_equal(digest_from_slice(&back, SLICE_NONE), ERROR_BOUND);
+    assert_true(digest_equal(&back, &zero));
+    assert_int_equal(digest_from_slice(&back, digest_slice(&d)), ERROR_NONE);
+    assert_true(digest_equal(&back, &d));
+}
+
+/* SHA-256 of sixteen zero bytes begins 37 47 08 ff: 00110 11101 00011 10000 10001 11111. */
+static void spoken_codes_are_the_digest_s_first_30_bits(void **state)
+{
+    char spoken[ID_SPOKEN_BYTES];
+    assert_string_equal(id_to_spoken(&ID_NONE, spoken), "6X3-GHZ");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -134,6 +173,9 @@ int main(void)
         cmocka_unit_test(v7_clamps_times_that_do_not_fit),
         cmocka_unit_test(v4_and_v8_are_those_of_the_rfc),
         cmocka_unit_test(another_variant_has_no_version),
+        cmocka_unit_test(framed_digests_tell_lists_apart),
+        cmocka_unit_test(digests_come_from_32_bytes_only),
+        cmocka_unit_test(spoken_codes_are_the_digest_s_first_30_bits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
