@@ -1,0 +1,323 @@
+/*
+ * ctl/main.c: brugctl: administers a running brugd over its Unix socket. One table has every command with
+ * the options that it takes; anything else is a usage error.
+ */
+#include "ctl/ctl.h"
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum option_value {
+    OPTION_NAME = 256,
+    OPTION_AREA,
+    OPTION_KIND,
+    OPTION_ROLE,
+    OPTION_UNTIL,
+    OPTION_ORG,
+    OPTION_PERSON,
+    OPTION_TELEPHONE,
+    OPTION_EXPERTISE,
+    OPTION_CARD,
+    OPTION_OUT,
+    OPTION_ID,
+    OPTION_ANCHOR,
+    OPTION_MUNICIPALITY,
+    OPTION_IDENTITY,
+    OPTION_SEALING,
+    OPTION_INTERMEDIATE,
+    OPTION_SOCKET,
+    OPTION_JSON,
+    OPTION_HELP,
+    OPTION_VERSION,
+};
+
+static const struct option OPTIONS[] = {
+    {"name", required_argument, NULL, OPTION_NAME},
+    {"area", required_argument, NULL, OPTION_AREA},
+    {"kind", required_argument, NULL, OPTION_KIND},
+    {"role", required_argument, NULL, OPTION_ROLE},
+    {"until", required_argument, NULL, OPTION_UNTIL},
+    {"org", required_argument, NULL, OPTION_ORG},
+    {"person", required_argument, NULL, OPTION_PERSON},
+    {"telephone", required_argument, NULL, OPTION_TELEPHONE},
+    {"expertise", required_argument, NULL, OPTION_EXPERTISE},
+    {"card", required_argument, NULL, OPTION_CARD},
+    {"out", required_argument, NULL, OPTION_OUT},
+    {"id", required_argument, NULL, OPTION_ID},
+    {"anchor", required_argument, NULL, OPTION_ANCHOR},
+    {"municipality", required_argument, NULL, OPTION_MUNICIPALITY},
+    {"identity", required_argument, NULL, OPTION_IDENTITY},
+    {"sealing", required_argument, NULL, OPTION_SEALING},
+    {"intermediate", required_argument, NULL, OPTION_INTERMEDIATE},
+    {"socket", required_argument, NULL, OPTION_SOCKET},
+    {"json", no_argument, NULL, OPTION_JSON},
+    {"help", no_argument, NULL, OPTION_HELP},
+    {"version", no_argument, NULL, OPTION_VERSION},
+    {NULL, 0, NULL, 0},
+};
+
+enum verb { VERB_RUN, VERB_ADD, VERB_REQUEST, VERB_LIST, VERB_SHOW, VERB_SUSPEND, VERB_RESUME };
+
+struct command {
+    const char *object, *verb;
+    Brug__V1__ObjectType type;
+    enum verb what;
+    int (*add)(const struct ctl_options *o); /* for VERB_RUN, VERB_ADD and VERB_REQUEST */
+    const char *options;                     /* allowed, " --x --y " */
+    const char *usage, *help;
+};
+
+#define MUNICIPALITY BRUG__V1__OBJECT_TYPE__OBJECT_TYPE_MUNICIPALITY
+#define ORGANISATION BRUG__V1__OBJECT_TYPE__OBJECT_TYPE_ORGANISATION
+#define PERSON BRUG__V1__OBJECT_TYPE__OBJECT_TYPE_PERSON
+#define ENDPOINT BRUG__V1__OBJECT_TYPE__OBJECT_TYPE_ENDPOINT
+
+static const struct command COMMANDS[] = {
+    {"status", NULL, 0, VERB_RUN, status_command, " ", "", "what the relay is doing"},
+    {"municipality", "add", MUNICIPALITY, VERB_ADD, municipality_add, " --name --anchor --id ",
+     "--name NAME --anchor CA.pem… [--id ID]", "add a municipality with its trust anchors"},
+    {"municipality", "list", MUNICIPALITY, VERB_LIST, NULL, " ", "", "the municipalities"},
+    {"municipality", "show", MUNICIPALITY, VERB_SHOW, NULL, " ", "ID", "one municipality"},
+    {"municipality", "suspend", MUNICIPALITY, VERB_SUSPEND, NULL, " ", "ID",
+     "shut out all its organisations"},
+    {"municipality", "resume", MUNICIPALITY, VERB_RESUME, NULL, " ", "ID", "let them in again"},
+    {"org", "add", ORGANISATION, VERB_ADD, organisation_add,
+     " --kind --municipality --name --area --telephone --expertise --card --out --id ",
+     "--kind practice|team --municipality ID… --name NAME [--area A] [--telephone T] [--expertise "
+     "E] "
+     "[--card FILE] [--out FILE] [--id ID]",
+     "add an organisation (first municipality: its home); prints an invitation for a practice "
+     "system or a "
+     "recovery entry"},
+    {"org", "list", ORGANISATION, VERB_LIST, NULL, " --municipality ", "[--municipality ID]",
+     "the organisations"},
+    {"org", "show", ORGANISATION, VERB_SHOW, NULL, " ", "ID", "one organisation"},
+    {"org", "suspend", ORGANISATION, VERB_SUSPEND, NULL, " ", "ID",
+     "end its sessions and cancel what waits for it"},
+    {"org", "resume", ORGANISATION, VERB_RESUME, NULL, " ", "ID", "let it in again"},
+    {"person", "add", PERSON, VERB_ADD, person_add, " --org --name --role --until --out --id ",
+     "--org ID --name NAME --role gp|locum|assistant|consultant|leader|observer [--until "
+     "YYYY-MM-DD] "
+     "[--out FILE] [--id ID]",
+     "add a person; prints the invitation that `brug init` takes"},
+    {"person", "list", PERSON, VERB_LIST, NULL, " --org ", "[--org ID]", "the persons"},
+    {"person", "show", PERSON, VERB_SHOW, NULL, " ", "ID", "one person"},
+    {"person", "suspend", PERSON, VERB_SUSPEND, NULL, " ", "ID",
+     "shut out all this person's endpoints"},
+    {"person", "resume", PERSON, VERB_RESUME, NULL, " ", "ID", "let them in again"},
+    {"endpoint", "request", ENDPOINT, VERB_REQUEST, endpoint_request, " --out ",
+     "REQUEST --out DIRECTORY",
+     "take the two certificate requests out of a client's request, for the CA"},
+    {"endpoint", "add", ENDPOINT, VERB_ADD, endpoint_add,
+     " --identity --sealing --intermediate --out ",
+     "REQUEST --identity CERT.pem --sealing CERT.pem [--intermediate CERT.pem]… [--out ANSWER]",
+     "enrol a client; writes the answer for it and prints the code to compare by telephone"},
+    {"endpoint", "list", ENDPOINT, VERB_LIST, NULL, " --org ", "[--org ID]", "the endpoints"},
+    {"endpoint", "show", ENDPOINT, VERB_SHOW, NULL, " ", "ID", "one endpoint"},
+    {"endpoint", "suspend", ENDPOINT, VERB_SUSPEND, NULL, " ", "ID",
+     "end its session at once and cancel what waits for it"},
+    {"endpoint", "resume", ENDPOINT, VERB_RESUME, NULL, " ", "ID", "let it in again"},
+};
+#define COMMAND_COUNT (sizeof COMMANDS / sizeof COMMANDS[0])
+
+int ctl_complain(int status, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    (void)fputs("brugctl: ", stderr);
+    (void)vfprintf(stderr, format, args);
+    (void)fputc('\n', stderr);
+    va_end(args);
+    return status;
+}
+
+static void print_help(FILE *to, const char *object)
+{
+    (void)fprintf(to, "Usage: brugctl [--socket PATH] [--json] COMMAND …\n\n");
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
+        const struct command *c = &COMMANDS[i];
+        if (object != NULL && strcmp(object, c->object) != 0)
+            continue;
+        (void)fprintf(to, "  %s%s%s %s\n      %s\n", c->object, c->verb == NULL ? "" : " ",
+                      c->verb == NULL ? "" : c->verb, c->usage, c->help);
+    }
+    (void)fprintf(to,
+                  "\nOptions for all:\n"
+                  "  --socket PATH  of the running brugd (default: $BRUG_ADMIN_SOCKET or %s)\n"
+                  "  --json         whole answers for programs\n"
+                  "  --help, --version\n"
+                  "A FILE of \"-\" is standard input or output.\n",
+                  CTL_SOCKET_DEFAULT);
+}
+
+/* Adds to a list of values; false when there are too many. */
+static bool add_value(const char **list, size_t *n, const char *value)
+{
+    if (*n == CTL_VALUES_MAX)
+        return false;
+    list[(*n)++] = value;
+    return true;
+}
+
+static bool set_option(struct ctl_options *o, int option, const char *value)
+{
+    switch (option) {
+    case OPTION_NAME:
+        o->name = value;
+        return true;
+    case OPTION_AREA:
+        o->area = value;
+        return true;
+    case OPTION_KIND:
+        o->kind = value;
+        return true;
+    case OPTION_ROLE:
+        o->role = value;
+        return true;
+    case OPTION_UNTIL:
+        o->until = value;
+        return true;
+    case OPTION_ORG:
+        o->organisation = value;
+        return true;
+    case OPTION_PERSON:
+        o->person = value;
+        return true;
+    case OPTION_TELEPHONE:
+        o->telephone = value;
+        return true;
+    case OPTION_EXPERTISE:
+        o->expertise = value;
+        return true;
+    case OPTION_CARD:
+        o->card = value;
+        return true;
+    case OPTION_OUT:
+        o->out = value;
+        return true;
+    case OPTION_ID:
+        o->id = value;
+        return true;
+    case OPTION_IDENTITY:
+        o->identity = value;
+        return true;
+    case OPTION_SEALING:
+        o->sealing = value;
+        return true;
+    case OPTION_SOCKET:
+        o->socket = value;
+        return true;
+    case OPTION_ANCHOR:
+        return add_value(o->anchors, &o->anchor_count, value);
+    case OPTION_MUNICIPALITY:
+        return add_value(o->municipalities, &o->municipality_count, value);
+    case OPTION_INTERMEDIATE:
+        return add_value(o->intermediates, &o->intermediate_count, value);
+    default:
+        o->is_json = true;
+        return true;
+    }
+}
+
+static const struct command *find_command(const char *object, const char *verb)
+{
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
+        const struct command *c = &COMMANDS[i];
+        if (strcmp(c->object, object) == 0 &&
+            (c->verb == NULL || (verb != NULL && strcmp(c->verb, verb) == 0)))
+            return c;
+    }
+    return NULL;
+}
+
+static const char *option_name(int value)
+{
+    for (const struct option *p = OPTIONS; p->name != NULL; p++)
+        if (p->val == value)
+            return p->name;
+    return "";
+}
+
+/* True if the command's row allows the option. */
+static bool allows(const struct command *c, int value)
+{
+    if (value == OPTION_SOCKET || value == OPTION_JSON)
+        return true;
+    char wanted[64];
+    (void)snprintf(wanted, sizeof wanted, " --%s ", option_name(value)); /* names are short */
+    return strstr(c->options, wanted) != NULL;
+}
+
+static int run(const struct command *c, const struct ctl_options *o)
+{
+    switch (c->what) {
+    case VERB_LIST:
+        return object_list(o, c->type);
+    case VERB_SHOW:
+        return object_show(o, c->type);
+    case VERB_SUSPEND:
+        return object_set_status(o, c->type, BRUG__V1__STATUS__STATUS_SUSPENDED);
+    case VERB_RESUME:
+        return object_set_status(o, c->type, BRUG__V1__STATUS__STATUS_ACTIVE);
+    default:
+        return c->add(o);
+    }
+}
+
+static bool takes_argument(const struct command *c)
+{
+    return c->usage[0] != '\0' && c->usage[0] != '-' && c->usage[0] != '[';
+}
+
+/* After the options: the words that name the command and its argument. */
+static int dispatch(int argc, char **argv, struct ctl_options *o, const int *given,
+                    size_t given_count)
+{
+    const char *object = optind < argc ? argv[optind] : NULL;
+    const char *verb = optind + 1 < argc ? argv[optind + 1] : NULL;
+    if (object == NULL)
+        return ctl_complain(EX_USAGE, "say what to do; `brugctl --help` lists the commands");
+    const struct command *c = find_command(object, verb);
+    if (c == NULL)
+        return ctl_complain(EX_USAGE, "there is no command '%s%s%s'; `brugctl --help` lists them",
+                            object, verb == NULL ? "" : " ", verb == NULL ? "" : verb);
+    int used = optind + (c->verb == NULL ? 1 : 2);
+    if (takes_argument(c) && used < argc)
+        o->argument = argv[used++];
+    if (takes_argument(c) != (o->argument != NULL) || used < argc)
+        return ctl_complain(EX_USAGE, "usage: brugctl %s%s%s %s", c->object,
+                            c->verb == NULL ? "" : " ", c->verb == NULL ? "" : c->verb, c->usage);
+    for (size_t i = 0; i < given_count; i++)
+        if (!allows(c, given[i]))
+            return ctl_complain(EX_USAGE, "'%s %s' takes no --%s; usage: brugctl %s %s %s", object,
+                                verb == NULL ? "" : verb, option_name(given[i]), object,
+                                verb == NULL ? "" : verb, c->usage);
+    return run(c, o);
+}
+
+int main(int argc, char **argv)
+{
+    struct ctl_options o = {.socket = getenv("BRUG_ADMIN_SOCKET")};
+    int given[64];
+    size_t given_count = 0;
+    for (int option; (option = getopt_long(argc, argv, "", OPTIONS, NULL)) != -1;) {
+        if (option == OPTION_HELP) {
+            print_help(stdout, optind < argc ? argv[optind] : NULL);
+            return EX_OK;
+        }
+        if (option == OPTION_VERSION) {
+            (void)puts("brugctl " BRUG_VERSION);
+            return EX_OK;
+        }
+        if (option == '?')
+            return EX_USAGE; /* getopt has said what is wrong */
+        if (given_count == sizeof given / sizeof given[0] || !set_option(&o, option, optarg))
+            return ctl_complain(EX_USAGE, "--%s was given too often", option_name(option));
+        given[given_count++] = option;
+    }
+    if (o.socket == NULL || o.socket[0] == '\0')
+        o.socket = CTL_SOCKET_DEFAULT;
+    return dispatch(argc, argv, &o, given, given_count);
+}
