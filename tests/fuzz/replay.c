@@ -42,7 +42,7 @@ end:
 
 static int replay_folder(const char *folder, unsigned *count)
 {
-    char path[1024];
+    char path[1300];
     int failed = 0;
     DIR *entries = opendir(folder);
     if (!entries)
