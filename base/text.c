@@ -219,7 +219,7 @@ static enum error decode_base64(struct buf *out, struct slice s)
         if (is_space(byte))
             continue;
         int value = byte == '=' ? 0 : base64_value(byte);
-        if (value < 0 || (padding > 0 && (byte != '=' || chars == 0)))
+        if (value < 0 || (padding > 0 && byte != '='))
             return ERROR_USAGE; /* no base64, or something after the padding */
         padding += byte == '=';
         bits = bits << 6 | (uint32_t)value;

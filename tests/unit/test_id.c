@@ -90,6 +90,8 @@ static void v7_clamps_times_that_do_not_fit(void **state)
     static const uint8_t RANDOM[10] = {0};
     struct id id = id_v7(-1, RANDOM);
     assert_true(id_v7_ms(&id) == 0);
+    id = id_v7(INT64_C(0x1000000000000), RANDOM);
+    assert_true(id_v7_ms(&id) == INT64_C(0xffffffffffff));
     id = id_v7(INT64_MAX, RANDOM);
     assert_true(id_v7_ms(&id) == INT64_C(0xffffffffffff));
     assert_int_equal(id_version(&id), 7);

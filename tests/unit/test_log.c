@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -45,6 +46,20 @@ static void under_systemd_a_line_has_its_priority(void **state)
     log_event(LOG_ERROR, "store.closed", "%s", "");
     assert_int_equal(errno, 77);
     assert_string_equal(capture_end(), "<4>session.refused code=SUSPENDED n=3\n<3>store.closed \n");
+}
+
+static void a_failed_write_leaves_errno_alone(void **state)
+{
+    int fd = dup(STDERR_FILENO), unwritable = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    assert_true(fd >= 0 && unwritable >= 0);
+    dup2(unwritable, STDERR_FILENO);
+    errno = 77;
+    log_event(LOG_ERROR, "a", "x=%d", 1);
+    int after = errno;
+    dup2(fd, STDERR_FILENO);
+    close(fd);
+    close(unwritable);
+    assert_int_equal(after, 77);
 }
 
 static void on_a_terminal_a_line_has_its_time(void **state)
@@ -140,6 +155,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(under_systemd_a_line_has_its_priority),
+        cmocka_unit_test(a_failed_write_leaves_errno_alone),
         cmocka_unit_test(on_a_terminal_a_line_has_its_time),
         cmocka_unit_test(the_level_holds_back_what_is_less),
         cmocka_unit_test(a_value_cannot_begin_a_line),
