@@ -19,19 +19,16 @@ enum certificate_use {
 
 #define CERTIFICATE_BYTES_MAX 8192u
 
-/* One certificate in DER with no byte after it, of at most CERTIFICATE_BYTES_MAX.
+/* One certificate in DER, of at most CERTIFICATE_BYTES_MAX with no byte after it.
  * ERROR_TLS_BROKEN, ERROR_BOUND. */
 enum error certificate_from_der(X509 **out, struct slice der) MUST_CHECK;
 enum error certificate_to_der(X509 *c, struct buf *out) MUST_CHECK;
-/* All certificates of PEM text or of a PEM file in order, as DER one after the other; between 1
- * and max, else ERROR_CONFIG. A file: also ERROR_NOT_FOUND, ERROR_PERMISSION, ERROR_IO,
- * ERROR_BOUND. */
-enum error certificates_from_pem(struct slice pem, struct buf *ders, size_t max, size_t *n)
-    MUST_CHECK;
+void certificate_free(X509 *c);
+/* All certificates of a PEM file in order, as DER one after the other (der_take parts them);
+ * between 1 and max, each one readable, else ERROR_CONFIG. Also ERROR_NOT_FOUND,
+ * ERROR_PERMISSION, ERROR_IO, ERROR_BOUND. */
 enum error certificates_read_file(const char *path, struct buf *ders, size_t max, size_t *n)
     MUST_CHECK;
-/* Takes the next certificate off the front of `ders`. */
-enum error certificate_take(struct slice *ders, X509 **out) MUST_CHECK;
 
 struct digest certificate_digest(X509 *c);     /* SHA-256 of its DER */
 struct digest certificate_key_digest(X509 *c); /* SHA-256 of its SubjectPublicKeyInfo */
@@ -40,10 +37,11 @@ bool certificate_has_key(X509 *c, struct slice spki);
 /* ms since 1970. ERROR_TLS_BROKEN when a time in it is not well formed. */
 enum error certificate_validity(X509 *c, int64_t *from_ms, int64_t *until_ms) MUST_CHECK;
 
-/* ERROR_TLS_WRONG_USE unless key usage and extended key usage are exactly those of `use`;
- * ERROR_TLS_WEAK for a key that is not EC P-256/P-384, Ed25519 or RSA of 3072 bits, or a
- * signature with less than SHA-256. */
+/* Key usage, extended key usage and basic constraints say this use and no other:
+ * ERROR_TLS_WRONG_USE; ERROR_TLS_BROKEN when an extension is not well formed. A sealing
+ * certificate also has a subject key identifier, because letters name their readers by it. */
 enum error certificate_check_use(X509 *c, enum certificate_use use) MUST_CHECK;
+/* The key is strong (key_is_strong), the signature SHA-256 and up: ERROR_TLS_WEAK. */
 enum error certificate_check_strength(X509 *c) MUST_CHECK;
 
 /* Whom a certificate names: the SAN's URI, the subject's O and CN. */
@@ -62,11 +60,13 @@ char *certificate_uri(const struct certificate_identity *who, char out[CERTIFICA
  * formed, or O or CN is missing, repeated, too long or not clean text. */
 enum error certificate_identity(X509 *c, struct certificate_identity *out) MUST_CHECK;
 
-/* PKCS#10 with the subject's O and CN and the URI, signed with the key. */
+#define REQUEST_BYTES_MAX 4096u
+/* PKCS#10 with the subject's O and CN and the URI, signed with the key. ERROR_USAGE when a name
+ * is empty, not clean text, or longer than X.520's 64 characters. */
 enum error request_make(EVP_PKEY *key, const struct certificate_identity *who, struct buf *der)
     MUST_CHECK;
-/* The public key of a request whose own signature verifies. ERROR_BAD_SIGNATURE,
- * ERROR_TLS_BROKEN, ERROR_TLS_WEAK. */
-enum error request_public_der(struct slice request_der, struct buf *out) MUST_CHECK;
+/* The P-256 key of a request whose own signature verifies. ERROR_BAD_SIGNATURE, ERROR_TLS_BROKEN,
+ * ERROR_TLS_WEAK. */
+enum error request_public_der(struct slice request, struct buf *out) MUST_CHECK;
 
 #endif

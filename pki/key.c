@@ -44,6 +44,8 @@ enum error key_generate(EVP_PKEY **out)
     return ERROR_NONE;
 }
 
+void key_free(EVP_PKEY *key) { EVP_PKEY_free(key); }
+
 static bool key_has_curve(const EVP_PKEY *key, const char *curve)
 {
     char group[64];

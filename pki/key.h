@@ -1,8 +1,7 @@
 /*
  * pki/key.h: private and public keys over OpenSSL. Endpoints' keys are P-256 in this version.
  *
- * Free a key with EVP_PKEY_free. What is not said otherwise fails with ERROR_CRYPTO or
- * ERROR_NO_MEMORY.
+ * What is not said otherwise fails with ERROR_CRYPTO or ERROR_NO_MEMORY.
  */
 #ifndef PKI_KEY_H
 #define PKI_KEY_H
@@ -11,6 +10,7 @@
 #include <openssl/types.h>
 
 enum error key_generate(EVP_PKEY **out) MUST_CHECK;
+void key_free(EVP_PKEY *key);
 
 /* PEM (PKCS#8), mode 0600, on disk when it returns; refuses to overwrite. ERROR_EXISTS,
  * ERROR_NOT_FOUND (the folder), ERROR_PERMISSION, ERROR_IO. */

@@ -15,10 +15,8 @@
 
 struct tls_policy {
     bool is_server;
-    /* key, certificate and chain are borrowed until tls_context_new returns */
-    EVP_PKEY *key;
-    X509 *certificate;
-    STACK_OF(X509) *chain;      /* intermediates, may be NULL */
+    EVP_PKEY *key;              /* borrowed until tls_context_new returns, like chain */
+    struct slice chain;         /* DER one after the other, the own certificate first */
     struct trust *const *trust; /* read at each handshake; outlives the context */
     int64_t (*now_ms)(void *ctx);
     void *now_ctx;
@@ -34,14 +32,15 @@ void tls_context_free(SSL_CTX *context);
  * in text). Without a host a client refuses every certificate. */
 enum error tls_set_host(SSL *ssl, const char *host) MUST_CHECK;
 
-/* To be called when a handshake call or SSL_read has failed for good, before the error queue is
- * cleared: looks what the failure was. Returns the same as tls_verdict afterwards, never
- * ERROR_NONE. */
-enum error tls_failed(SSL *ssl);
-/* What is known about the peer: ERROR_NONE while nothing is wrong. On the client it can come
- * after the handshake, from the relay's alert. */
+/* What is known about the peer: ERROR_NONE while nothing is wrong. On a client it can come after
+ * the handshake, with the relay's alert about the client's own certificate. */
 enum error tls_verdict(const SSL *ssl);
-/* After a finished handshake. */
+/* After a handshake call or SSL_read that failed for good: the verdict, or ERROR_TLS_BROKEN when
+ * there is none. Empties the error queue. */
+enum error tls_failed(const SSL *ssl);
+/* The verdict is what the peer said of us, not what we found about the peer. */
+bool tls_was_refused(const SSL *ssl);
+/* After a finished handshake only. */
 struct digest tls_peer_anchor(const SSL *ssl);
 const char *tls_level(void); /* one line for `brugctl status` */
 

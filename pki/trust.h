@@ -14,6 +14,7 @@
 #define TRUST_CRL_BYTES_MAX (4u << 20)
 #define TRUST_CHAIN_MAX 4u /* leaf, two intermediates, anchor */
 
+STACK_OF(X509); /* its functions come with <openssl/x509.h> */
 struct trust;
 
 struct trust *trust_new(void); /* NULL without memory */
@@ -27,12 +28,12 @@ enum error trust_add_anchor(struct trust *t, struct slice der) MUST_CHECK;
  * A newer one replaces an older one of the same issuer; an older or equal one changes nothing:
  * ERROR_EXISTS. ERROR_TLS_BROKEN, ERROR_TLS_WEAK, ERROR_BOUND. */
 enum error trust_add_crl(struct trust *t, struct slice der) MUST_CHECK;
-/* All CRLs of PEM text, or one in DER; those that are older than what is held are passed over. */
-enum error trust_add_crls(struct trust *t, struct slice pem_or_der) MUST_CHECK;
+/* All lists of a PEM file, or the one of a DER file, as DER one after the other: between 1 and
+ * max, else ERROR_CONFIG. Also ERROR_NOT_FOUND, ERROR_PERMISSION, ERROR_IO, ERROR_BOUND. */
+enum error crls_read_file(const char *path, struct buf *ders, size_t max, size_t *n) MUST_CHECK;
 /* True at first: a chain without a CRL in force for every certificate under the anchor is
  * TLS_CRL_STALE. */
 void trust_set_crl_required(struct trust *t, bool required);
-size_t trust_anchor_count(const struct trust *t);
 /* The earliest nextUpdate of all CRLs, ms since 1970; INT64_MAX when there is none. */
 int64_t trust_crl_until_ms(const struct trust *t);
 
