@@ -6,7 +6,8 @@
 # test is printed; with CI set it is a failure. Ends with a line of totals; exit 1 if any failed.
 #
 # Environment: TEST_SECONDS_MAX a program (300), TEST_JOBS at once (2), BRUG_BUILD the build folder,
-# PYTHON for *.py, RESULTS a file to which "passed failed" is added.
+# PYTHON for *.py, RESULTS a file to which "passed failed" is added (then the totals are only a part, and
+# begin with "--").
 set -u
 
 seconds=${TEST_SECONDS_MAX:-300}
@@ -88,6 +89,9 @@ for number in $(seq 1 $#); do
         failed=$((failed + 1))
     fi
 done
-[ -z "${RESULTS:-}" ] || echo "$passed $failed" >>"$RESULTS"
+if [ -n "${RESULTS:-}" ]; then
+    echo "$passed $failed" >>"$RESULTS"
+    printf -- '-- '
+fi
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

@@ -110,8 +110,16 @@ line base/a.h '/* [P-''3] */' 'has no rule'
 line base/a.h '/* TO''DO: more */' 'unfinished'
 line proto/PROTOCOL.md 'see /wor''k/notes' 'a path of one machine'
 line systemd/a.pem '-----BEGIN EC PRIVATE ''KEY-----' 'a private key' 'a private key'
-line daemon/ops/settings.h "$(printf '/* s */\n/* clang-format off */\n    X(quota_messages_max, 1)')" \
-    'does not show the setting quota_messages_max' 'a setting that no sample shows'
+settings() {
+    put daemon/ops/config.c '/* clang-format off */' 'static const struct row ROWS[] = {' "$@" '};'
+}
+settings '    {"idle_ms_max", 5},' '    {"quota_messages_max", 1},'
+found "a setting that the sample does not show" 'does not show the setting quota_messages_max'
+settings '    X(quota_messages_max, 5)' '    X(idle_ms_max, 5)'
+found "a setting of an X table that the sample does not show" 'does not show the setting quota_messages_max'
+settings '    {"idle_ms_max", 5},'
+printf '# quota_max = 7\n' >>systemd/brugd.conf
+found "a setting in the sample that the daemon does not have" 'brugd has no setting quota_max'
 
 printf '\nint f(void);\n' >base/a.h
 found "a C file without a head comment" 'no head comment'

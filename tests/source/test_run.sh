@@ -15,7 +15,7 @@ expect() {
     TEST_SECONDS_MAX=2 RESULTS=$work/results CI=${ci-} "$root/tests/run.sh" "$work/test_it.sh" >"$work/out" 2>&1
     got=$?
     number=$((number + 1))
-    if [ "$got" -eq "$status" ] && [ "$(tail -n 1 "$work/out")" = "$totals" ] && grep -q -- "$word" "$work/out" &&
+    if [ "$got" -eq "$status" ] && [ "$(tail -n 1 "$work/out")" = "-- $totals" ] && grep -q -- "$word" "$work/out" &&
         [ "$(cat "$work/results")" = "$(echo "$totals" | tr -dc '0-9 ' | tr -s ' ' | sed 's, $,,')" ]; then
         echo "ok $number - $name"
     else
