@@ -9,6 +9,7 @@
 #include "proto/arena.h"
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define ALIGNMENT_BYTES 16u
 #define BLOCK_BYTES (32u << 10)
@@ -26,6 +27,7 @@ struct arena {
     size_t budget_bytes;
     size_t spent_bytes;
     bool was_exceeded;
+    bool lacked_memory;
     ProtobufCAllocator allocator;
 };
 
@@ -82,6 +84,13 @@ void arena_free(struct arena *a)
     free(a);
 }
 
+void arena_free_secret(struct arena *a)
+{
+    for (struct block *b = a ? a->newest : NULL; b; b = b->next)
+        explicit_bzero(b->bytes, b->used);
+    arena_free(a);
+}
+
 void arena_reset(struct arena *a, size_t budget_bytes)
 {
     drop_later_blocks(a);
@@ -89,6 +98,7 @@ void arena_reset(struct arena *a, size_t budget_bytes)
     a->budget_bytes = budget_bytes;
     a->spent_bytes = 0;
     a->was_exceeded = false;
+    a->lacked_memory = false;
 }
 
 static struct block *block_with_room(struct arena *a, size_t len)
@@ -96,8 +106,10 @@ static struct block *block_with_room(struct arena *a, size_t len)
     if (len <= a->newest->capacity - a->newest->used)
         return a->newest;
     struct block *b = block_new(len > BLOCK_BYTES ? len : BLOCK_BYTES);
-    if (!b)
+    if (!b) {
+        a->lacked_memory = true;
         return NULL;
+    }
     b->next = a->newest;
     a->newest = b;
     return b;
@@ -123,5 +135,7 @@ void *arena_alloc(struct arena *a, size_t len)
 size_t arena_spent_bytes(const struct arena *a) { return a->spent_bytes; }
 
 bool arena_was_exceeded(const struct arena *a) { return a->was_exceeded; }
+
+bool arena_lacked_memory(const struct arena *a) { return a->lacked_memory; }
 
 ProtobufCAllocator *arena_allocator(struct arena *a) { return &a->allocator; }
