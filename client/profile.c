@@ -23,7 +23,7 @@
  * always written: left out it would mean 12.
  */
 #include "client/profile.h"
-#include "client/der.h"
+#include "client/tlv.h"
 #include <string.h>
 
 #define GCM_NONCE_BYTES 12u
@@ -67,12 +67,12 @@ static const uint8_t ID_SIGNING_TIME[] = {0x06, 0x09, 0x2a, 0x86, 0x48, 0x86,
 static const uint8_t ID_MESSAGE_DIGEST[] = {0x06, 0x09, 0x2a, 0x86, 0x48, 0x86,
                                             0xf7, 0x0d, 0x01, 0x09, 0x04};
 
-#define TAKE_BYTES(s, constant) der_take_bytes((s), (constant), sizeof(constant))
+#define TAKE_BYTES(s, constant) tlv_take_bytes((s), (constant), sizeof(constant))
 
 /* An OCTET STRING (or what `tag` says) of exactly `len` bytes. */
 static bool take_of_length(struct slice *s, uint8_t tag, size_t len, struct slice *body)
 {
-    return der_take(s, tag, body) && body->len == len;
+    return tlv_take(s, tag, body) && body->len == len;
 }
 
 static bool is_key_id(struct slice id)
@@ -93,13 +93,13 @@ static const char *read_content_info(struct slice s, const uint8_t *type, size_t
                                      struct slice *content)
 {
     struct slice info, explicit_0;
-    if (!der_take(&s, DER_SEQUENCE, &info) || s.len > 0)
+    if (!tlv_take(&s, TLV_SEQUENCE, &info) || s.len > 0)
         return "contentInfo";
-    if (!der_take_bytes(&info, type, type_len))
+    if (!tlv_take_bytes(&info, type, type_len))
         return "contentInfo.contentType";
-    if (!der_take(&info, DER_CONTEXT_0_CONSTRUCTED, &explicit_0) || info.len > 0)
+    if (!tlv_take(&info, TLV_CONTEXT_0_CONSTRUCTED, &explicit_0) || info.len > 0)
         return "contentInfo.content";
-    if (!der_take(&explicit_0, DER_SEQUENCE, content) || explicit_0.len > 0)
+    if (!tlv_take(&explicit_0, TLV_SEQUENCE, content) || explicit_0.len > 0)
         return "contentInfo.content";
     return NULL;
 }
@@ -111,12 +111,12 @@ static const char *read_originator(struct slice *s)
 {
     struct slice originator, key, bits;
     uint8_t unused, form;
-    if (!der_take(s, DER_CONTEXT_0_CONSTRUCTED, &originator) ||
-        !der_take(&originator, DER_CONTEXT_1_CONSTRUCTED, &key) || originator.len > 0)
+    if (!tlv_take(s, TLV_CONTEXT_0_CONSTRUCTED, &originator) ||
+        !tlv_take(&originator, TLV_CONTEXT_1_CONSTRUCTED, &key) || originator.len > 0)
         return "recipient.originator";
     if (!TAKE_BYTES(&key, ALGORITHM_EC_KEY))
         return "recipient.originator.algorithm";
-    if (!der_take(&key, DER_BIT_STRING, &bits) || key.len > 0 || !slice_take_u8(&bits, &unused) ||
+    if (!tlv_take(&key, TLV_BIT_STRING, &bits) || key.len > 0 || !slice_take_u8(&bits, &unused) ||
         unused != 0 || bits.len != P256_POINT_BYTES || !slice_take_u8(&bits, &form) || form != 0x04)
         return "recipient.originator.publicKey";
     return NULL;
@@ -125,12 +125,12 @@ static const char *read_originator(struct slice *s)
 static const char *read_encrypted_key(struct slice *s, struct slice *key_id)
 {
     struct slice keys, key, by_key_id, wrapped;
-    if (!der_take(s, DER_SEQUENCE, &keys) || !der_take(&keys, DER_SEQUENCE, &key) || keys.len > 0)
+    if (!tlv_take(s, TLV_SEQUENCE, &keys) || !tlv_take(&keys, TLV_SEQUENCE, &key) || keys.len > 0)
         return "recipient.recipientEncryptedKeys";
-    if (!der_take(&key, DER_CONTEXT_0_CONSTRUCTED, &by_key_id) ||
-        !der_take(&by_key_id, DER_OCTET_STRING, key_id) || by_key_id.len > 0 || !is_key_id(*key_id))
+    if (!tlv_take(&key, TLV_CONTEXT_0_CONSTRUCTED, &by_key_id) ||
+        !tlv_take(&by_key_id, TLV_OCTET_STRING, key_id) || by_key_id.len > 0 || !is_key_id(*key_id))
         return "recipient.rid";
-    if (!take_of_length(&key, DER_OCTET_STRING, WRAPPED_KEY_BYTES, &wrapped) || key.len > 0)
+    if (!take_of_length(&key, TLV_OCTET_STRING, WRAPPED_KEY_BYTES, &wrapped) || key.len > 0)
         return "recipient.encryptedKey";
     return NULL;
 }
@@ -160,14 +160,14 @@ static bool is_listed(const struct profile_outer *o, struct slice key_id)
 static const char *read_recipients(struct slice *s, struct profile_outer *o)
 {
     struct slice set, element, recipient, key_id, before = SLICE_NONE;
-    if (!der_take(s, DER_SET, &set) || set.len == 0)
+    if (!tlv_take(s, TLV_SET, &set) || set.len == 0)
         return "recipientInfos";
     for (o->n = 0; set.len > 0; o->n++) {
         if (o->n == PROFILE_RECIPIENTS_MAX)
             return "recipientInfos.number";
-        if (!der_take_element(&set, DER_CONTEXT_1_CONSTRUCTED, &element, &recipient))
+        if (!tlv_take_element(&set, TLV_CONTEXT_1_CONSTRUCTED, &element, &recipient))
             return "recipientInfos.type";
-        if (o->n > 0 && !der_is_ascending(before, element))
+        if (o->n > 0 && !tlv_is_ascending(before, element))
             return "recipientInfos.order";
         const char *found = read_recipient(recipient, &key_id);
         if (found)
@@ -183,18 +183,18 @@ static const char *read_recipients(struct slice *s, struct profile_outer *o)
 static const char *read_encrypted_content(struct slice *s, struct slice *encrypted)
 {
     struct slice info, algorithm, parameters, nonce;
-    if (!der_take(s, DER_SEQUENCE, &info))
+    if (!tlv_take(s, TLV_SEQUENCE, &info))
         return "encryptedContentInfo";
     if (!TAKE_BYTES(&info, ID_DATA))
         return "encryptedContentInfo.contentType";
-    if (!der_take(&info, DER_SEQUENCE, &algorithm) || !TAKE_BYTES(&algorithm, ID_AES256_GCM) ||
-        !der_take(&algorithm, DER_SEQUENCE, &parameters) || algorithm.len > 0)
+    if (!tlv_take(&info, TLV_SEQUENCE, &algorithm) || !TAKE_BYTES(&algorithm, ID_AES256_GCM) ||
+        !tlv_take(&algorithm, TLV_SEQUENCE, &parameters) || algorithm.len > 0)
         return "contentEncryptionAlgorithm";
-    if (!take_of_length(&parameters, DER_OCTET_STRING, GCM_NONCE_BYTES, &nonce))
+    if (!take_of_length(&parameters, TLV_OCTET_STRING, GCM_NONCE_BYTES, &nonce))
         return "contentEncryptionAlgorithm.nonce";
     if (!TAKE_BYTES(&parameters, TAG_LENGTH_16) || parameters.len > 0)
         return "contentEncryptionAlgorithm.ICVlen";
-    if (!der_take(&info, DER_CONTEXT_0, encrypted) || encrypted->len == 0 || info.len > 0)
+    if (!tlv_take(&info, TLV_CONTEXT_0, encrypted) || encrypted->len == 0 || info.len > 0)
         return "encryptedContent";
     return NULL;
 }
@@ -213,7 +213,7 @@ static const char *read_outer(struct slice sealed, struct profile_outer *o)
     if ((found = read_recipients(&data, o)) ||
         (found = read_encrypted_content(&data, &o->encrypted)))
         return found;
-    if (!take_of_length(&data, DER_OCTET_STRING, GCM_TAG_BYTES, &tag))
+    if (!take_of_length(&data, TLV_OCTET_STRING, GCM_TAG_BYTES, &tag))
         return "mac";
     return data.len > 0 ? "unauthAttrs" : NULL;
 }
@@ -242,26 +242,26 @@ static bool is_digits_and_z(struct slice s)
 static bool take_time(struct slice *s)
 {
     struct slice time;
-    if (take_of_length(s, DER_UTC_TIME, UTC_TIME_BYTES, &time))
+    if (take_of_length(s, TLV_UTC_TIME, UTC_TIME_BYTES, &time))
         return is_digits_and_z(time);
-    return take_of_length(s, DER_GENERALIZED_TIME, GENERALIZED_TIME_BYTES, &time) &&
+    return take_of_length(s, TLV_GENERALIZED_TIME, GENERALIZED_TIME_BYTES, &time) &&
            is_digits_and_z(time) && memcmp(time.data, "2050", 4) >= 0;
 }
 
 static const char *read_signed_attributes(struct slice *s)
 {
     struct slice attributes, attribute, values, digest;
-    if (!der_take(s, DER_CONTEXT_0_CONSTRUCTED, &attributes))
+    if (!tlv_take(s, TLV_CONTEXT_0_CONSTRUCTED, &attributes))
         return "signedAttrs";
     if (!TAKE_BYTES(&attributes, ATTRIBUTE_CONTENT_TYPE))
         return "signedAttrs.contentType";
-    if (!der_take(&attributes, DER_SEQUENCE, &attribute) ||
-        !TAKE_BYTES(&attribute, ID_SIGNING_TIME) || !der_take(&attribute, DER_SET, &values) ||
+    if (!tlv_take(&attributes, TLV_SEQUENCE, &attribute) ||
+        !TAKE_BYTES(&attribute, ID_SIGNING_TIME) || !tlv_take(&attribute, TLV_SET, &values) ||
         attribute.len > 0 || !take_time(&values) || values.len > 0)
         return "signedAttrs.signingTime";
-    if (!der_take(&attributes, DER_SEQUENCE, &attribute) ||
-        !TAKE_BYTES(&attribute, ID_MESSAGE_DIGEST) || !der_take(&attribute, DER_SET, &values) ||
-        attribute.len > 0 || !take_of_length(&values, DER_OCTET_STRING, SHA256_BYTES, &digest) ||
+    if (!tlv_take(&attributes, TLV_SEQUENCE, &attribute) ||
+        !TAKE_BYTES(&attribute, ID_MESSAGE_DIGEST) || !tlv_take(&attribute, TLV_SET, &values) ||
+        attribute.len > 0 || !take_of_length(&values, TLV_OCTET_STRING, SHA256_BYTES, &digest) ||
         values.len > 0)
         return "signedAttrs.messageDigest";
     return attributes.len > 0 ? "signedAttrs" : NULL;
@@ -270,10 +270,10 @@ static const char *read_signed_attributes(struct slice *s)
 static const char *read_signature(struct slice *s)
 {
     struct slice signature, numbers;
-    if (!der_take(s, DER_OCTET_STRING, &signature) ||
-        !der_take(&signature, DER_SEQUENCE, &numbers) || signature.len > 0 ||
-        !der_take_positive(&numbers, P256_SCALAR_BYTES) ||
-        !der_take_positive(&numbers, P256_SCALAR_BYTES) || numbers.len > 0)
+    if (!tlv_take(s, TLV_OCTET_STRING, &signature) ||
+        !tlv_take(&signature, TLV_SEQUENCE, &numbers) || signature.len > 0 ||
+        !tlv_take_positive(&numbers, P256_SCALAR_BYTES) ||
+        !tlv_take_positive(&numbers, P256_SCALAR_BYTES) || numbers.len > 0)
         return "signature";
     return NULL;
 }
@@ -282,11 +282,11 @@ static const char *read_signer(struct slice *s, struct slice *key_id)
 {
     struct slice set, signer;
     const char *found;
-    if (!der_take(s, DER_SET, &set) || !der_take(&set, DER_SEQUENCE, &signer) || set.len > 0)
+    if (!tlv_take(s, TLV_SET, &set) || !tlv_take(&set, TLV_SEQUENCE, &signer) || set.len > 0)
         return "signerInfos";
     if (!TAKE_BYTES(&signer, VERSION_3))
         return "signer.version";
-    if (!der_take(&signer, DER_CONTEXT_0, key_id) || !is_key_id(*key_id))
+    if (!tlv_take(&signer, TLV_CONTEXT_0, key_id) || !is_key_id(*key_id))
         return "signer.sid";
     if (!TAKE_BYTES(&signer, ALGORITHM_SHA256))
         return "signer.digestAlgorithm";
@@ -302,11 +302,11 @@ static const char *read_signer(struct slice *s, struct slice *key_id)
 static const char *read_certificate(struct slice *s, struct slice *certificate)
 {
     struct slice certificates, body;
-    if (!der_take(s, DER_CONTEXT_0_CONSTRUCTED, &certificates) ||
-        !der_take_element(&certificates, DER_SEQUENCE, certificate, &body) || certificates.len > 0)
+    if (!tlv_take(s, TLV_CONTEXT_0_CONSTRUCTED, &certificates) ||
+        !tlv_take_element(&certificates, TLV_SEQUENCE, certificate, &body) || certificates.len > 0)
         return "certificates";
     if (certificate->len > LIMIT_CERTIFICATE_BYTES ||
-        !der_is_well_formed(*certificate, CERTIFICATE_DEPTH_MAX))
+        !tlv_is_well_formed(*certificate, CERTIFICATE_DEPTH_MAX))
         return "certificate";
     return NULL;
 }
@@ -321,13 +321,13 @@ static const char *read_inner(struct slice signed_data, struct profile_inner *o)
         return found;
     if (!TAKE_BYTES(&data, VERSION_3))
         return "version";
-    if (!der_take(&data, DER_SET, &algorithms) || !TAKE_BYTES(&algorithms, ALGORITHM_SHA256) ||
+    if (!tlv_take(&data, TLV_SET, &algorithms) || !TAKE_BYTES(&algorithms, ALGORITHM_SHA256) ||
         algorithms.len > 0)
         return "digestAlgorithms";
-    if (!der_take(&data, DER_SEQUENCE, &encapsulated) || !TAKE_BYTES(&encapsulated, ID_DATA))
+    if (!tlv_take(&data, TLV_SEQUENCE, &encapsulated) || !TAKE_BYTES(&encapsulated, ID_DATA))
         return "encapContentInfo.eContentType";
-    if (!der_take(&encapsulated, DER_CONTEXT_0_CONSTRUCTED, &explicit_0) || encapsulated.len > 0 ||
-        !der_take(&explicit_0, DER_OCTET_STRING, &o->content) || explicit_0.len > 0)
+    if (!tlv_take(&encapsulated, TLV_CONTEXT_0_CONSTRUCTED, &explicit_0) || encapsulated.len > 0 ||
+        !tlv_take(&explicit_0, TLV_OCTET_STRING, &o->content) || explicit_0.len > 0)
         return "encapContentInfo.eContent";
     if ((found = read_certificate(&data, &o->certificate)) ||
         (found = read_signer(&data, &o->key_id)))

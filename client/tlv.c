@@ -1,11 +1,11 @@
 /*
- * client/der.c: reading DER.
+ * client/tlv.c: reading DER.
  *
  * Happy path: identifier octet, length octets, contents, each taken off the front of a slice.
  * Failures: false, with the slice as it was. Invariant: a length is compared with what remains (in
  * slice_take) before anything is read.
  */
-#include "client/der.h"
+#include "client/tlv.h"
 #include <assert.h>
 #include <string.h>
 
@@ -50,7 +50,7 @@ static bool take_any(struct slice *s, uint8_t *tag, struct slice *body)
     return true;
 }
 
-bool der_take_element(struct slice *s, uint8_t tag, struct slice *element, struct slice *body)
+bool tlv_take_element(struct slice *s, uint8_t tag, struct slice *element, struct slice *body)
 {
     struct slice rest = *s, contents;
     uint8_t found;
@@ -62,13 +62,13 @@ bool der_take_element(struct slice *s, uint8_t tag, struct slice *element, struc
     return true;
 }
 
-bool der_take(struct slice *s, uint8_t tag, struct slice *body)
+bool tlv_take(struct slice *s, uint8_t tag, struct slice *body)
 {
     struct slice element;
-    return der_take_element(s, tag, &element, body);
+    return tlv_take_element(s, tag, &element, body);
 }
 
-bool der_take_bytes(struct slice *s, const uint8_t *bytes, size_t len)
+bool tlv_take_bytes(struct slice *s, const uint8_t *bytes, size_t len)
 {
     struct slice rest = *s, found;
     if (!slice_take(&rest, len, &found) || !slice_equal(found, slice_of(bytes, len)))
@@ -77,11 +77,11 @@ bool der_take_bytes(struct slice *s, const uint8_t *bytes, size_t len)
     return true;
 }
 
-bool der_take_positive(struct slice *s, size_t bytes_max)
+bool tlv_take_positive(struct slice *s, size_t bytes_max)
 {
     struct slice rest = *s, body;
     uint8_t first, second = 0;
-    if (!der_take(&rest, DER_INTEGER, &body) || !slice_take_u8(&body, &first) || first & 0x80)
+    if (!tlv_take(&rest, TLV_INTEGER, &body) || !slice_take_u8(&body, &first) || first & 0x80)
         return false;
     if (first == 0) { /* only before an octet that would read as a sign */
         if (!slice_take_u8(&body, &second) || !(second & 0x80))
@@ -93,20 +93,20 @@ bool der_take_positive(struct slice *s, size_t bytes_max)
     return true;
 }
 
-bool der_is_ascending(struct slice a, struct slice b)
+bool tlv_is_ascending(struct slice a, struct slice b)
 {
     /* No element is the beginning of another one, so that the shorter length decides. */
     size_t len = a.len < b.len ? a.len : b.len;
     return len > 0 && memcmp(a.data, b.data, len) < 0;
 }
 
-bool der_is_well_formed(struct slice s, unsigned depth_max)
+bool tlv_is_well_formed(struct slice s, unsigned depth_max)
 {
-    struct slice levels[DER_DEPTH_MAX]; /* what is left to read of each open element */
+    struct slice levels[TLV_DEPTH_MAX]; /* what is left to read of each open element */
     struct slice body;
     unsigned depth = 0;
     uint8_t tag;
-    assert(depth_max <= DER_DEPTH_MAX);
+    assert(depth_max <= TLV_DEPTH_MAX);
     if (!take_any(&s, &tag, &body) || s.len > 0)
         return false;
     for (;;) {
