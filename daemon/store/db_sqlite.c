@@ -1,0 +1,332 @@
+/*
+ * daemon/store/db_sqlite.c: the SQL driver over SQLite.
+ *
+ * Invariants
+ *  1. One connection per file, exclusive for its whole life: SQLite 3.7.0-3.51.2 can corrupt a WAL that two
+ *     connections check-point. In exclusive mode the index of the WAL lies in our memory; there is no -shm file.
+ *  2. SQLite never check-points by itself: its automatic check-points swallow the errors of fsync. db_checkpoint looks at
+ *     what came of it, and closing makes none unless it is asked for.
+ *  3. secure_delete is off. What is deleted are ids, digests, and letters sealed for keys that are not on this machine, and
+ *     the journal's rows live on in the audit file. Zeroing reaches neither the WAL nor what a disk moved away, so it would promise
+ *     more than it holds, and it costs more than half of the speed of a delete.
+ *  4. No memory mapping: a read error must come back as an error, not as a signal.
+ */
+#include "daemon/store/db.h"
+#include <assert.h>
+#include <sqlite3.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PAGE_BYTES "8192"
+
+struct db {
+    sqlite3 *connection;
+    sqlite3_stmt **statements;
+    size_t statement_count;
+    size_t pages_pending;
+    enum error bind_failed; /* told by the next step */
+    const char *problem;
+};
+
+/* Keeps the static text of what went wrong and gives the error for it. */
+static enum error failed(struct db *d, int code)
+{
+    d->problem = sqlite3_errstr(code);
+    switch (code & 0xff) {
+    case SQLITE_NOMEM:
+        return ERROR_NO_MEMORY;
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+        return ERROR_LOCKED;
+    case SQLITE_PERM:
+    case SQLITE_READONLY:
+    case SQLITE_AUTH:
+        return ERROR_PERMISSION;
+    case SQLITE_NOTADB:
+        return ERROR_STORE_FORMAT;
+    case SQLITE_CORRUPT:
+    case SQLITE_CONSTRAINT: /* a key that is there twice: the tables contradict the journal */
+    case SQLITE_MISMATCH:
+    case SQLITE_ERROR: /* the schema lacks what it should have */
+    case SQLITE_SCHEMA:
+    case SQLITE_TOOBIG:
+        return ERROR_CORRUPT;
+    default:
+        return ERROR_IO;
+    }
+}
+
+const char *db_problem(const struct db *d) { return d->problem; }
+
+enum error db_run(struct db *d, const char *sql)
+{
+    int code = sqlite3_exec(d->connection, sql, NULL, NULL, NULL);
+    return code == SQLITE_OK ? ERROR_NONE : failed(d, code);
+}
+
+/* Runs one query; the first row's first column as text must be (or begin with) what is expected. */
+static enum error expect_text(struct db *d, const char *sql, const char *expected)
+{
+    sqlite3_stmt *statement;
+    int code = sqlite3_prepare_v2(d->connection, sql, -1, &statement, NULL);
+    if (code != SQLITE_OK)
+        return failed(d, code);
+    code = sqlite3_step(statement);
+    const char *text = code == SQLITE_ROW ? (const char *)sqlite3_column_text(statement, 0) : NULL;
+    bool is_expected = text != NULL && strcmp(text, expected) == 0;
+    int end = sqlite3_finalize(statement);
+    if (is_expected)
+        return ERROR_NONE;
+    return failed(d, code == SQLITE_ROW || end == SQLITE_OK ? SQLITE_CORRUPT : end);
+}
+
+enum error db_query_u64(struct db *d, const char *sql, uint64_t *out)
+{
+    sqlite3_stmt *statement;
+    int code = sqlite3_prepare_v2(d->connection, sql, -1, &statement, NULL);
+    if (code != SQLITE_OK)
+        return failed(d, code);
+    code = sqlite3_step(statement);
+    uint64_t value = code == SQLITE_ROW ? (uint64_t)sqlite3_column_int64(statement, 0) : 0;
+    int end = sqlite3_finalize(statement);
+    if (code != SQLITE_ROW)
+        return failed(d, end == SQLITE_OK ? SQLITE_CORRUPT : end);
+    *out = value;
+    return ERROR_NONE;
+}
+
+enum error db_check_table(struct db *d, const char *table)
+{
+    char *sql = sqlite3_mprintf("PRAGMA quick_check(%Q)", table);
+    if (sql == NULL)
+        return failed(d, SQLITE_NOMEM);
+    enum error e = expect_text(d, sql, "ok");
+    sqlite3_free(sql);
+    return e;
+}
+
+/* Called by SQLite after each commit in WAL mode. */
+static int on_wal(void *ctx, sqlite3 *connection, const char *name, int pages)
+{
+    struct db *d = ctx;
+    d->pages_pending = pages > 0 ? (size_t)pages : 0;
+    return SQLITE_OK;
+}
+
+static enum error checkpoint(struct db *d, int mode)
+{
+    int in_wal = -1, moved = -1;
+    int code = sqlite3_wal_checkpoint_v2(d->connection, NULL, mode, &in_wal, &moved);
+    if (code != SQLITE_OK)
+        return failed(d, code);
+    if (in_wal != moved)
+        return failed(d, SQLITE_BUSY);
+    d->pages_pending = 0;
+    return ERROR_NONE;
+}
+
+/* Ours, or nobody's yet. Reads only. */
+static enum error check_ours(struct db *d, uint32_t application_id, bool *is_marked, bool *is_empty)
+{
+    uint64_t tables, mark;
+    enum error e = db_query_u64(d, "SELECT count(*) FROM sqlite_schema", &tables);
+    if (e == ERROR_NONE)
+        e = db_query_u64(d, "PRAGMA application_id", &mark);
+    if (e != ERROR_NONE)
+        return e;
+    *is_marked = mark == application_id;
+    *is_empty = tables == 0;
+    if (*is_marked || (mark == 0 && *is_empty))
+        return ERROR_NONE;
+    d->problem = "it is another program's database";
+    return ERROR_STORE_FORMAT;
+}
+
+static enum error set_up(struct db *d, const struct db_options *o, bool *is_empty)
+{
+    static const char BEFORE[] = "PRAGMA locking_mode=EXCLUSIVE; PRAGMA trusted_schema=OFF;"
+                                 "PRAGMA mmap_size=0; PRAGMA temp_store=MEMORY;"
+                                 "PRAGMA cell_size_check=ON;"
+                                 "PRAGMA page_size=" PAGE_BYTES "; PRAGMA auto_vacuum=NONE;";
+    static const char AFTER[] = "PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=0;"
+                                "PRAGMA secure_delete=OFF;";
+    bool is_marked;
+    int code = sqlite3_db_config(d->connection, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    if (code == SQLITE_OK)
+        code = sqlite3_db_config(d->connection, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+    if (code != SQLITE_OK)
+        return failed(d, code);
+    enum error e = db_run(d, BEFORE);
+    if (e == ERROR_NONE)
+        e = check_ours(d, o->application_id, &is_marked, is_empty);
+    if (e == ERROR_NONE)
+        e = expect_text(d, "PRAGMA journal_mode=WAL", "wal");
+    if (e == ERROR_NONE)
+        e = db_run(d, AFTER);
+    if (e != ERROR_NONE)
+        return e;
+    char *sql = sqlite3_mprintf("PRAGMA cache_size=-%u; PRAGMA application_id=%u;",
+                                (unsigned)(o->cache_bytes / 1024), (unsigned)o->application_id);
+    if (sql == NULL)
+        return failed(d, SQLITE_NOMEM);
+    if (is_marked)
+        *strchr(sql, ';') = '\0';
+    e = db_run(d, sql);
+    sqlite3_free(sql);
+    if (e != ERROR_NONE)
+        return e;
+    sqlite3_wal_hook(d->connection, on_wal, d);
+    return checkpoint(d, SQLITE_CHECKPOINT_TRUNCATE);
+}
+
+enum error db_open(struct db **out, const struct db_options *o, bool *is_empty,
+                   const char **problem)
+{
+    assert(o->application_id != 0);
+    *problem = "out of memory";
+    struct db *d = calloc(1, sizeof *d);
+    if (d == NULL)
+        return ERROR_NO_MEMORY;
+    int flags =
+        SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+    int code = sqlite3_open_v2(o->path, &d->connection, flags, o->vfs);
+    enum error e = code == SQLITE_OK ? set_up(d, o, is_empty) : failed(d, code);
+    if (e != ERROR_NONE) {
+        *problem = d->problem;
+        db_close(d, false);
+        return e;
+    }
+    *out = d;
+    return ERROR_NONE;
+}
+
+void db_close(struct db *d, bool is_sound)
+{
+    if (d == NULL)
+        return;
+    for (size_t i = 0; i < d->statement_count; i++)
+        sqlite3_finalize(d->statements[i]);
+    free(d->statements);
+    /* The next start makes it again, checked. */
+    if (is_sound)
+        (void)sqlite3_wal_checkpoint_v2(d->connection, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL,
+                                        NULL);
+    sqlite3_close_v2(d->connection);
+    free(d);
+}
+
+enum error db_prepare(struct db *d, const char *const *sql, size_t n)
+{
+    assert(d->statements == NULL);
+    d->statements = calloc(n, sizeof *d->statements);
+    if (d->statements == NULL)
+        return failed(d, SQLITE_NOMEM);
+    d->statement_count = n;
+    for (size_t i = 0; i < n; i++) {
+        int code = sqlite3_prepare_v3(d->connection, sql[i], -1, SQLITE_PREPARE_PERSISTENT,
+                                      &d->statements[i], NULL);
+        if (code != SQLITE_OK)
+            return failed(d, code);
+    }
+    return ERROR_NONE;
+}
+
+static sqlite3_stmt *statement_of(const struct db *d, unsigned statement)
+{
+    assert(statement < d->statement_count);
+    return d->statements[statement];
+}
+
+static void note_bind(struct db *d, int code)
+{
+    if (code != SQLITE_OK)
+        d->bind_failed = failed(d, code);
+}
+
+void db_bind_u64(struct db *d, unsigned statement, unsigned parameter, uint64_t v)
+{
+    note_bind(d, sqlite3_bind_int64(statement_of(d, statement), (int)parameter, (int64_t)v));
+}
+
+void db_bind_slice(struct db *d, unsigned statement, unsigned parameter, struct slice s)
+{
+    const void *data = s.len == 0 ? "" : (const void *)s.data;
+    note_bind(d, sqlite3_bind_blob64(statement_of(d, statement), (int)parameter, data, s.len,
+                                     SQLITE_STATIC));
+}
+
+enum error db_step(struct db *d, unsigned statement, bool *has_row)
+{
+    enum error e = d->bind_failed;
+    d->bind_failed = ERROR_NONE;
+    if (e != ERROR_NONE)
+        return e;
+    int code = sqlite3_step(statement_of(d, statement));
+    if (code != SQLITE_ROW && code != SQLITE_DONE)
+        return failed(d, code);
+    *has_row = code == SQLITE_ROW;
+    return ERROR_NONE;
+}
+
+uint64_t db_column_u64(struct db *d, unsigned statement, unsigned column)
+{
+    return (uint64_t)sqlite3_column_int64(statement_of(d, statement), (int)column);
+}
+
+struct slice db_column_slice(struct db *d, unsigned statement, unsigned column)
+{
+    sqlite3_stmt *s = statement_of(d, statement);
+    const void *data = sqlite3_column_blob(s, (int)column);
+    if (data != NULL)
+        return slice_of(data, (size_t)sqlite3_column_bytes(s, (int)column));
+    if (sqlite3_errcode(d->connection) == SQLITE_NOMEM)
+        d->bind_failed = failed(d, SQLITE_NOMEM);
+    return SLICE_NONE;
+}
+
+void db_reset(struct db *d, unsigned statement)
+{
+    /* Its code repeats the failure that the step has told already. */
+    (void)sqlite3_reset(statement_of(d, statement));
+}
+
+enum error db_execute(struct db *d, unsigned statement)
+{
+    bool has_row;
+    enum error e = db_step(d, statement, &has_row);
+    db_reset(d, statement);
+    return e;
+}
+
+enum error db_read_part(struct db *d, const char *table, const char *column, uint64_t key,
+                        size_t offset, size_t len, uint8_t *out)
+{
+    sqlite3_blob *blob;
+    int code = sqlite3_blob_open(d->connection, "main", table, column, (int64_t)key, 0, &blob);
+    if (code == SQLITE_ERROR)
+        return ERROR_NOT_FOUND;
+    if (code != SQLITE_OK)
+        return failed(d, code);
+    size_t size = (size_t)sqlite3_blob_bytes(blob);
+    if (len > size || offset > size - len)
+        code = SQLITE_CORRUPT;
+    else if (len > 0)
+        code = sqlite3_blob_read(blob, out, (int)len, (int)offset);
+    (void)sqlite3_blob_close(blob); /* repeats the code of the read */
+    return code == SQLITE_OK ? ERROR_NONE : failed(d, code);
+}
+
+enum error db_begin(struct db *d) { return db_run(d, "BEGIN IMMEDIATE"); }
+
+enum error db_commit(struct db *d) { return db_run(d, "COMMIT"); }
+
+void db_rollback(struct db *d)
+{
+    /* What was not committed is gone, also when this fails; the problem told stays the first one. */
+    if (!sqlite3_get_autocommit(d->connection))
+        (void)sqlite3_exec(d->connection, "ROLLBACK", NULL, NULL, NULL);
+}
+
+size_t db_pages_pending(const struct db *d) { return d->pages_pending; }
+
+enum error db_checkpoint(struct db *d) { return checkpoint(d, SQLITE_CHECKPOINT_PASSIVE); }

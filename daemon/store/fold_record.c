@@ -1,0 +1,465 @@
+/*
+ * daemon/store/fold_record.c: what each record means for the tables.
+ *
+ * A record is brought to the messages in memory that it is about; those that are not there are read from the
+ * table. Rows of the directory and of cases are written at once: they are few. All memory is of the store's arena.
+ *
+ * Failures: a record that does not unpack or names no id (CORRUPT), a type that is not known (STORE_FORMAT).
+ *
+ * Invariant: a record about a message that is neither in the slice nor in the table changes nothing.
+ */
+#include "daemon/store/fold.h"
+#include "daemon/store/sql.h"
+#include <assert.h>
+#include <string.h>
+
+bool fold_reader_waits(const Brug__V1__KnownReader *r)
+{
+    return r->fetched_at_ms == 0 && r->unreadable == 0 && r->cancelled_at_ms == 0;
+}
+
+static void *allocate(struct fold *f, size_t len) { return arena_alloc(f->store->arena, len); }
+
+/* What a failed unpack means. */
+static enum error unpack_error(struct fold *f)
+{
+    return arena_was_exceeded(f->store->arena) ? ERROR_NO_MEMORY : ERROR_CORRUPT;
+}
+
+enum error fold_db_error(struct fold *f, enum error e)
+{
+    return e == ERROR_NONE ? e : store_failed(f->store, f->store->outbox, e, NULL);
+}
+
+static struct slice bytes_of(ProtobufCBinaryData b) { return slice_of(b.data, b.len); }
+
+/* Of relay-made messages the organisation is empty in records, and zero in keys. */
+static enum error key_of(struct message_key *out, ProtobufCBinaryData organisation,
+                         ProtobufCBinaryData message_id)
+{
+    struct message_key key = {ID_NONE, ID_NONE};
+    if (id_from_slice(&key.message_id, bytes_of(message_id)) != ERROR_NONE)
+        return ERROR_CORRUPT;
+    if (organisation.len > 0 && id_from_slice(&key.organisation, bytes_of(organisation)))
+        return ERROR_CORRUPT;
+    *out = key;
+    return ERROR_NONE;
+}
+
+/* ---- messages in memory ---- */
+
+static enum error message_add(struct fold *f, const struct message_key *key,
+                              Brug__V1__KnownMessage *known, bool is_stored,
+                              struct fold_message **out)
+{
+    struct fold_message *m = allocate(f, sizeof *m);
+    bool *has_delivery = allocate(f, known->n_readers + 1);
+    if (m == NULL || has_delivery == NULL)
+        return ERROR_NO_MEMORY;
+    for (size_t i = 0; i < known->n_readers; i++)
+        has_delivery[i] = is_stored && fold_reader_waits(known->readers[i]);
+    memset(m, 0, sizeof *m);
+    m->key = *key;
+    m->known = known;
+    m->has_delivery = has_delivery;
+    enum error e = map_insert(&f->messages, &m->node, &m->key, sizeof m->key);
+    if (e != ERROR_NONE)
+        return e;
+    list_append(&f->message_list, &m->link);
+    *out = m;
+    return ERROR_NONE;
+}
+
+/* From the table; *out is NULL when it is not there. */
+static enum error message_read(struct fold *f, const struct message_key *key,
+                               struct fold_message **out)
+{
+    struct db *d = f->store->outbox;
+    Brug__V1__KnownMessage *known = NULL;
+    bool has_row = false;
+    db_bind_slice(d, MESSAGE_READ, 1, id_slice(&key->message_id));
+    db_bind_slice(d, MESSAGE_READ, 2, id_slice(&key->organisation));
+    enum error e = db_step(d, MESSAGE_READ, &has_row);
+    if (e == ERROR_NONE && has_row) {
+        struct slice row = db_column_slice(d, MESSAGE_READ, 0);
+        f->cost_bytes += row.len;
+        known =
+            brug__v1__known_message__unpack(arena_allocator(f->store->arena), row.len, row.data);
+        if (known == NULL)
+            e = unpack_error(f);
+    }
+    db_reset(d, MESSAGE_READ);
+    *out = NULL;
+    if (e != ERROR_NONE || known == NULL)
+        return e == ERROR_CORRUPT && has_row
+                   ? store_failed(f->store, NULL, e, "a row of `message` does not unpack")
+                   : fold_db_error(f, e);
+    return message_add(f, key, known, true, out);
+}
+
+static enum error message_find(struct fold *f, ProtobufCBinaryData organisation,
+                               ProtobufCBinaryData message_id, struct fold_message **out)
+{
+    struct message_key key;
+    enum error e = key_of(&key, organisation, message_id);
+    if (e != ERROR_NONE)
+        return e;
+    struct map_node *n = map_find(&f->messages, &key, sizeof key);
+    if (n == NULL)
+        return message_read(f, &key, out);
+    *out = container_of(n, struct fold_message, node);
+    return ERROR_NONE;
+}
+
+/* A message that the record itself brings. As in the state, the first word about an id stands. */
+static enum error message_put(struct fold *f, Brug__V1__KnownMessage *known)
+{
+    struct message_key key;
+    struct fold_message *m;
+    enum error e = key_of(&key, known->organisation, known->message_id);
+    if (e != ERROR_NONE)
+        return e;
+    if (map_find(&f->messages, &key, sizeof key) != NULL)
+        return ERROR_NONE;
+    e = message_add(f, &key, known, false, &m);
+    if (e != ERROR_NONE)
+        return e;
+    m->is_changed = true;
+    if (id_version(&key.message_id) == 7 && id_v7_ms(&key.message_id) > f->newest_ms)
+        f->newest_ms = id_v7_ms(&key.message_id);
+    return ERROR_NONE;
+}
+
+static Brug__V1__KnownReader *reader_find(struct fold_message *m, ProtobufCBinaryData endpoint)
+{
+    for (size_t i = 0; m != NULL && i < m->known->n_readers; i++)
+        if (slice_equal(bytes_of(m->known->readers[i]->endpoint), bytes_of(endpoint)))
+            return m->known->readers[i];
+    return NULL;
+}
+
+static enum error mailbox_raise(struct fold *f, ProtobufCBinaryData endpoint, uint64_t sequence)
+{
+    struct id id;
+    if (id_from_slice(&id, bytes_of(endpoint)) != ERROR_NONE)
+        return ERROR_CORRUPT;
+    struct map_node *n = map_find(&f->mailboxes, &id, sizeof id);
+    struct fold_mailbox *b =
+        n == NULL ? allocate(f, sizeof *b) : container_of(n, struct fold_mailbox, node);
+    if (b == NULL)
+        return ERROR_NO_MEMORY;
+    if (n == NULL) {
+        *b = (struct fold_mailbox){.endpoint = id};
+        enum error e = map_insert(&f->mailboxes, &b->node, &b->endpoint, sizeof b->endpoint);
+        if (e != ERROR_NONE)
+            return e;
+        list_append(&f->mailbox_list, &b->link);
+    }
+    if (sequence > b->sequence)
+        b->sequence = sequence;
+    return ERROR_NONE;
+}
+
+/* ---- one record ---- */
+
+/* Unpacks `payload` as `type` into `name`, in the arena; returns when it cannot. */
+#define UNPACK(f, payload, type, name) \
+    name = brug__v1__##type##__unpack(arena_allocator((f)->store->arena), (payload).len, \
+                                      (payload).data); \
+    if (name == NULL) \
+    return unpack_error(f)
+
+static enum error fold_accepted(struct fold *f, uint64_t lsn, struct slice payload)
+{
+    Brug__V1__Accepted *a;
+    UNPACK(f, payload, accepted, a);
+    Brug__V1__KnownMessage *known = allocate(f, sizeof *known);
+    Brug__V1__KnownReader **readers = allocate(f, (a->n_readers + 1) * sizeof *readers);
+    Brug__V1__KnownReader *values = allocate(f, (a->n_readers + 1) * sizeof *values);
+    if (known == NULL || readers == NULL || values == NULL)
+        return ERROR_NO_MEMORY;
+    brug__v1__known_message__init(known);
+    known->message_id = a->message_id;
+    known->organisation = a->organisation;
+    known->endpoint = a->endpoint;
+    known->municipality = a->municipality;
+    known->to = a->to;
+    known->kind = a->kind;
+    known->case_id = a->case_id;
+    known->digest = a->digest;
+    known->at_ms = a->at_ms;
+    known->body_lsn = lsn;
+    known->body_bytes = a->body_bytes;
+    known->n_readers = a->n_readers;
+    known->readers = readers;
+    for (size_t i = 0; i < a->n_readers; i++) {
+        readers[i] = &values[i];
+        brug__v1__known_reader__init(readers[i]);
+        readers[i]->endpoint = a->readers[i]->endpoint;
+        readers[i]->sequence = a->readers[i]->sequence;
+        enum error e = mailbox_raise(f, readers[i]->endpoint, readers[i]->sequence);
+        if (e != ERROR_NONE)
+            return e;
+    }
+    return message_put(f, known);
+}
+
+static enum error fold_refusal(struct fold *f, uint64_t lsn, struct slice payload)
+{
+    Brug__V1__Refusal *r;
+    UNPACK(f, payload, refusal, r);
+    Brug__V1__KnownMessage *known = allocate(f, sizeof *known);
+    if (known == NULL)
+        return ERROR_NO_MEMORY;
+    brug__v1__known_message__init(known);
+    known->message_id = r->message_id;
+    known->organisation = r->organisation;
+    known->endpoint = r->endpoint;
+    known->kind = r->kind;
+    known->case_id = r->case_id;
+    known->digest = r->digest;
+    known->code = r->code;
+    known->at_ms = r->at_ms;
+    return message_put(f, known);
+}
+
+static enum error fold_acknowledged(struct fold *f, uint64_t lsn, struct slice payload)
+{
+    Brug__V1__Acknowledged *a;
+    struct fold_message *m;
+    UNPACK(f, payload, acknowledged, a);
+    enum error e = message_find(f, a->organisation, a->message_id, &m);
+    if (e != ERROR_NONE)
+        return e;
+    Brug__V1__KnownReader *r = reader_find(m, a->endpoint);
+    if (r == NULL || !fold_reader_waits(r))
+        return ERROR_NONE;
+    if (a->result == BRUG__V1__ACK_RESULT__ACK_RESULT_STORED) {
+        r->fetched_at_ms = a->at_ms;
+    } else {
+        r->unreadable = a->code;
+        r->unreadable_at_ms = a->at_ms;
+    }
+    m->is_changed = true;
+    return ERROR_NONE;
+}
+
+static enum error fold_opened_by(struct fold *f, uint64_t lsn, struct slice payload)
+{
+    Brug__V1__OpenedBy *o;
+    struct fold_message *m;
+    UNPACK(f, payload, opened_by, o);
+    enum error e = message_find(f, o->organisation, o->message_id, &m);
+    if (e != ERROR_NONE)
+        return e;
+    Brug__V1__KnownReader *r = reader_find(m, o->endpoint);
+    if (r == NULL || r->opened_at_ms != 0)
+        return ERROR_NONE;
+    r->opened_at_ms = o->at_ms;
+    r->opened_by = o->person;
+    m->is_changed = true;
+    return ERROR_NONE;
+}
+
+static enum error fold_cancelled(struct fold *f, uint64_t lsn, struct slice payload)
+{
+    Brug__V1__Cancelled *c;
+    struct fold_message *m;
+    UNPACK(f, payload, cancelled, c);
+    enum error e = message_find(f, c->organisation, c->message_id, &m);
+    if (e != ERROR_NONE)
+        return e;
+    Brug__V1__KnownReader *r = reader_find(m, c->endpoint);
+    if (r == NULL || !fold_reader_waits(r))
+        return ERROR_NONE;
+    r->cancelled_at_ms = c->at_ms;
+    m->is_changed = true;
+    return ERROR_NONE;
+}
+
+static enum error fold_quarantined(struct fold *f, uint64_t lsn, struct slice payload)
+{
+    Brug__V1__Quarantined *q;
+    struct fold_message *m;
+    UNPACK(f, payload, quarantined, q);
+    enum error e = message_find(f, q->organisation, q->message_id, &m);
+    if (e != ERROR_NONE || m == NULL)
+        return e;
+    m->known->quarantined = true;
+    m->is_changed = true;
+    return ERROR_NONE;
+}
+
+/* The right body came in the group of this record, and is found under its lsn from now on. */
+static enum error fold_healed(struct fold *f, uint64_t lsn, struct slice payload)
+{
+    Brug__V1__Healed *h;
+    struct fold_message *m;
+    UNPACK(f, payload, healed, h);
+    enum error e = message_find(f, h->organisation, h->message_id, &m);
+    if (e != ERROR_NONE || m == NULL)
+        return e;
+    m->known->quarantined = false;
+    m->known->body_lsn = lsn;
+    m->is_changed = true;
+    return ERROR_NONE;
+}
+
+static enum error put_directory(struct fold *f, unsigned type, ProtobufCBinaryData id,
+                                struct slice payload)
+{
+    struct db *d = f->store->outbox;
+    if (id.len != ID_BYTES)
+        return ERROR_CORRUPT;
+    db_bind_u64(d, DIRECTORY_PUT, 1, type);
+    db_bind_slice(d, DIRECTORY_PUT, 2, bytes_of(id));
+    db_bind_slice(d, DIRECTORY_PUT, 3, payload);
+    return fold_db_error(f, db_execute(d, DIRECTORY_PUT));
+}
+
+static enum error fold_municipality(struct fold *f, uint64_t lsn, struct slice payload)
+{
+    Brug__V1__MunicipalityRow *r;
+    UNPACK(f, payload, municipality_row, r);
+    return put_directory(f, BRUG__V1__RECORD_TYPE__RECORD_TYPE_MUNICIPALITY, r->municipality,
+                         payload);
+}
+
+static enum error fold_organisation(struct fold *f, uint64_t lsn, struct slice payload)
+{
+    Brug__V1__OrganisationRow *r;
+    UNPACK(f, payload, organisation_row, r);
+    return put_directory(f, BRUG__V1__RECORD_TYPE__RECORD_TYPE_ORGANISATION, r->organisation,
+                         payload);
+}
+
+static enum error fold_person(struct fold *f, uint64_t lsn, struct slice payload)
+{
+    Brug__V1__PersonRow *r;
+    UNPACK(f, payload, person_row, r);
+    return put_directory(f, BRUG__V1__RECORD_TYPE__RECORD_TYPE_PERSON, r->person, payload);
+}
+
+static enum error fold_endpoint(struct fold *f, uint64_t lsn, struct slice payload)
+{
+    Brug__V1__EndpointRow *r;
+    UNPACK(f, payload, endpoint_row, r);
+    enum error e = mailbox_raise(f, r->endpoint, r->sequence);
+    if (e != ERROR_NONE)
+        return e;
+    return put_directory(f, BRUG__V1__RECORD_TYPE__RECORD_TYPE_ENDPOINT, r->endpoint, payload);
+}
+
+static enum error fold_case_opened(struct fold *f, uint64_t lsn, struct slice payload)
+{
+    struct db *d = f->store->outbox;
+    Brug__V1__CaseOpened *c;
+    UNPACK(f, payload, case_opened, c);
+    if (c->case_id.len != ID_BYTES)
+        return ERROR_CORRUPT;
+    db_bind_slice(d, CASE_PUT, 1, bytes_of(c->case_id));
+    db_bind_slice(d, CASE_PUT, 2, payload);
+    return fold_db_error(f, db_execute(d, CASE_PUT));
+}
+
+/* What is for the audit only. */
+static enum error fold_nothing(struct fold *f, uint64_t lsn, struct slice payload)
+{
+    return ERROR_NONE;
+}
+
+/* A field of bytes that the message has. */
+static const ProtobufCBinaryData *field_of(const ProtobufCMessage *m, const char *name)
+{
+    const ProtobufCFieldDescriptor *f =
+        protobuf_c_message_descriptor_get_field_by_name(m->descriptor, name);
+    assert(f != NULL && f->type == PROTOBUF_C_TYPE_BYTES);
+    return (const ProtobufCBinaryData *)((const char *)m + f->offset);
+}
+
+enum error fold_record_names(struct arena *arena, unsigned type, struct slice payload,
+                             bool *is_about, struct id *organisation, struct id *message_id)
+{
+    const ProtobufCMessageDescriptor *descriptor;
+    switch (type) {
+    case BRUG__V1__RECORD_TYPE__RECORD_TYPE_ACKNOWLEDGED:
+        descriptor = &brug__v1__acknowledged__descriptor;
+        break;
+    case BRUG__V1__RECORD_TYPE__RECORD_TYPE_OPENED_BY:
+        descriptor = &brug__v1__opened_by__descriptor;
+        break;
+    case BRUG__V1__RECORD_TYPE__RECORD_TYPE_CANCELLED:
+        descriptor = &brug__v1__cancelled__descriptor;
+        break;
+    case BRUG__V1__RECORD_TYPE__RECORD_TYPE_QUARANTINED:
+        descriptor = &brug__v1__quarantined__descriptor;
+        break;
+    case BRUG__V1__RECORD_TYPE__RECORD_TYPE_HEALED:
+        descriptor = &brug__v1__healed__descriptor;
+        break;
+    default:
+        *is_about = false;
+        return ERROR_NONE;
+    }
+    ProtobufCMessage *m =
+        protobuf_c_message_unpack(descriptor, arena_allocator(arena), payload.len, payload.data);
+    if (m == NULL)
+        return arena_was_exceeded(arena) ? ERROR_NO_MEMORY : ERROR_CORRUPT;
+    struct message_key key;
+    enum error e = key_of(&key, *field_of(m, "organisation"), *field_of(m, "message_id"));
+    if (e != ERROR_NONE)
+        return e;
+    *organisation = key.organisation;
+    *message_id = key.message_id;
+    *is_about = true;
+    return ERROR_NONE;
+}
+
+typedef enum error fold_record_cb(struct fold *f, uint64_t lsn, struct slice payload);
+
+static fold_record_cb *handler_of(unsigned type)
+{
+    switch (type) {
+    case BRUG__V1__RECORD_TYPE__RECORD_TYPE_MUNICIPALITY:
+        return fold_municipality;
+    case BRUG__V1__RECORD_TYPE__RECORD_TYPE_ORGANISATION:
+        return fold_organisation;
+    case BRUG__V1__RECORD_TYPE__RECORD_TYPE_PERSON:
+        return fold_person;
+    case BRUG__V1__RECORD_TYPE__RECORD_TYPE_ENDPOINT:
+        return fold_endpoint;
+    case BRUG__V1__RECORD_TYPE__RECORD_TYPE_ACCEPTED:
+        return fold_accepted;
+    case BRUG__V1__RECORD_TYPE__RECORD_TYPE_REFUSAL:
+        return fold_refusal;
+    case BRUG__V1__RECORD_TYPE__RECORD_TYPE_ACKNOWLEDGED:
+        return fold_acknowledged;
+    case BRUG__V1__RECORD_TYPE__RECORD_TYPE_OPENED_BY:
+        return fold_opened_by;
+    case BRUG__V1__RECORD_TYPE__RECORD_TYPE_CANCELLED:
+        return fold_cancelled;
+    case BRUG__V1__RECORD_TYPE__RECORD_TYPE_QUARANTINED:
+        return fold_quarantined;
+    case BRUG__V1__RECORD_TYPE__RECORD_TYPE_HEALED:
+        return fold_healed;
+    case BRUG__V1__RECORD_TYPE__RECORD_TYPE_CASE_OPENED:
+        return fold_case_opened;
+    case BRUG__V1__RECORD_TYPE__RECORD_TYPE_SESSION:
+        return fold_nothing;
+    default:
+        return NULL;
+    }
+}
+
+enum error fold_record(struct fold *f, uint64_t lsn, unsigned type, struct slice payload)
+{
+    fold_record_cb *handler = handler_of(type);
+    if (handler == NULL)
+        return store_failed(f->store, NULL, ERROR_STORE_FORMAT,
+                            "the journal has a record of a type that this program does not know");
+    f->cost_bytes += payload.len;
+    enum error e = handler(f, lsn, payload);
+    if (e == ERROR_CORRUPT)
+        return store_failed(f->store, NULL, e, "a record in the journal is not valid");
+    return e == ERROR_NONE ? e : store_failed(f->store, NULL, e, NULL);
+}

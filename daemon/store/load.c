@@ -1,0 +1,427 @@
+/*
+ * daemon/store/load.c: reads back: what is live at the start, and what is cold when the core asks for it.
+ *
+ * Happy path of the start: directory and case rows, then the messages whose UUIDv7 lies at or after W (one range of
+ * the table), then those of before W that still wait for a reader or that a record after folded_lsn is about (what
+ * is not folded must be in memory, because cold loads read the tables), then the journal after folded_lsn.
+ *
+ * Failures: a row that does not read or unpack ends the start; in a cold load it is the answer of that load.
+ *
+ * Invariant: a message is given to the state once: a waiting one of before W when the walk over the deliveries meets the
+ * first of its readers that waits.
+ */
+#include "base/list.h"
+#include "base/map.h"
+#include "daemon/store/inside.h"
+#include "daemon/store/sql.h"
+#include <stdlib.h>
+#include <string.h>
+
+#define ROW_ARENA_BYTES_MAX ((size_t)64 << 20) /* one row; guards against a damaged one */
+#define KNOWN_ID_MS_MAX (((int64_t)1 << 48) - 1)
+
+struct loading {
+    struct store *store;
+    struct state *state;
+    int64_t low_water_ms;
+    struct map touched;
+    const char *problem;
+};
+
+static enum error on_row_error(struct loading *l, enum error e, const char *problem)
+{
+    if (e != ERROR_NONE && l->problem == NULL)
+        l->problem = problem;
+    return e;
+}
+
+static enum error on_db_error(struct loading *l, enum error e)
+{
+    return e == ERROR_NONE ? e : on_row_error(l, e, db_problem(l->store->outbox));
+}
+
+/* Whether W promises that this id is in memory. */
+static bool is_known_range(const struct loading *l, const struct id *id)
+{
+    return id_version(id) == 7 && id_v7_ms(id) >= l->low_water_ms;
+}
+
+/* ---- directory and cases ---- */
+
+/* The row was written before the last sequence numbers were given. */
+static enum error load_endpoint(struct loading *l, struct slice row, uint64_t sequence)
+{
+    struct buf *raised = &l->store->scratch;
+    uint8_t *at;
+    Brug__V1__EndpointRow *r =
+        brug__v1__endpoint_row__unpack(arena_allocator(l->store->arena), row.len, row.data);
+    if (r == NULL)
+        return arena_was_exceeded(l->store->arena) ? ERROR_NO_MEMORY : ERROR_CORRUPT;
+    if (r->sequence < sequence)
+        r->sequence = sequence;
+    buf_clear(raised);
+    enum error e = buf_extend(raised, brug__v1__endpoint_row__get_packed_size(r), &at);
+    if (e != ERROR_NONE)
+        return e;
+    (void)brug__v1__endpoint_row__pack(r, at); /* its size, which we know */
+    return state_load_row(l->state, BRUG__V1__RECORD_TYPE__RECORD_TYPE_ENDPOINT, buf_slice(raised));
+}
+
+static enum error load_directory_row(struct loading *l, uint64_t type, struct slice row,
+                                     uint64_t sequence)
+{
+    if (type == BRUG__V1__RECORD_TYPE__RECORD_TYPE_ENDPOINT)
+        return load_endpoint(l, row, sequence);
+    return type > UINT32_MAX ? ERROR_CORRUPT : state_load_row(l->state, (unsigned)type, row);
+}
+
+static enum error load_directory(struct loading *l)
+{
+    struct db *d = l->store->outbox;
+    bool has_row;
+    enum error e;
+    while ((e = on_db_error(l, db_step(d, DIRECTORY_READ, &has_row))) == ERROR_NONE && has_row) {
+        arena_reset(l->store->arena, ROW_ARENA_BYTES_MAX);
+        e = load_directory_row(l, db_column_u64(d, DIRECTORY_READ, 0),
+                               db_column_slice(d, DIRECTORY_READ, 1),
+                               db_column_u64(d, DIRECTORY_READ, 2));
+        if (on_row_error(l, e, "a row of `directory` cannot be loaded") != ERROR_NONE)
+            break;
+    }
+    db_reset(d, DIRECTORY_READ);
+    return e;
+}
+
+static enum error load_cases(struct loading *l)
+{
+    struct db *d = l->store->outbox;
+    bool has_row;
+    enum error e;
+    while ((e = on_db_error(l, db_step(d, CASE_READ, &has_row))) == ERROR_NONE && has_row) {
+        e = state_load_row(l->state, BRUG__V1__RECORD_TYPE__RECORD_TYPE_CASE_OPENED,
+                           db_column_slice(d, CASE_READ, 0));
+        if (on_row_error(l, e, "a row of `casefile` cannot be loaded") != ERROR_NONE)
+            break;
+    }
+    db_reset(d, CASE_READ);
+    return e;
+}
+
+/* ---- messages ---- */
+
+/* Into the arena, which is emptied first. */
+static enum error unpack_message(struct loading *l, struct slice row, Brug__V1__KnownMessage **out)
+{
+    arena_reset(l->store->arena, ROW_ARENA_BYTES_MAX);
+    *out = brug__v1__known_message__unpack(arena_allocator(l->store->arena), row.len, row.data);
+    if (*out != NULL)
+        return ERROR_NONE;
+    return arena_was_exceeded(l->store->arena) ? ERROR_NO_MEMORY : ERROR_CORRUPT;
+}
+
+/* The lowest or highest id with this time. */
+static struct id id_at(int64_t unix_ms, uint8_t rest)
+{
+    struct id id;
+    uint64_t ms = unix_ms < 0                 ? 0
+                  : unix_ms > KNOWN_ID_MS_MAX ? (uint64_t)KNOWN_ID_MS_MAX
+                                              : (uint64_t)unix_ms;
+    memset(id.bytes, rest, sizeof id.bytes);
+    for (unsigned i = 0; i < 6; i++)
+        id.bytes[i] = (uint8_t)(ms >> (40 - 8 * i));
+    return id;
+}
+
+static enum error load_recent_message(struct loading *l, struct slice row)
+{
+    Brug__V1__KnownMessage *m;
+    struct id id;
+    enum error e = unpack_message(l, row, &m);
+    if (e != ERROR_NONE)
+        return e;
+    if (id_from_slice(&id, slice_of(m->message_id.data, m->message_id.len)) != ERROR_NONE)
+        return ERROR_CORRUPT;
+    /* Ids of other versions are random: a few lie in the range by chance. */
+    return is_known_range(l, &id) ? state_load_message(l->state, m) : ERROR_NONE;
+}
+
+static enum error load_recent(struct loading *l)
+{
+    struct db *d = l->store->outbox;
+    struct id from = id_at(l->low_water_ms, 0), to = id_at(l->store->folded.newest_ms, 0xff);
+    bool has_row;
+    enum error e;
+    db_bind_slice(d, MESSAGE_RANGE, 1, id_slice(&from));
+    db_bind_slice(d, MESSAGE_RANGE, 2, id_slice(&to));
+    while ((e = on_db_error(l, db_step(d, MESSAGE_RANGE, &has_row))) == ERROR_NONE && has_row) {
+        e = load_recent_message(l, db_column_slice(d, MESSAGE_RANGE, 0));
+        if (on_row_error(l, e, "a row of `message` cannot be loaded") != ERROR_NONE)
+            break;
+    }
+    db_reset(d, MESSAGE_RANGE);
+    return e;
+}
+
+/* Reads a message; *out is NULL when it is not in the table. */
+static enum error read_message(struct loading *l, const struct id *message_id,
+                               const struct id *organisation, Brug__V1__KnownMessage **out)
+{
+    struct db *d = l->store->outbox;
+    bool has_row;
+    *out = NULL;
+    db_bind_slice(d, MESSAGE_READ, 1, id_slice(message_id));
+    db_bind_slice(d, MESSAGE_READ, 2, id_slice(organisation));
+    enum error e = on_db_error(l, db_step(d, MESSAGE_READ, &has_row));
+    if (e == ERROR_NONE && has_row)
+        e = unpack_message(l, db_column_slice(d, MESSAGE_READ, 0), out);
+    db_reset(d, MESSAGE_READ);
+    return e;
+}
+
+static size_t count_waiting(const Brug__V1__KnownMessage *m)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < m->n_readers; i++)
+        count += fold_reader_waits(m->readers[i]);
+    return count;
+}
+
+static bool is_first_waiting(const Brug__V1__KnownMessage *m, const struct id *endpoint)
+{
+    for (size_t i = 0; i < m->n_readers; i++) {
+        const Brug__V1__KnownReader *r = m->readers[i];
+        if (fold_reader_waits(r))
+            return slice_equal(slice_of(r->endpoint.data, r->endpoint.len), id_slice(endpoint));
+    }
+    return false;
+}
+
+/* One delivery: the message it is of, unless another of its deliveries or the range brings it. */
+static enum error load_waiting_message(struct loading *l, const struct id *endpoint,
+                                       const struct id *message_id, const struct id *organisation)
+{
+    Brug__V1__KnownMessage *m;
+    if (is_known_range(l, message_id))
+        return ERROR_NONE;
+    enum error e = read_message(l, message_id, organisation, &m);
+    if (e != ERROR_NONE)
+        return e;
+    if (m == NULL)
+        return on_row_error(l, ERROR_CORRUPT, "a row of `delivery` is of no message");
+    return is_first_waiting(m, endpoint) ? state_load_message(l->state, m) : ERROR_NONE;
+}
+
+static enum error load_delivery(struct loading *l)
+{
+    struct db *d = l->store->outbox;
+    struct id endpoint, message_id, organisation;
+    if (id_from_slice(&endpoint, db_column_slice(d, DELIVERY_READ, 0)) != ERROR_NONE ||
+        id_from_slice(&message_id, db_column_slice(d, DELIVERY_READ, 2)) != ERROR_NONE ||
+        id_from_slice(&organisation, db_column_slice(d, DELIVERY_READ, 3)) != ERROR_NONE)
+        return ERROR_CORRUPT;
+    return load_waiting_message(l, &endpoint, &message_id, &organisation);
+}
+
+static enum error load_waiting(struct loading *l)
+{
+    struct db *d = l->store->outbox;
+    bool has_row;
+    enum error e;
+    while ((e = on_db_error(l, db_step(d, DELIVERY_READ, &has_row))) == ERROR_NONE && has_row) {
+        e = load_delivery(l);
+        if (on_row_error(l, e, "a row of `delivery` cannot be loaded") != ERROR_NONE)
+            break;
+    }
+    db_reset(d, DELIVERY_READ);
+    return e;
+}
+
+/* ---- what the journal is about ---- */
+
+/* A message that is loaded only because a record that is not folded yet is about it. */
+struct touched {
+    struct map_node node;
+    struct id key[2];
+};
+
+static enum error load_touched_message(struct loading *l, const struct id *message_id,
+                                       const struct id *organisation)
+{
+    Brug__V1__KnownMessage *m;
+    struct touched *t = NULL;
+    struct id key[2] = {*message_id, *organisation};
+    if (is_known_range(l, message_id) || map_find(&l->touched, key, sizeof key) != NULL)
+        return ERROR_NONE;
+    enum error e = read_message(l, message_id, organisation, &m);
+    if (e != ERROR_NONE || m == NULL || count_waiting(m) > 0)
+        return e;
+    e = state_load_message(l->state, m);
+    if (e != ERROR_NONE)
+        return e;
+    t = calloc(1, sizeof *t);
+    if (t == NULL)
+        return ERROR_NO_MEMORY;
+    memcpy(t->key, key, sizeof key);
+    e = map_insert(&l->touched, &t->node, t->key, sizeof t->key);
+    if (e != ERROR_NONE)
+        free(t);
+    return e;
+}
+
+static enum error load_touched_record(struct loading *l, unsigned type, struct slice payload)
+{
+    struct id organisation, message_id;
+    bool is_about;
+    arena_reset(l->store->arena, ROW_ARENA_BYTES_MAX);
+    enum error e =
+        fold_record_names(l->store->arena, type, payload, &is_about, &organisation, &message_id);
+    if (e != ERROR_NONE || !is_about)
+        return e;
+    return load_touched_message(l, &message_id, &organisation);
+}
+
+static void forget_touched(struct loading *l)
+{
+    for (struct map_node *n = map_next(&l->touched, NULL), *next; n != NULL; n = next) {
+        next = map_next(&l->touched, n);
+        free(container_of(n, struct touched, node));
+    }
+    map_fini(&l->touched);
+}
+
+/* ---- the journal ---- */
+
+typedef enum error on_record_cb(struct loading *l, uint64_t lsn, unsigned type,
+                                struct slice payload);
+
+static enum error on_touching(struct loading *l, uint64_t lsn, unsigned type, struct slice payload)
+{
+    enum error e = load_touched_record(l, type, payload);
+    return on_row_error(l, e, "a message that the journal is about cannot be loaded");
+}
+
+static enum error on_applying(struct loading *l, uint64_t lsn, unsigned type, struct slice payload)
+{
+    enum error e = apply_record(l->state, lsn, type, payload);
+    return on_row_error(l, e,
+                        e == ERROR_STORE_FORMAT
+                            ? "the journal has a record of a type that this program does not know"
+                            : "a record in the journal cannot be applied");
+}
+
+static enum error walk_row(struct loading *l, const struct journal_row *row,
+                           on_record_cb *on_record)
+{
+    struct slice records = row->records, payload;
+    unsigned type;
+    for (uint64_t i = 0; i < row->count; i++) {
+        if (group_next_record(&records, &type, &payload) != ERROR_NONE)
+            return on_row_error(l, ERROR_CORRUPT, "a journal row cannot be cut up");
+        if (row->first_lsn + i <= l->store->folded.lsn)
+            continue;
+        enum error e = on_record(l, row->first_lsn + i, type, payload);
+        if (e != ERROR_NONE)
+            return e;
+    }
+    return ERROR_NONE;
+}
+
+/* Every record that is not folded, in order. */
+static enum error walk_journal(struct loading *l, on_record_cb *on_record)
+{
+    struct store *s = l->store;
+    struct journal_row row = {.hash = s->folded.hash};
+    uint64_t end = s->folded.whole_lsn;
+    bool has_row;
+    enum error e;
+    db_bind_u64(s->outbox, JOURNAL_READ, 1, 0);
+    db_bind_u64(s->outbox, JOURNAL_READ, 2, s->lsn);
+    while ((e = on_db_error(l, db_step(s->outbox, JOURNAL_READ, &has_row))) == ERROR_NONE &&
+           has_row) {
+        struct digest prev_hash = row.hash;
+        e = journal_row_read(s, end, &prev_hash, &row);
+        if (e == ERROR_NONE)
+            e = walk_row(l, &row, on_record);
+        if (e != ERROR_NONE)
+            break;
+        end = row.first_lsn + (row.count - 1);
+    }
+    db_reset(s->outbox, JOURNAL_READ);
+    return e;
+}
+
+enum error store_load(struct store *s, struct state *state, int64_t low_water_ms,
+                      const char **problem)
+{
+    struct loading l = {.store = s, .state = state, .low_water_ms = low_water_ms};
+    map_init(&l.touched, s->hash_seed);
+    enum error e = s->failed;
+    if (e == ERROR_NONE)
+        e = load_directory(&l);
+    if (e == ERROR_NONE)
+        e = load_cases(&l);
+    if (e == ERROR_NONE)
+        e = load_recent(&l);
+    if (e == ERROR_NONE)
+        e = load_waiting(&l);
+    if (e == ERROR_NONE)
+        e = walk_journal(&l, on_touching);
+    if (e == ERROR_NONE) {
+        state_load_done(state, s->folded.lsn, low_water_ms, &s->generation);
+        e = walk_journal(&l, on_applying);
+    }
+    forget_touched(&l);
+    *problem = NULL;
+    if (e != ERROR_NONE)
+        *problem = l.problem != NULL ? l.problem : s->problem != NULL ? s->problem : error_text(e);
+    return e;
+}
+
+/* ---- cold loads ---- */
+
+static enum error read_bytes(struct db *d, unsigned statement, struct buf *out)
+{
+    bool has_row;
+    enum error e = db_step(d, statement, &has_row);
+    if (e == ERROR_NONE)
+        e = has_row ? buf_append_slice(out, db_column_slice(d, statement, 0)) : ERROR_NOT_FOUND;
+    db_reset(d, statement);
+    return e;
+}
+
+static enum error load_message(struct store *s, struct load *l)
+{
+    db_bind_slice(s->outbox, MESSAGE_READ, 1, id_slice(&l->message_id));
+    db_bind_slice(s->outbox, MESSAGE_READ, 2, id_slice(&l->organisation));
+    return read_bytes(s->outbox, MESSAGE_READ, &l->bytes);
+}
+
+static enum error load_body(struct store *s, struct load *l)
+{
+    struct db *d = s->outbox;
+    uint64_t first_lsn = 0;
+    bool has_row;
+    db_bind_u64(d, BODY_READ, 1, l->body_lsn);
+    enum error e = read_bytes(d, BODY_READ, &l->bytes);
+    if (e != ERROR_NOT_FOUND)
+        return e;
+    db_bind_u64(d, PACK_FIND, 1, l->body_lsn);
+    e = db_step(d, PACK_FIND, &has_row);
+    if (e == ERROR_NONE && has_row)
+        first_lsn = db_column_u64(d, PACK_FIND, 0);
+    db_reset(d, PACK_FIND);
+    if (e == ERROR_NONE && !has_row)
+        return ERROR_NOT_FOUND;
+    return e == ERROR_NONE ? pack_read(d, first_lsn, l->body_lsn, &l->bytes) : e;
+}
+
+void store_load_one(struct store *s, struct load *l)
+{
+    enum error e = s->failed;
+    buf_clear(&l->bytes);
+    if (e == ERROR_NONE)
+        e = l->type == LOAD_MESSAGE ? load_message(s, l) : load_body(s, l);
+    if (e != ERROR_NONE)
+        buf_clear(&l->bytes);
+    l->result = e == ERROR_NONE || e == ERROR_NOT_FOUND || e == ERROR_CORRUPT ? e : ERROR_IO;
+}

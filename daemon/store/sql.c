@@ -1,0 +1,119 @@
+/*
+ * daemon/store/sql.c: the schemas and the statements.
+ *
+ * Tables that hold bodies or long rows have an integer key, so that long values lie in chains of their own; those
+ * with short rows and a compound key are WITHOUT ROWID: one tree instead of two. Message ids come first in
+ * their keys: as UUIDv7 they arrive in order of time, so inserts go to the right edge and the start reads one range.
+ */
+#include "daemon/store/sql.h"
+
+const char *const OUTBOX_STEPS[OUTBOX_STEP_COUNT] = {
+    /* 1 */
+    "CREATE TABLE meta("
+    " one INTEGER PRIMARY KEY CHECK (one = 1),"
+    " schema_number INTEGER NOT NULL,"
+    " generation BLOB NOT NULL,"
+    " folded_lsn INTEGER NOT NULL,"
+    " whole_lsn INTEGER NOT NULL,"  /* the end of the last journal row that was folded whole */
+    " whole_hash BLOB NOT NULL,"    /* of that row */
+    " newest_ms INTEGER NOT NULL);" /* the latest time in a UUIDv7 of `message` */
+    "CREATE TABLE journal("
+    " first_lsn INTEGER PRIMARY KEY,"
+    " count INTEGER NOT NULL,"
+    " prev_hash BLOB NOT NULL,"
+    " hash BLOB NOT NULL,"
+    " records BLOB NOT NULL);"
+    "CREATE TABLE pack(first_lsn INTEGER PRIMARY KEY, bodies BLOB NOT NULL);"
+    "CREATE TABLE body(lsn INTEGER PRIMARY KEY, bytes BLOB NOT NULL);"
+    "CREATE TABLE message("
+    " id BLOB NOT NULL,"
+    " org BLOB NOT NULL,"        /* 16 zero bytes: made by the relay */
+    " waiting INTEGER NOT NULL," /* readers whose copy waits */
+    " row BLOB NOT NULL,"        /* KnownMessage */
+    " PRIMARY KEY(id, org)) WITHOUT ROWID;"
+    "CREATE TABLE delivery("
+    " endpoint BLOB NOT NULL,"
+    " sequence INTEGER NOT NULL,"
+    " id BLOB NOT NULL,"
+    " org BLOB NOT NULL,"
+    " PRIMARY KEY(endpoint, sequence)) WITHOUT ROWID;"
+    "CREATE TABLE mailbox("
+    " endpoint BLOB NOT NULL PRIMARY KEY,"
+    " sequence INTEGER NOT NULL) WITHOUT ROWID;" /* the last that was given */
+    "CREATE TABLE directory("
+    " type INTEGER NOT NULL," /* RecordType */
+    " id BLOB NOT NULL,"
+    " row BLOB NOT NULL," /* the record's payload */
+    " PRIMARY KEY(type, id)) WITHOUT ROWID;"
+    "CREATE TABLE casefile(case_id BLOB NOT NULL PRIMARY KEY, row BLOB NOT NULL) WITHOUT ROWID;",
+};
+
+const char *const OUTBOX_SQL[OUTBOX_STATEMENT_COUNT] = {
+    [META_INSERT] =
+        "INSERT INTO meta(one, schema_number, generation, folded_lsn, whole_lsn, whole_hash,"
+        " newest_ms) VALUES(1, $1, $2, $3, $4, $5, $6)",
+    [META_SCHEMA] = "UPDATE meta SET schema_number = $1 WHERE one = 1",
+    [META_READ] = "SELECT generation, folded_lsn, whole_lsn, whole_hash, newest_ms FROM meta"
+                  " WHERE one = 1",
+    [META_FOLDED] = "UPDATE meta SET folded_lsn = $1, whole_lsn = $2, whole_hash = $3,"
+                    " newest_ms = $4 WHERE one = 1",
+    [JOURNAL_INSERT] = "INSERT INTO journal(first_lsn, count, prev_hash, hash, records)"
+                       " VALUES($1, $2, $3, $4, $5)",
+    [JOURNAL_READ] = "SELECT first_lsn, count, prev_hash, hash, records FROM journal"
+                     " WHERE first_lsn >= $1 AND first_lsn <= $2 ORDER BY first_lsn",
+    [JOURNAL_DELETE] = "DELETE FROM journal WHERE first_lsn < $1",
+    [PACK_INSERT] = "INSERT INTO pack(first_lsn, bodies) VALUES($1, $2)",
+    [PACK_FIND] =
+        "SELECT first_lsn FROM pack WHERE first_lsn <= $1 ORDER BY first_lsn DESC LIMIT 1",
+    [BODY_INSERT] = "INSERT INTO body(lsn, bytes) VALUES($1, $2)",
+    [BODY_READ] = "SELECT bytes FROM body WHERE lsn = $1",
+    [MESSAGE_PUT] = "INSERT INTO message(id, org, waiting, row) VALUES($1, $2, $3, $4)"
+                    " ON CONFLICT(id, org) DO UPDATE"
+                    " SET waiting = excluded.waiting, row = excluded.row",
+    [MESSAGE_READ] = "SELECT row FROM message WHERE id = $1 AND org = $2",
+    [MESSAGE_RANGE] = "SELECT row FROM message WHERE id >= $1 AND id <= $2 ORDER BY id, org",
+    [DELIVERY_PUT] = "INSERT INTO delivery(endpoint, sequence, id, org) VALUES($1, $2, $3, $4)"
+                     " ON CONFLICT(endpoint, sequence) DO UPDATE"
+                     " SET id = excluded.id, org = excluded.org",
+    [DELIVERY_DELETE] = "DELETE FROM delivery WHERE endpoint = $1 AND sequence = $2",
+    [DELIVERY_READ] =
+        "SELECT endpoint, sequence, id, org FROM delivery ORDER BY endpoint, sequence",
+    [MAILBOX_RAISE] = "INSERT INTO mailbox(endpoint, sequence) VALUES($1, $2)"
+                      " ON CONFLICT(endpoint) DO UPDATE SET sequence = excluded.sequence"
+                      " WHERE excluded.sequence > mailbox.sequence",
+    [DIRECTORY_PUT] = "INSERT INTO directory(type, id, row) VALUES($1, $2, $3)"
+                      " ON CONFLICT(type, id) DO UPDATE SET row = excluded.row",
+    [DIRECTORY_READ] = "SELECT d.type, d.row, coalesce(m.sequence, 0) FROM directory d"
+                       " LEFT JOIN mailbox m ON m.endpoint = d.id ORDER BY d.type, d.id",
+    [CASE_PUT] = "INSERT INTO casefile(case_id, row) VALUES($1, $2)"
+                 " ON CONFLICT(case_id) DO UPDATE SET row = excluded.row",
+    [CASE_READ] = "SELECT row FROM casefile ORDER BY case_id",
+};
+
+const char *const OUTBOX_LIVE_TABLES[OUTBOX_LIVE_TABLE_COUNT] = {
+    "sqlite_schema", "meta", "journal", "delivery", "mailbox", "directory", "casefile",
+};
+
+const char *const AUDIT_STEPS[AUDIT_STEP_COUNT] = {
+    /* 1 */
+    "CREATE TABLE meta("
+    " one INTEGER PRIMARY KEY CHECK (one = 1),"
+    " schema_number INTEGER NOT NULL,"
+    " generation BLOB NOT NULL);"
+    "CREATE TABLE audit("
+    " first_lsn INTEGER PRIMARY KEY,"
+    " count INTEGER NOT NULL,"
+    " prev_hash BLOB NOT NULL,"
+    " hash BLOB NOT NULL,"
+    " records BLOB NOT NULL);",
+};
+
+const char *const AUDIT_SQL[AUDIT_STATEMENT_COUNT] = {
+    [AUDIT_META_INSERT] = "INSERT INTO meta(one, schema_number, generation) VALUES(1, $1, $2)",
+    [AUDIT_META_SCHEMA] = "UPDATE meta SET schema_number = $1 WHERE one = 1",
+    [AUDIT_META_READ] = "SELECT generation FROM meta WHERE one = 1",
+    [AUDIT_INSERT] = "INSERT INTO audit(first_lsn, count, prev_hash, hash, records)"
+                     " VALUES($1, $2, $3, $4, $5)",
+    [AUDIT_READ] = "SELECT count, hash FROM audit WHERE first_lsn = $1",
+    [AUDIT_LAST] = "SELECT first_lsn, count, hash FROM audit ORDER BY first_lsn DESC LIMIT 1",
+};

@@ -1,0 +1,64 @@
+/*
+ * daemon/store/sql.h: all SQL of the store, once for every driver: the schemas as numbered steps, and the
+ * statements by number.
+ *
+ * A step is never changed once a version with it was released; a change of the schema is a new step at the end.
+ */
+#ifndef DAEMON_STORE_SQL_H
+#define DAEMON_STORE_SQL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define OUTBOX_APPLICATION_ID 0x42727567u /* "Brug" */
+#define AUDIT_APPLICATION_ID 0x42727541u  /* "BruA" */
+
+/* The n-th step makes schema n + 1 out of n. Each schema has a table `meta` with one row and its schema_number. */
+#define OUTBOX_STEP_COUNT 1
+extern const char *const OUTBOX_STEPS[OUTBOX_STEP_COUNT];
+#define AUDIT_STEP_COUNT 1
+extern const char *const AUDIT_STEPS[AUDIT_STEP_COUNT];
+
+/* Parameters stand in this order, result columns behind the arrow. */
+enum outbox_statement {
+    META_INSERT,     /* schema, generation, then as META_FOLDED */
+    META_SCHEMA,     /* schema */
+    META_READ,       /* → generation, then as META_FOLDED */
+    META_FOLDED,     /* folded_lsn, whole_lsn, whole_hash, newest_ms */
+    JOURNAL_INSERT,  /* first_lsn, count, prev_hash, hash, records */
+    JOURNAL_READ,    /* from, to → first_lsn, count, prev_hash, hash, records */
+    JOURNAL_DELETE,  /* below */
+    PACK_INSERT,     /* first_lsn, bodies */
+    PACK_FIND,       /* lsn → first_lsn of the last one at or before it */
+    BODY_INSERT,     /* lsn, bytes */
+    BODY_READ,       /* lsn → bytes */
+    MESSAGE_PUT,     /* id, org, waiting, row */
+    MESSAGE_READ,    /* id, org → row */
+    MESSAGE_RANGE,   /* from, to → row, in order of id */
+    DELIVERY_PUT,    /* endpoint, sequence, id, org */
+    DELIVERY_DELETE, /* endpoint, sequence */
+    DELIVERY_READ,   /* → endpoint, sequence, id, org */
+    MAILBOX_RAISE,   /* endpoint, sequence */
+    DIRECTORY_PUT,   /* type, id, row */
+    DIRECTORY_READ,  /* → type, row, the mailbox's sequence or 0; in order of type */
+    CASE_PUT,        /* case_id, row */
+    CASE_READ,       /* → row */
+    OUTBOX_STATEMENT_COUNT
+};
+extern const char *const OUTBOX_SQL[OUTBOX_STATEMENT_COUNT];
+/* Tables whose size follows what is live, not history: checked at every start. */
+#define OUTBOX_LIVE_TABLE_COUNT 7
+extern const char *const OUTBOX_LIVE_TABLES[OUTBOX_LIVE_TABLE_COUNT];
+
+enum audit_statement {
+    AUDIT_META_INSERT, /* schema, generation */
+    AUDIT_META_SCHEMA, /* schema */
+    AUDIT_META_READ,   /* → generation */
+    AUDIT_INSERT,      /* first_lsn, count, prev_hash, hash, records */
+    AUDIT_READ,        /* first_lsn → count, hash */
+    AUDIT_LAST,        /* → first_lsn, count, hash */
+    AUDIT_STATEMENT_COUNT
+};
+extern const char *const AUDIT_SQL[AUDIT_STATEMENT_COUNT];
+
+#endif

@@ -1,0 +1,606 @@
+/* tests/lib/outbox.c: a world of records, and stores in temporary directories. */
+#include "tests/lib/outbox.h"
+#include <assert.h>
+#include <dirent.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define MUST(call) must((call), #call)
+
+static void must(enum error e, const char *what)
+{
+    if (e == ERROR_NONE)
+        return;
+    fprintf(stderr, "%s: %s\n", what, error_name(e));
+    abort();
+}
+
+static void *must_have(void *p)
+{
+    if (p == NULL)
+        abort();
+    return p;
+}
+
+/* ---- the world ---- */
+
+uint64_t world_random(struct world *w, uint64_t below)
+{
+    uint64_t z = w->random += UINT64_C(0x9e3779b97f4a7c15);
+    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return (z ^ (z >> 31)) % below;
+}
+
+static void fill_random(struct world *w, uint8_t *out, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        out[i] = (uint8_t)world_random(w, 256);
+}
+
+static struct id random_id(struct world *w, unsigned version)
+{
+    uint8_t random[32];
+    struct digest d;
+    fill_random(w, random, sizeof random);
+    if (version == 7) {
+        int64_t back_ms = (int64_t)world_random(w, 96 * 3600 * 1000);
+        return id_v7(w->now_ms - back_ms, random);
+    }
+    if (version == 4)
+        return id_v4(random);
+    memcpy(d.bytes, random, sizeof d.bytes);
+    return id_v8(&d);
+}
+
+static ProtobufCBinaryData bytes(const void *data, size_t len)
+{
+    return (ProtobufCBinaryData){len, (uint8_t *)(uintptr_t)data};
+}
+
+static ProtobufCBinaryData id_bytes(const struct id *id)
+{
+    return bytes(id->bytes, id_is_none(id) ? 0 : ID_BYTES);
+}
+
+void world_init(struct world *w, uint64_t seed)
+{
+    *w = (struct world){.random = seed, .now_ms = WORLD_NOW_MS};
+    w->municipality = random_id(w, 4);
+    for (unsigned i = 0; i < 2; i++)
+        w->organisations[i] = random_id(w, 4);
+    for (unsigned i = 0; i < WORLD_ENDPOINTS; i++) {
+        w->persons[i] = random_id(w, 4);
+        w->endpoints[i] = random_id(w, 4);
+    }
+}
+
+void world_fini(struct world *w) { free(w->messages); }
+
+struct group *world_empty_group(struct world *w) { return must_have(group_new(w->lsn + 1)); }
+
+void world_add(struct world *w, struct group *g, unsigned type, const void *message)
+{
+    size_t len = protobuf_c_message_get_packed_size(message);
+    uint8_t *packed = must_have(malloc(len + 1));
+    protobuf_c_message_pack(message, packed);
+    MUST(group_append(g, type, slice_of(packed, len)));
+    free(packed);
+    w->lsn++;
+    w->now_ms += 3;
+}
+
+static const struct id *organisation_of(const struct world *w, unsigned endpoint)
+{
+    return &w->organisations[endpoint % 2];
+}
+
+static void add_municipality(struct world *w, struct group *g)
+{
+    Brug__V1__MunicipalityRow r = BRUG__V1__MUNICIPALITY_ROW__INIT;
+    r.municipality = id_bytes(&w->municipality);
+    r.epoch = w->lsn + 1;
+    r.status = BRUG__V1__STATUS__STATUS_ACTIVE;
+    r.at_ms = w->now_ms;
+    world_add(w, g, BRUG__V1__RECORD_TYPE__RECORD_TYPE_MUNICIPALITY, &r);
+}
+
+static void add_organisation(struct world *w, struct group *g, unsigned i)
+{
+    Brug__V1__OrganisationRow r = BRUG__V1__ORGANISATION_ROW__INIT;
+    ProtobufCBinaryData municipalities[1] = {id_bytes(&w->municipality)};
+    r.organisation = id_bytes(&w->organisations[i]);
+    r.home = id_bytes(&w->municipality);
+    r.municipalities = municipalities;
+    r.n_municipalities = 1;
+    r.kind = i == 0 ? BRUG__V1__ORGANISATION_KIND__ORGANISATION_KIND_PRACTICE
+                    : BRUG__V1__ORGANISATION_KIND__ORGANISATION_KIND_TEAM;
+    r.status = BRUG__V1__STATUS__STATUS_ACTIVE;
+    r.at_ms = w->now_ms;
+    world_add(w, g, BRUG__V1__RECORD_TYPE__RECORD_TYPE_ORGANISATION, &r);
+}
+
+static void add_person(struct world *w, struct group *g, unsigned i)
+{
+    Brug__V1__PersonRow r = BRUG__V1__PERSON_ROW__INIT;
+    r.person = id_bytes(&w->persons[i]);
+    r.organisation = id_bytes(organisation_of(w, i));
+    r.role = i % 2 == 0 ? BRUG__V1__ROLE__ROLE_GP : BRUG__V1__ROLE__ROLE_CONSULTANT;
+    r.status = BRUG__V1__STATUS__STATUS_ACTIVE;
+    r.at_ms = w->now_ms;
+    world_add(w, g, BRUG__V1__RECORD_TYPE__RECORD_TYPE_PERSON, &r);
+}
+
+static void add_endpoint(struct world *w, struct group *g, unsigned i)
+{
+    Brug__V1__EndpointRow r = BRUG__V1__ENDPOINT_ROW__INIT;
+    Brug__V1__SignedBinding binding = BRUG__V1__SIGNED_BINDING__INIT;
+    struct digest key = digest_of_slice(id_slice(&w->endpoints[i]));
+    binding.binding = bytes(key.bytes, 20);
+    r.endpoint = id_bytes(&w->endpoints[i]);
+    r.organisation = id_bytes(organisation_of(w, i));
+    r.person = id_bytes(&w->persons[i]);
+    r.binding = &binding;
+    r.identity_key_digest = bytes(key.bytes, DIGEST_BYTES);
+    r.status = BRUG__V1__STATUS__STATUS_ACTIVE;
+    r.sequence = w->sequences[i];
+    r.away_until_ms = (int64_t)world_random(w, 1000);
+    r.at_ms = w->now_ms;
+    world_add(w, g, BRUG__V1__RECORD_TYPE__RECORD_TYPE_ENDPOINT, &r);
+}
+
+struct group *world_directory(struct world *w)
+{
+    struct group *g = world_empty_group(w);
+    add_municipality(w, g);
+    for (unsigned i = 0; i < 2; i++)
+        add_organisation(w, g, i);
+    for (unsigned i = 0; i < WORLD_ENDPOINTS; i++)
+        add_person(w, g, i);
+    for (unsigned i = 0; i < WORLD_ENDPOINTS; i++)
+        add_endpoint(w, g, i);
+    return g;
+}
+
+struct body *world_body(uint64_t lsn, size_t len)
+{
+    uint8_t *sealed = must_have(malloc(len + 1));
+    for (size_t i = 0; i < len; i++)
+        sealed[i] = (uint8_t)((lsn + 1) * 2654435761u >> (i % 24)) ^ (uint8_t)i;
+    struct body *b =
+        must_have(body_new(slice_of(&lsn, sizeof lsn), SLICE_NONE, slice_of(sealed, len)));
+    free(sealed);
+    return b;
+}
+
+static struct world_message *new_message(struct world *w)
+{
+    if (w->count == w->capacity) {
+        w->capacity = w->capacity == 0 ? 256 : w->capacity * 2;
+        w->messages = must_have(reallocarray(w->messages, w->capacity, sizeof *w->messages));
+    }
+    struct world_message *m = &w->messages[w->count++];
+    memset(m, 0, sizeof *m);
+    return m;
+}
+
+static struct world_message *any_message(struct world *w)
+{
+    return w->count == 0 ? NULL : &w->messages[world_random(w, w->count)];
+}
+
+static void add_accepted(struct world *w, struct group *g, size_t body_bytes, unsigned id_version,
+                         unsigned readers)
+{
+    Brug__V1__Accepted r = BRUG__V1__ACCEPTED__INIT;
+    Brug__V1__ReaderSequence values[WORLD_ENDPOINTS], *list[WORLD_ENDPOINTS];
+    struct world_message *m = new_message(w);
+    struct body *b = world_body(w->lsn + 1, body_bytes);
+    unsigned sender = (unsigned)world_random(w, WORLD_ENDPOINTS);
+    bool is_relay_made = id_version == 8;
+    m->id = random_id(w, id_version);
+    m->organisation = is_relay_made ? ID_NONE : *organisation_of(w, sender);
+    m->body_lsn = w->lsn + 1;
+    m->digest = b->digest;
+    unsigned first = (unsigned)world_random(w, WORLD_ENDPOINTS);
+    for (unsigned i = 0; i < readers; i++) {
+        unsigned endpoint = (first + i) % WORLD_ENDPOINTS;
+        m->readers[i] = (struct world_reader){endpoint, ++w->sequences[endpoint], true, false};
+        brug__v1__reader_sequence__init(&values[i]);
+        values[i].endpoint = id_bytes(&w->endpoints[endpoint]);
+        values[i].sequence = w->sequences[endpoint];
+        list[i] = &values[i];
+    }
+    m->reader_count = readers;
+    r.message_id = id_bytes(&m->id);
+    r.organisation = id_bytes(&m->organisation);
+    if (!is_relay_made) {
+        r.endpoint = id_bytes(&w->endpoints[sender]);
+        r.person = id_bytes(&w->persons[sender]);
+    }
+    r.municipality = id_bytes(&w->municipality);
+    r.to = id_bytes(organisation_of(w, first));
+    r.kind = BRUG__V1__KIND__KIND_NOTICE;
+    r.digest = bytes(m->digest.bytes, DIGEST_BYTES);
+    r.body_bytes = (uint32_t)b->len;
+    r.at_ms = w->now_ms;
+    r.readers = list;
+    r.n_readers = readers;
+    MUST(group_append_body(g, w->lsn + 1, b));
+    body_unref(b);
+    world_add(w, g, BRUG__V1__RECORD_TYPE__RECORD_TYPE_ACCEPTED, &r);
+}
+
+void world_add_message(struct world *w, struct group *g, size_t body_bytes)
+{
+    add_accepted(w, g, body_bytes, 7, 1);
+}
+
+static void add_any_accepted(struct world *w, struct group *g)
+{
+    static const unsigned versions[] = {7, 7, 7, 7, 7, 7, 4, 4, 8, 8};
+    size_t len = world_random(w, 100) < w->big_body_percent ? 70000 + world_random(w, 200000)
+                                                            : 20 + world_random(w, 3000);
+    add_accepted(w, g, len, versions[world_random(w, 10)],
+                 1 + (unsigned)world_random(w, WORLD_ENDPOINTS));
+}
+
+static void add_refusal(struct world *w, struct group *g)
+{
+    Brug__V1__Refusal r = BRUG__V1__REFUSAL__INIT;
+    struct world_message *m = new_message(w);
+    unsigned sender = (unsigned)world_random(w, WORLD_ENDPOINTS);
+    m->id = random_id(w, world_random(w, 3) == 0 ? 4 : 7);
+    m->organisation = *organisation_of(w, sender);
+    m->is_refusal = true;
+    m->digest = digest_of_slice(id_slice(&m->id));
+    r.message_id = id_bytes(&m->id);
+    r.organisation = id_bytes(&m->organisation);
+    r.endpoint = id_bytes(&w->endpoints[sender]);
+    r.kind = BRUG__V1__KIND__KIND_NOTE;
+    r.digest = bytes(m->digest.bytes, DIGEST_BYTES);
+    r.code = BRUG__V1__CODE__CODE_NO_SUCH_CASE;
+    r.at_ms = w->now_ms;
+    world_add(w, g, BRUG__V1__RECORD_TYPE__RECORD_TYPE_REFUSAL, &r);
+}
+
+static bool add_acknowledged(struct world *w, struct group *g, struct world_message *m, unsigned i)
+{
+    Brug__V1__Acknowledged r = BRUG__V1__ACKNOWLEDGED__INIT;
+    if (!m->readers[i].is_waiting)
+        return false;
+    m->readers[i].is_waiting = false;
+    r.organisation = id_bytes(&m->organisation);
+    r.message_id = id_bytes(&m->id);
+    r.endpoint = id_bytes(&w->endpoints[m->readers[i].endpoint]);
+    r.sequence = m->readers[i].sequence;
+    r.result = BRUG__V1__ACK_RESULT__ACK_RESULT_STORED;
+    if (world_random(w, 10) == 0) {
+        r.result = BRUG__V1__ACK_RESULT__ACK_RESULT_UNREADABLE;
+        r.code = BRUG__V1__CODE__CODE_LETTER_DECRYPT;
+    }
+    r.at_ms = w->now_ms;
+    world_add(w, g, BRUG__V1__RECORD_TYPE__RECORD_TYPE_ACKNOWLEDGED, &r);
+    return true;
+}
+
+static bool add_opened(struct world *w, struct group *g, struct world_message *m, unsigned i)
+{
+    Brug__V1__OpenedBy r = BRUG__V1__OPENED_BY__INIT;
+    unsigned endpoint = m->readers[i].endpoint;
+    r.organisation = id_bytes(&m->organisation);
+    r.message_id = id_bytes(&m->id);
+    r.endpoint = id_bytes(&w->endpoints[endpoint]);
+    r.person = id_bytes(&w->persons[endpoint]);
+    r.at_ms = w->now_ms;
+    world_add(w, g, BRUG__V1__RECORD_TYPE__RECORD_TYPE_OPENED_BY, &r);
+    return true;
+}
+
+static bool add_cancelled(struct world *w, struct group *g, struct world_message *m, unsigned i)
+{
+    Brug__V1__Cancelled r = BRUG__V1__CANCELLED__INIT;
+    if (!m->readers[i].is_waiting)
+        return false;
+    m->readers[i].is_waiting = false;
+    r.organisation = id_bytes(&m->organisation);
+    r.message_id = id_bytes(&m->id);
+    r.endpoint = id_bytes(&w->endpoints[m->readers[i].endpoint]);
+    r.sequence = m->readers[i].sequence;
+    r.cause = BRUG__V1__CODE__CODE_SUSPENDED;
+    r.at_ms = w->now_ms;
+    world_add(w, g, BRUG__V1__RECORD_TYPE__RECORD_TYPE_CANCELLED, &r);
+    return true;
+}
+
+static void add_quarantine_or_heal(struct world *w, struct group *g, struct world_message *m)
+{
+    Brug__V1__Quarantined q = BRUG__V1__QUARANTINED__INIT;
+    Brug__V1__Healed h = BRUG__V1__HEALED__INIT;
+    if (!m->is_quarantined) {
+        m->is_quarantined = true;
+        q.organisation = id_bytes(&m->organisation);
+        q.message_id = id_bytes(&m->id);
+        q.found_digest = bytes(m->digest.bytes, DIGEST_BYTES);
+        q.at_ms = w->now_ms;
+        world_add(w, g, BRUG__V1__RECORD_TYPE__RECORD_TYPE_QUARANTINED, &q);
+        return;
+    }
+    struct body *b = world_body(w->lsn + 1, 300);
+    MUST(group_append_body(g, w->lsn + 1, b));
+    m->is_quarantined = false;
+    m->body_lsn = w->lsn + 1;
+    m->digest = b->digest; /* a real repeat has the old one; here it tells the two apart */
+    body_unref(b);
+    h.organisation = id_bytes(&m->organisation);
+    h.message_id = id_bytes(&m->id);
+    h.at_ms = w->now_ms;
+    world_add(w, g, BRUG__V1__RECORD_TYPE__RECORD_TYPE_HEALED, &h);
+}
+
+static void add_case(struct world *w, struct group *g)
+{
+    Brug__V1__CaseOpened r = BRUG__V1__CASE_OPENED__INIT;
+    struct id id = random_id(w, 7), message_id = random_id(w, 7);
+    r.case_id = id_bytes(&id);
+    r.municipality = id_bytes(&w->municipality);
+    r.practice = id_bytes(&w->organisations[0]);
+    r.team = id_bytes(&w->organisations[1]);
+    r.message_id = id_bytes(&message_id);
+    r.at_ms = w->now_ms;
+    world_add(w, g, BRUG__V1__RECORD_TYPE__RECORD_TYPE_CASE_OPENED, &r);
+}
+
+static void add_session(struct world *w, struct group *g)
+{
+    Brug__V1__Session r = BRUG__V1__SESSION__INIT;
+    r.endpoint = id_bytes(&w->endpoints[world_random(w, WORLD_ENDPOINTS)]);
+    r.at_ms = w->now_ms;
+    world_add(w, g, BRUG__V1__RECORD_TYPE__RECORD_TYPE_SESSION, &r);
+}
+
+static bool add_about(struct world *w, struct group *g, uint64_t what)
+{
+    struct world_message *m = any_message(w);
+    if (m == NULL || m->is_refusal)
+        return false;
+    unsigned i = (unsigned)world_random(w, m->reader_count);
+    if (what < 70)
+        return add_acknowledged(w, g, m, i);
+    if (what < 80)
+        return add_opened(w, g, m, i);
+    if (what < 86)
+        return add_cancelled(w, g, m, i);
+    add_quarantine_or_heal(w, g, m);
+    return true;
+}
+
+static void add_any(struct world *w, struct group *g)
+{
+    uint64_t what = world_random(w, 100);
+    if (what < 30)
+        add_any_accepted(w, g);
+    else if (what < 33)
+        add_refusal(w, g);
+    else if (what < 90)
+        while (!add_about(w, g, 33 + world_random(w, 57)))
+            add_any_accepted(w, g);
+    else if (what < 93)
+        add_case(w, g);
+    else if (what < 96)
+        add_session(w, g);
+    else if (what < 97)
+        add_municipality(w, g);
+    else
+        add_endpoint(w, g, (unsigned)world_random(w, WORLD_ENDPOINTS));
+}
+
+struct group *world_group(struct world *w, unsigned records)
+{
+    struct group *g = world_empty_group(w);
+    while (g->count < records)
+        add_any(w, g);
+    return g;
+}
+
+struct group *world_load(struct world *w, unsigned messages, size_t body_bytes, bool is_acked)
+{
+    struct group *g = world_empty_group(w);
+    size_t first = w->count;
+    for (unsigned i = 0; i < messages; i++)
+        add_accepted(w, g, body_bytes, 7, 1);
+    for (size_t i = first; is_acked && i < w->count; i++)
+        (void)add_acknowledged(w, g, &w->messages[i], 0); /* it waits */
+    return g;
+}
+
+/* ---- states ---- */
+
+struct state *state_empty(struct id generation)
+{
+    static const uint64_t seed[2] = {1, 2};
+    struct state *s = must_have(state_new(seed));
+    state_load_done(s, 0, WORLD_LOW_WATER_MS, &generation);
+    return s;
+}
+
+void state_apply_group(struct state *s, const struct group *g)
+{
+    struct slice records = buf_slice(&g->records), payload;
+    unsigned type;
+    for (uint32_t i = 0; i < g->count; i++) {
+        MUST(group_next_record(&records, &type, &payload));
+        MUST(apply_record(s, g->first_lsn + i, type, payload));
+    }
+}
+
+struct digest state_digest_of(const struct state *s)
+{
+    struct digest d;
+    MUST(state_digest(s, &d));
+    return d;
+}
+
+/* ---- directories and stores ---- */
+
+char *directory_new(void)
+{
+    const char *base = getenv("TMPDIR");
+    char path[512];
+    snprintf(path, sizeof path, "%s/brug-store-XXXXXX", base != NULL ? base : "/tmp");
+    return must_have(strdup(must_have(mkdtemp(path))));
+}
+
+void directory_file(char *out, size_t out_len, const char *path, const char *name)
+{
+    snprintf(out, out_len, "%s/%s", path, name);
+}
+
+void directory_free(char *path)
+{
+    struct dirent *entry;
+    char file[1024];
+    DIR *d = opendir(path);
+    while (d != NULL && (entry = readdir(d)) != NULL) {
+        directory_file(file, sizeof file, path, entry->d_name);
+        (void)unlink(file); /* "." and ".." refuse */
+    }
+    if (d != NULL)
+        closedir(d);
+    rmdir(path);
+    free(path);
+}
+
+static void copy_file(const char *from, const char *to)
+{
+    struct buf b;
+    buf_init(&b, SIZE_MAX / 2);
+    MUST(buf_read_file(&b, from));
+    FILE *f = must_have(fopen(to, "wb"));
+    if (fwrite(b.data, 1, b.len, f) != b.len || fclose(f) != 0)
+        abort();
+    buf_fini(&b);
+}
+
+char *directory_copy(const char *path)
+{
+    char *copy = directory_new(), from[1024], to[1024];
+    struct dirent *entry;
+    DIR *d = must_have(opendir(path));
+    while ((entry = readdir(d)) != NULL) {
+        if (entry->d_name[0] == '.')
+            continue;
+        directory_file(from, sizeof from, path, entry->d_name);
+        directory_file(to, sizeof to, copy, entry->d_name);
+        copy_file(from, to);
+    }
+    closedir(d);
+    return copy;
+}
+
+struct store_options outbox_options(const char *directory)
+{
+    return (struct store_options){
+        .directory = directory,
+        .checkpoint_pages = 100,
+        .fold_slice_bytes = 8192,
+        .fold_lag_bytes_max = 1 << 20,
+        .reserve_bytes = 1,
+        .random = {1, 2, 3, 4},
+    };
+}
+
+struct store *outbox_open(const char *directory)
+{
+    struct store_options o = outbox_options(directory);
+    const char *problem;
+    struct store *s;
+    enum error e = store_open(&s, &o, &problem);
+    if (e != ERROR_NONE)
+        must(e, problem);
+    return s;
+}
+
+struct state *outbox_load(struct store *s)
+{
+    static const uint64_t seed[2] = {3, 4};
+    struct state *state = must_have(state_new(seed));
+    const char *problem;
+    enum error e = store_load(s, state, WORLD_LOW_WATER_MS, &problem);
+    if (e != ERROR_NONE)
+        must(e, problem);
+    return state;
+}
+
+void outbox_fold_all(struct store *s)
+{
+    bool is_done = false;
+    while (!is_done)
+        MUST(store_fold(s, &is_done));
+}
+
+static sqlite3 *open_file(const char *directory, const char *file)
+{
+    char path[1024];
+    sqlite3 *c;
+    directory_file(path, sizeof path, directory, file);
+    if (sqlite3_open(path, &c) != SQLITE_OK)
+        abort();
+    return c;
+}
+
+static void append_row(struct buf *b, sqlite3_stmt *s)
+{
+    for (int i = 0; i < sqlite3_column_count(s); i++) {
+        size_t len = (size_t)sqlite3_column_bytes(s, i);
+        MUST(buf_append_u64(b, len));
+        MUST(buf_append(b, sqlite3_column_blob(s, i), len));
+    }
+}
+
+struct digest outbox_tables(const char *directory)
+{
+    static const char *const queries[] = {
+        "SELECT * FROM message ORDER BY id, org",  "SELECT * FROM delivery ORDER BY 1, 2",
+        "SELECT * FROM mailbox ORDER BY endpoint", "SELECT * FROM directory ORDER BY 1, 2",
+        "SELECT * FROM casefile ORDER BY case_id", "SELECT * FROM pack ORDER BY first_lsn",
+        "SELECT * FROM body ORDER BY lsn",         "SELECT folded_lsn, newest_ms FROM meta",
+    };
+    sqlite3 *c = open_file(directory, "brug.db");
+    struct buf all;
+    buf_init(&all, SIZE_MAX / 2);
+    for (size_t i = 0; i < sizeof queries / sizeof queries[0]; i++) {
+        sqlite3_stmt *s;
+        if (sqlite3_prepare_v2(c, queries[i], -1, &s, NULL) != SQLITE_OK)
+            abort();
+        while (sqlite3_step(s) == SQLITE_ROW)
+            append_row(&all, s);
+        sqlite3_finalize(s);
+    }
+    sqlite3_close(c);
+    struct digest d = digest_of_slice(buf_slice(&all));
+    buf_fini(&all);
+    return d;
+}
+
+int64_t outbox_sql(const char *directory, const char *file, const char *sql)
+{
+    sqlite3 *c = open_file(directory, file);
+    sqlite3_stmt *s;
+    int64_t value = 0;
+    if (sqlite3_prepare_v2(c, sql, -1, &s, NULL) != SQLITE_OK) {
+        fprintf(stderr, "%s: %s\n", sql, sqlite3_errmsg(c));
+        abort();
+    }
+    int code = sqlite3_step(s);
+    if (code == SQLITE_ROW)
+        value = sqlite3_column_int64(s, 0);
+    else if (code != SQLITE_DONE)
+        abort();
+    sqlite3_finalize(s);
+    sqlite3_close(c);
+    return value;
+}

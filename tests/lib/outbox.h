@@ -1,0 +1,81 @@
+/*
+ * tests/lib/outbox.h: what tests of the store need: a small world whose records a relay could have
+ * decided, in groups ready to commit, and directories with stores in them.
+ *
+ * Everything follows from the seed. A failure of the helpers themselves ends the test program.
+ */
+#ifndef TESTS_LIB_OUTBOX_H
+#define TESTS_LIB_OUTBOX_H
+
+#include "daemon/core/group.h"
+#include "daemon/core/state.h"
+#include "daemon/store/store.h"
+
+#define WORLD_ENDPOINTS 6
+#define WORLD_NOW_MS INT64_C(1764000000000)
+#define WORLD_LOW_WATER_MS (WORLD_NOW_MS - INT64_C(48) * 3600 * 1000)
+
+struct world_reader {
+    unsigned endpoint; /* index */
+    uint64_t sequence;
+    bool is_waiting, is_opened;
+};
+
+struct world_message {
+    struct id organisation, id; /* ID_NONE: made by the relay */
+    bool is_refusal, is_quarantined;
+    uint64_t body_lsn;
+    struct digest digest;
+    unsigned reader_count;
+    struct world_reader readers[WORLD_ENDPOINTS];
+};
+
+struct world {
+    uint64_t random;
+    uint64_t lsn; /* of the last record */
+    int64_t now_ms;
+    struct id municipality, organisations[2], persons[WORLD_ENDPOINTS], endpoints[WORLD_ENDPOINTS];
+    uint64_t sequences[WORLD_ENDPOINTS];
+    struct world_message *messages;
+    size_t count, capacity;
+    unsigned big_body_percent; /* of bodies that are over 64 KiB */
+};
+
+void world_init(struct world *w, uint64_t seed);
+void world_fini(struct world *w);
+uint64_t world_random(struct world *w, uint64_t below);
+/* Records of all types, the directory's first. The first group must be world_directory. */
+struct group *world_directory(struct world *w);
+struct group *world_group(struct world *w, unsigned records);
+/* Messages with small bodies for one reader each, then an acknowledgement of each: what a relay under load commits. */
+struct group *world_load(struct world *w, unsigned messages, size_t body_bytes, bool is_acked);
+struct group *world_empty_group(struct world *w);
+void world_add(struct world *w, struct group *g, unsigned type, const void *message);
+void world_add_message(struct world *w, struct group *g, size_t body_bytes);
+/* The body that belongs to a lsn of this world. */
+struct body *world_body(uint64_t lsn, size_t len);
+
+/* Applies a group as the relay does. */
+void state_apply_group(struct state *s, const struct group *g);
+struct state *state_empty(struct id generation);
+struct digest state_digest_of(const struct state *s);
+
+/* A directory of mode 0700 under the system's temporary place, and away with it and the files in it. */
+char *directory_new(void);
+void directory_free(char *path);
+/* Copies the files of a store as they are, as a crash would leave them; the target is made anew. */
+char *directory_copy(const char *path);
+void directory_file(char *out, size_t out_len, const char *path, const char *name);
+
+struct store_options outbox_options(const char *directory);
+/* Opens, or ends the test. */
+struct store *outbox_open(const char *directory);
+struct state *outbox_load(struct store *s);
+/* Folds what there is. */
+void outbox_fold_all(struct store *s);
+/* Over all rows of the tables that folding fills, of a closed store. */
+struct digest outbox_tables(const char *directory);
+/* Runs SQL on one of the files of a closed store; returns the first column of the first row, or 0. */
+int64_t outbox_sql(const char *directory, const char *file, const char *sql);
+
+#endif
