@@ -88,6 +88,11 @@ bool slice_take_u64(struct slice *s, uint64_t *out) { return take_number(s, 8, o
 bool slice_take_varint(struct slice *s, uint64_t *out)
 {
     uint64_t v = 0;
+    if (s->len > 0 && s->data[0] < 0x80) { /* nearly all keys and lengths */
+        *out = *s->data++;
+        s->len--;
+        return true;
+    }
     for (size_t i = 0; i < s->len && i < VARINT_BYTES_MAX; i++) {
         uint8_t byte = s->data[i];
         if (i == VARINT_BYTES_MAX - 1 && byte > 1)

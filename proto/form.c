@@ -26,11 +26,10 @@ enum error form_refuse(enum error e, const char *name, const char **field)
 static bool is_id(ProtobufCBinaryData b, bool may_be_none, bool must_be_uuid)
 {
     struct id id;
-    if (b.len == 0)
-        return may_be_none;
-    if (id_from_slice(&id, form_slice(b)) != ERROR_NONE || id_is_none(&id))
-        return false;
-    return !must_be_uuid || form_is_uuid(&id);
+    if (b.len != ID_BYTES)
+        return b.len == 0 && may_be_none;
+    memcpy(id.bytes, b.data, ID_BYTES);
+    return must_be_uuid ? form_is_uuid(&id) : memcmp(id.bytes, ID_NONE.bytes, ID_BYTES) != 0;
 }
 
 static bool are_ids(const ProtobufCBinaryData *ids, size_t n, bool must_ascend)
@@ -107,7 +106,7 @@ static bool holds(const uint8_t *message, const struct form_rule *r)
     case FORM_TIME:
         return *(const int64_t *)at >= (int64_t)r->min && *(const int64_t *)at <= FORM_TIME_MAX;
     case FORM_CODE:
-        return (*(const int *)at != 0 || r->min == 0) && form_is_known(r->list, *(const int *)at);
+        return *(const int *)at == 0 ? r->min == 0 : form_is_known(r->list, *(const int *)at);
     case FORM_MESSAGE:
         return *(void *const *)at != NULL;
     }

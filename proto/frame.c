@@ -135,12 +135,10 @@ static bool take_wire_field(struct slice *rest, struct wire_field *f)
     return false; /* groups, and the two types that protobuf never gave out */
 }
 
-static enum error decoder_alloc(struct decoder *d, size_t n, size_t size, void **out)
+static enum error decoder_alloc(struct decoder *d, size_t len, void **out)
 {
     size_t left = d->spent_bytes_max - arena_spent_bytes(d->arena);
-    if (n > left / size)
-        return ERROR_FRAME_TOO_COMPLEX;
-    void *p = arena_alloc(d->arena, n * size);
+    void *p = len <= left ? arena_alloc(d->arena, len) : NULL;
     if (!p || arena_spent_bytes(d->arena) > d->spent_bytes_max)
         return ERROR_FRAME_TOO_COMPLEX;
     *out = p;
@@ -153,7 +151,7 @@ static enum error enter(struct decoder *d, const ProtobufCMessageDescriptor *typ
     void *message = NULL;
     if (d->depth == DEPTH_MAX)
         return ERROR_FRAME_TOO_COMPLEX;
-    enum error e = decoder_alloc(d, 1, type->sizeof_message, &message);
+    enum error e = decoder_alloc(d, type->sizeof_message, &message);
     if (e != ERROR_NONE)
         return e;
     assert(type->n_fields <= FIELDS_MAX);
@@ -183,7 +181,7 @@ static enum error store_text(struct decoder *d, struct slice bytes, char **out)
     if (bytes.len > 0 && memchr(bytes.data, 0, bytes.len))
         return ERROR_FRAME_MALFORMED;
     /* One more for the NUL: bytes.len is a part of a frame, so this cannot wrap. */
-    enum error e = decoder_alloc(d, bytes.len + 1, 1, &copy);
+    enum error e = decoder_alloc(d, bytes.len + 1, &copy);
     if (e != ERROR_NONE)
         return e;
     if (bytes.len > 0)
@@ -198,7 +196,7 @@ static enum error store_bytes(struct decoder *d, struct slice bytes, ProtobufCBi
     void *copy = NULL;
     if (bytes.len == 0)
         return ERROR_NONE; /* as the message was initialised */
-    enum error e = decoder_alloc(d, bytes.len, 1, &copy);
+    enum error e = decoder_alloc(d, bytes.len, &copy);
     if (e != ERROR_NONE)
         return e;
     memcpy(copy, bytes.data, bytes.len);
@@ -253,7 +251,8 @@ static enum error next_element(struct decoder *d, const struct level *l,
                 return ERROR_FRAME_MALFORMED;
             count += f.id == field->id;
         }
-        enum error e = decoder_alloc(d, count, size, array);
+        /* Each element is at least two bytes of the frame, so that the product cannot wrap. */
+        enum error e = decoder_alloc(d, count * size, array);
         if (e != ERROR_NONE)
             return e;
         memset(*array, 0, count * size);
