@@ -1,5 +1,5 @@
 /*
- * proto/check.h: our own check of every field that a peer can send, after unpacking [P]. Pure.
+ * proto/check.h: our own check of every field that a peer can send, after unpacking [P-15]. Pure.
  *
  * Each returns ERROR_NONE or the code to refuse with, and then names the field in *field (a static
  * string such as "header.readers"). What depends on the directory, on time or on a case is not checked here.

@@ -1,5 +1,5 @@
 /*
- * proto/check_header.c: the header of a message; see check.h and PROTOCOL.md, "kinds".
+ * proto/check_header.c: the header of a message; see check.h, [P-41] and [P-57] to [P-61].
  *
  * Order: version, kind, forms (ids, lists, ranges), tags, then what the kind needs and may carry. The
  * last is one table, kind x field; a field that stands in neither column of a kind is not allowed.

@@ -1,5 +1,5 @@
 /*
- * proto/frame.h: the varint-delimited form, and decoding within a budget.
+ * proto/frame.h: the varint-delimited form [P-8] [P-9], and decoding within a budget [P-11] [P-12].
  *
  * Happy path: frame_next() cuts one frame from received bytes; frame_decode() unpacks it into an arena
  * and checks every field (proto/check.h); the message lives until the arena is reset.
@@ -38,7 +38,7 @@ enum error frame_decode(struct arena *a, const ProtobufCMessageDescriptor *type,
                         ProtobufCMessage **out) MUST_CHECK;
 /*
  * The same, but an unknown field at any depth is ERROR_FIELD_NOT_ALLOWED: for what the relay keeps and
- * passes on as exact bytes (headers, bindings), where nothing may hide that it cannot check.
+ * passes on as exact bytes (headers, bindings), where nothing may hide that it cannot check [P-13].
  */
 enum error frame_decode_known(struct arena *a, const ProtobufCMessageDescriptor *type,
                               struct slice bytes, ProtobufCMessage **out) MUST_CHECK;

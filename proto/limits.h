@@ -1,4 +1,4 @@
-/* proto/limits.h: the limits of the wire [P]. Settings may lower some of them, never raise them. */
+/* proto/limits.h: the limits of the wire [P-32]. Settings may lower some of them, never raise them. */
 #ifndef PROTO_LIMITS_H
 #define PROTO_LIMITS_H
 

@@ -86,8 +86,8 @@ static enum error decode_request(const Brug__V1__AddEndpoint *add, struct arena 
     *request = (Brug__V1__EnrolRequest *)m;
     if ((*request)->binding == NULL)
         return ERROR_REQUEST_MALFORMED;
-    e = frame_decode(arena, &brug__v1__binding__descriptor,
-                     check_slice((*request)->binding->binding), &m);
+    e = frame_decode_known(arena, &brug__v1__binding__descriptor,
+                           check_slice((*request)->binding->binding), &m);
     if (e != ERROR_NONE)
         return e;
     *binding = (Brug__V1__Binding *)m;
