@@ -53,6 +53,8 @@ static void test_giant_requests_do_not_wrap(void **state)
 static void test_large_pieces_get_blocks_that_reset_frees(void **state)
 {
     struct arena *a = arena_new();
+    arena_reset(a, 16);
+    const void *first = arena_alloc(a, 16);
     for (int round = 0; round < 3; round++) {
         arena_reset(a, 10u << 20);
         for (int i = 0; i < 9; i++) {
@@ -60,6 +62,8 @@ static void test_large_pieces_get_blocks_that_reset_frees(void **state)
             assert_non_null(p);
             memset(p, i, 1u << 20);
         }
+        arena_reset(a, 16);
+        assert_ptr_equal(arena_alloc(a, 16), first);
     }
     arena_free(a);
     arena_free(NULL);

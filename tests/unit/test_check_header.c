@@ -372,6 +372,10 @@ static void test_t23_a_decline_names_the_call_or_the_team(void **state)
     assert_holds(&s.header);
     s.header.decline_reason = BRUG__V1__DECLINE_REASON__DECLINE_REASON_NO_ROOM_IN_TIME;
     assert_refused(&s.header, ERROR_FIELD_NOT_ALLOWED, "header.other_organisation");
+    s.header.other_organisation.len = 0;
+    assert_holds(&s.header);
+    s.header.called_on_date = 20800;
+    assert_refused(&s.header, ERROR_FIELD_NOT_ALLOWED, "header.called_on_date");
 }
 
 /* ---- what a client receives ---- */
