@@ -1,0 +1,262 @@
+/*
+ * daemon/core/model.h: what the state consists of. Internal to the core.
+ *
+ * Directory entries live for ever (they are suspended, never removed), so everything may point to them.
+ * A message lives while it is known (its id's time is at or after W), waits, or has a record that is not
+ * folded yet; its readers' copies that wait hang in their endpoints' mailboxes.
+ *
+ * Invariants
+ *  1. A reader's link is in its endpoint's mailbox exactly while its copy waits; mailboxes ascend by sequence.
+ *  2. message.link is in state.cached exactly while message.body is set, else in state.idle exactly
+ *     while the message may leave memory once its records are folded, else in no list.
+ *  3. state.waiting, waiting_bytes, quarantined and each organisation's unfetched counters equal what a
+ *     walk over all messages would count.
+ */
+#ifndef DAEMON_CORE_MODEL_H
+#define DAEMON_CORE_MODEL_H
+
+#include "base/heap.h"
+#include "base/list.h"
+#include "base/map.h"
+#include "brug/v1/record.pb-c.h"
+#include "daemon/core/body.h"
+#include "daemon/core/state.h"
+#include "daemon/core/table.h"
+#include "proto/arena.h"
+
+struct session;
+
+struct municipality {
+    struct entity entity;
+    Brug__V1__MunicipalityRow *row;
+    uint64_t told_epoch; /* DirectoryMoved was sent for epochs up to here */
+};
+
+struct endpoint;
+struct person;
+
+struct endpoints { /* ascending by id; borrowed */
+    struct endpoint **items;
+    size_t count, capacity;
+};
+
+struct organisation {
+    struct entity entity;
+    Brug__V1__OrganisationRow *row;
+    struct municipality *home;
+    struct municipality **municipalities; /* all it works in, as in the row */
+    struct person **persons;              /* ascending by id */
+    size_t person_count, person_capacity;
+    struct endpoints endpoints;  /* all */
+    struct endpoints readers;    /* that read letters now; none while the organisation is suspended */
+    struct endpoints recoveries; /* active recovery entries; likewise */
+    size_t active_count;         /* active endpoints that are no recovery entries */
+    struct buf roster;           /* exact bytes, as clients hash them */
+    uint64_t unfetched_messages, unfetched_bytes; /* sent, acknowledged by no addressed endpoint */
+};
+
+struct person {
+    struct entity entity;
+    Brug__V1__PersonRow *row;
+    struct organisation *organisation;
+    struct heap_node end; /* a locum's, while active */
+};
+
+struct endpoint {
+    struct entity entity;
+    Brug__V1__EndpointRow *row;
+    struct organisation *organisation;
+    struct person *person; /* NULL: a practice system or a recovery entry */
+    struct map_node key_node;
+    struct digest key; /* of the identity key */
+    struct digest binding_digest;
+    struct list mailbox;
+    uint64_t sequence; /* the last one given */
+    /* Of the session, and gone with it: */
+    struct session *session;
+    uint32_t serial;      /* of its sessions; a reader with this delivered_serial is in flight */
+    struct list *cursor;  /* the last mailbox entry that was offered; the mailbox itself: none */
+    struct list cancelling; /* in the relay's list while its copies are being cancelled */
+};
+
+enum reader_state {
+    READER_WAITING = 0,
+    READER_FETCHED = 1,
+    READER_UNREADABLE = 2,
+    READER_CANCELLED = 3,
+};
+
+struct reader {
+    struct list link;
+    struct endpoint *endpoint;
+    struct person *opened_by;
+    uint64_t sequence;
+    int64_t settled_at_ms; /* when it stopped waiting */
+    int64_t opened_at_ms;
+    uint32_t delivered_serial;
+    uint16_t attempts;
+    uint16_t code; /* READER_UNREADABLE */
+    uint16_t index;
+    uint8_t state;
+};
+
+struct message_key {
+    struct id organisation; /* of the sender; ID_NONE: made by the relay */
+    struct id id;
+};
+
+struct message {
+    struct map_node node;
+    struct message_key key;
+    struct digest digest;
+    struct id case_id;
+    struct endpoint *sender; /* NULL: made by the relay */
+    struct organisation *to; /* NULL: a refusal */
+    struct municipality *municipality;
+    struct list link;
+    struct body *body; /* cached */
+    int64_t at_ms;
+    uint64_t body_lsn;
+    uint64_t touched_lsn; /* of the last record that changed it */
+    uint32_t body_bytes;
+    uint16_t code; /* of the refusal */
+    uint16_t kind;
+    uint16_t reader_count, waiting_count;
+    bool is_quarantined, is_counted, is_loading;
+    struct reader readers[];
+};
+
+struct casefile {
+    struct map_node node;
+    struct id id;
+    struct municipality *municipality;
+    struct organisation *practice, *team;
+    struct id message_id;
+    int64_t at_ms;
+};
+
+struct state {
+    uint64_t seed[2];
+    uint64_t lsn, folded_lsn;
+    int64_t low_water_ms;
+    struct id generation;
+    bool is_loaded;
+    struct table municipalities, organisations, persons, endpoints;
+    struct map keys; /* endpoints by identity key digest */
+    struct map messages, cases;
+    struct heap ends;
+    struct list cached, idle; /* idle ascends by touched_lsn */
+    size_t cached_bytes;
+    uint64_t waiting, waiting_bytes, quarantined;
+    struct arena *arena; /* of the record that is being replayed */
+};
+
+/* ---- bytes and ids ---- */
+
+/* False unless 16 bytes. */
+static inline bool id_take(ProtobufCBinaryData b, struct id *out)
+{
+    return id_from_slice(out, (struct slice){b.data, b.len}) == ERROR_NONE;
+}
+/* Empty is ID_NONE. */
+static inline bool id_take_optional(ProtobufCBinaryData b, struct id *out)
+{
+    *out = ID_NONE;
+    return b.len == 0 || id_take(b, out);
+}
+/* Borrowed for a record or an answer that is packed before the id goes; ID_NONE is empty. */
+static inline ProtobufCBinaryData id_bytes(const struct id *id)
+{
+    return (ProtobufCBinaryData){id_is_none(id) ? 0 : ID_BYTES, (uint8_t *)(uintptr_t)id->bytes};
+}
+static inline ProtobufCBinaryData slice_bytes(struct slice s)
+{
+    return (ProtobufCBinaryData){s.len, (uint8_t *)(uintptr_t)s.data};
+}
+static inline ProtobufCBinaryData digest_bytes(const struct digest *d)
+{
+    return slice_bytes(digest_slice(d));
+}
+
+/* ---- directory.c ---- */
+
+struct municipality *municipality_find(const struct state *s, ProtobufCBinaryData id);
+struct organisation *organisation_find(const struct state *s, ProtobufCBinaryData id);
+struct person *person_find(const struct state *s, ProtobufCBinaryData id);
+struct endpoint *endpoint_find(const struct state *s, ProtobufCBinaryData id);
+struct endpoint *endpoint_find_key(const struct state *s, const struct digest *key);
+
+bool municipality_is_active(const struct municipality *m);
+/* Active, and its home municipality too. */
+bool organisation_is_active(const struct organisation *o);
+bool organisation_works_in(const struct organisation *o, const struct municipality *m);
+bool person_is_active(const struct person *p);
+Brug__V1__Role endpoint_role(const struct endpoint *e);
+/* Whether letters are sealed to it: active, of an active person and organisation, of a role that reads. */
+bool endpoint_reads(const struct endpoint *e);
+/*
+ * ERROR_NONE or ERROR_SUSPENDED: itself, its person, its organisation or the home municipality is not
+ * active, or it is a recovery entry. *since_lsn (NULL: not asked) is the newest record among these.
+ */
+enum error endpoint_judge(const struct endpoint *e, uint64_t *since_lsn);
+/* ERROR_NONE, NO_READER (besides `except`, NULL: nobody) or NOT_ADDRESSABLE. */
+enum error organisation_judge_readers(const struct organisation *o, const struct endpoint *except);
+
+/* The rows replace what was; they are copied. ERROR_CORRUPT when they name something unknown. */
+enum error directory_put_municipality(struct state *s, uint64_t lsn,
+                                      const Brug__V1__MunicipalityRow *row) MUST_CHECK;
+enum error directory_put_organisation(struct state *s, uint64_t lsn,
+                                      const Brug__V1__OrganisationRow *row) MUST_CHECK;
+enum error directory_put_person(struct state *s, uint64_t lsn,
+                                const Brug__V1__PersonRow *row) MUST_CHECK;
+enum error directory_put_endpoint(struct state *s, uint64_t lsn,
+                                  const Brug__V1__EndpointRow *row) MUST_CHECK;
+void directory_fini(struct state *s); /* frees all entries */
+
+/* ---- message.c ---- */
+
+struct message *message_find(const struct state *s, const struct message_key *key);
+/* NULL when out of memory; readers are zero but for their index and link. */
+struct message *message_new(const struct message_key *key, size_t reader_count);
+void message_free(struct message *m);
+/* Takes a message whose readers are set; puts waiting copies into their mailboxes, and counts. */
+enum error message_insert(struct state *s, struct message *m) MUST_CHECK;
+struct message *message_of(struct reader *r);
+/* NULL when e is no reader. */
+struct reader *message_reader(struct message *m, const struct endpoint *e);
+bool message_is_relay_made(const struct message *m);
+/* A reader's copy stops waiting. */
+void message_settle(struct state *s, struct message *m, struct reader *r, enum reader_state to,
+                    uint16_t code, int64_t at_ms);
+void message_set_quarantined(struct state *s, struct message *m, bool is_quarantined);
+/* A record changed it: it may not leave memory before `lsn` is folded. */
+void message_touch(struct state *s, struct message *m, uint64_t lsn);
+/* Keeps a reference, and drops the oldest bodies beyond bytes_max (never this one). */
+void message_cache_body(struct state *s, struct message *m, struct body *b, size_t bytes_max);
+void message_drop_body(struct state *s, struct message *m);
+/* Whether absence from memory says that the id is new: its time is at or after W. */
+bool message_id_is_recent(const struct state *s, const struct id *id);
+/* Removes what may leave memory. */
+void message_trim(struct state *s);
+void messages_fini(struct state *s);
+
+/* ---- casefile.c ---- */
+
+struct casefile *casefile_find(const struct state *s, const struct id *id);
+enum error casefile_put(struct state *s, const Brug__V1__CaseOpened *row) MUST_CHECK;
+void casefiles_fini(struct state *s);
+
+/* ---- apply.c ---- */
+
+/* As apply_record, from the message itself; *touched (NULL: not asked) is the message it changed, or NULL. */
+enum error apply(struct state *s, uint64_t lsn, unsigned type, const ProtobufCMessage *record,
+                 struct message **touched) MUST_CHECK;
+
+/* ---- state.c ---- */
+
+/* A cold load brought it: as state_load_message, and it may leave again. *out borrows it. */
+enum error state_recall(struct state *s, const Brug__V1__KnownMessage *known,
+                        struct message **out) MUST_CHECK;
+void state_set_folded(struct state *s, uint64_t lsn);
+
+#endif
