@@ -145,7 +145,7 @@ struct state {
     struct map keys; /* endpoints by identity key digest */
     struct map messages, cases;
     struct heap ends;
-    struct list cached, idle; /* idle ascends by touched_lsn */
+    struct list cached, idle; /* idle: folded ones in front, then ascending by touched_lsn */
     size_t cached_bytes;
     uint64_t waiting, waiting_bytes, quarantined;
     struct arena *arena; /* of the record that is being replayed */

@@ -1,0 +1,273 @@
+/*
+ * daemon/core/message.c: known messages, their readers' copies in mailboxes, the counters that follow
+ * from them, the cache of bodies, and what may leave memory.
+ *
+ * The unfetched counters (quota) follow from the readers alone: a message counts while an addressed
+ * endpoint's copy waits and no addressed endpoint has acknowledged it.
+ */
+#include "daemon/core/model.h"
+#include <assert.h>
+#include <stdlib.h>
+
+struct message *message_find(const struct state *s, const struct message_key *key)
+{
+    struct map_node *n = map_find(&s->messages, key, sizeof *key);
+    return n ? container_of(n, struct message, node) : NULL;
+}
+
+struct message *message_new(const struct message_key *key, size_t reader_count)
+{
+    if (reader_count > UINT16_MAX)
+        return NULL;
+    struct message *m = calloc(1, sizeof *m + reader_count * sizeof m->readers[0]);
+    if (!m)
+        return NULL;
+    m->key = *key;
+    m->reader_count = (uint16_t)reader_count;
+    list_init(&m->link);
+    for (size_t i = 0; i < reader_count; i++) {
+        m->readers[i].index = (uint16_t)i;
+        list_init(&m->readers[i].link);
+    }
+    return m;
+}
+
+void message_free(struct message *m)
+{
+    if (!m)
+        return;
+    body_unref(m->body);
+    free(m);
+}
+
+struct message *message_of(struct reader *r)
+{
+    return container_of(r - r->index, struct message, readers);
+}
+
+struct reader *message_reader(struct message *m, const struct endpoint *e)
+{
+    for (size_t i = 0; i < m->reader_count; i++)
+        if (m->readers[i].endpoint == e)
+            return &m->readers[i];
+    return NULL;
+}
+
+bool message_is_relay_made(const struct message *m) { return !m->sender; }
+
+bool message_id_is_recent(const struct state *s, const struct id *id)
+{
+    return id_version(id) == 7 && id_v7_ms(id) >= s->low_water_ms;
+}
+
+/* ---- counters ---- */
+
+static bool is_unfetched(const struct message *m)
+{
+    bool waits = false;
+    if (message_is_relay_made(m))
+        return false;
+    for (size_t i = 0; i < m->reader_count; i++) {
+        const struct reader *r = &m->readers[i];
+        if (r->endpoint->organisation != m->to)
+            continue;
+        if (r->state == READER_FETCHED || r->state == READER_UNREADABLE)
+            return false;
+        waits |= r->state == READER_WAITING;
+    }
+    return waits;
+}
+
+static void recount(struct message *m)
+{
+    bool counts = is_unfetched(m);
+    if (counts == m->is_counted)
+        return;
+    struct organisation *o = m->sender->organisation;
+    if (counts) {
+        o->unfetched_messages++;
+        o->unfetched_bytes += m->body_bytes;
+    } else {
+        assert(o->unfetched_messages > 0 && o->unfetched_bytes >= m->body_bytes);
+        o->unfetched_messages--;
+        o->unfetched_bytes -= m->body_bytes;
+    }
+    m->is_counted = counts;
+}
+
+/* ---- what may leave memory ---- */
+
+static bool may_leave(const struct state *s, const struct message *m)
+{
+    return m->waiting_count == 0 && !message_id_is_recent(s, &m->key.id);
+}
+
+/* Keeps state.idle right: what is folded stands in front, the rest ascends by touched_lsn. */
+static void file_idle(struct state *s, struct message *m)
+{
+    if (m->body || !s->is_loaded)
+        return;
+    list_unlink(&m->link);
+    if (!may_leave(s, m))
+        return;
+    if (m->touched_lsn <= s->folded_lsn) {
+        list_prepend(&s->idle, &m->link);
+        return;
+    }
+    struct list *before = s->idle.prev;
+    while (before != &s->idle &&
+           container_of(before, struct message, link)->touched_lsn > m->touched_lsn)
+        before = before->prev;
+    list_insert_between(&m->link, before, before->next);
+}
+
+void message_touch(struct state *s, struct message *m, uint64_t lsn)
+{
+    m->touched_lsn = lsn;
+    file_idle(s, m);
+}
+
+static void message_remove(struct state *s, struct message *m)
+{
+    assert(m->waiting_count == 0 && !m->is_counted && !m->body);
+    list_unlink(&m->link);
+    map_remove(&s->messages, &m->node);
+    message_free(m);
+}
+
+void message_trim(struct state *s)
+{
+    list_for_each(l, next, &s->idle)
+    {
+        struct message *m = container_of(l, struct message, link);
+        if (m->touched_lsn > s->folded_lsn)
+            break;
+        message_remove(s, m);
+    }
+}
+
+/* ---- mailboxes ---- */
+
+/* In place by its sequence; almost always the last. */
+static void put_into_mailbox(struct reader *r)
+{
+    struct endpoint *e = r->endpoint;
+    struct list *before = e->mailbox.prev;
+    while (before != &e->mailbox &&
+           container_of(before, struct reader, link)->sequence > r->sequence)
+        before = before->prev;
+    list_insert_between(&r->link, before, before->next);
+}
+
+static void take_out_of_mailbox(struct reader *r)
+{
+    if (r->endpoint->cursor == &r->link)
+        r->endpoint->cursor = r->link.prev;
+    list_unlink(&r->link);
+}
+
+enum error message_insert(struct state *s, struct message *m)
+{
+    enum error e = map_insert(&s->messages, &m->node, (const uint8_t *)&m->key, sizeof m->key);
+    if (e)
+        return e;
+    for (size_t i = 0; i < m->reader_count; i++) {
+        struct reader *r = &m->readers[i];
+        if (r->endpoint->sequence < r->sequence)
+            r->endpoint->sequence = r->sequence;
+        if (r->state != READER_WAITING)
+            continue;
+        if (s->is_loaded)
+            put_into_mailbox(r);
+        else
+            list_append(&r->endpoint->mailbox, &r->link); /* sorted when loading ends */
+        m->waiting_count++;
+    }
+    s->waiting += m->waiting_count;
+    if (m->waiting_count > 0) {
+        s->waiting_bytes += m->body_bytes;
+        s->quarantined += m->is_quarantined;
+    }
+    recount(m);
+    file_idle(s, m);
+    return ERROR_NONE;
+}
+
+void message_settle(struct state *s, struct message *m, struct reader *r, enum reader_state to,
+                    uint16_t code, int64_t at_ms)
+{
+    assert(r->state == READER_WAITING && to != READER_WAITING);
+    take_out_of_mailbox(r);
+    r->state = (uint8_t)to;
+    r->code = code;
+    r->settled_at_ms = at_ms;
+    assert(m->waiting_count > 0 && s->waiting > 0);
+    m->waiting_count--;
+    s->waiting--;
+    if (m->waiting_count == 0) {
+        assert(s->waiting_bytes >= m->body_bytes);
+        s->waiting_bytes -= m->body_bytes;
+        s->quarantined -= m->is_quarantined;
+        message_drop_body(s, m);
+    }
+    recount(m);
+}
+
+/* Copies that a session passed over while the body was bad are offered again. */
+static void move_cursor_before(struct reader *r)
+{
+    struct endpoint *e = r->endpoint;
+    if (e->cursor != &e->mailbox &&
+        container_of(e->cursor, struct reader, link)->sequence >= r->sequence)
+        e->cursor = r->link.prev;
+}
+
+void message_set_quarantined(struct state *s, struct message *m, bool is_quarantined)
+{
+    if (m->is_quarantined == is_quarantined)
+        return;
+    m->is_quarantined = is_quarantined;
+    if (m->waiting_count > 0)
+        s->quarantined = is_quarantined ? s->quarantined + 1 : s->quarantined - 1;
+    if (is_quarantined)
+        message_drop_body(s, m);
+    for (size_t i = 0; !is_quarantined && i < m->reader_count; i++)
+        if (m->readers[i].state == READER_WAITING)
+            move_cursor_before(&m->readers[i]);
+}
+
+/* ---- bodies ---- */
+
+void message_drop_body(struct state *s, struct message *m)
+{
+    if (!m->body)
+        return;
+    assert(s->cached_bytes >= m->body->len);
+    s->cached_bytes -= m->body->len;
+    body_unref(m->body);
+    m->body = NULL;
+    list_unlink(&m->link);
+    file_idle(s, m);
+}
+
+void message_cache_body(struct state *s, struct message *m, struct body *b, size_t bytes_max)
+{
+    message_drop_body(s, m);
+    if (m->waiting_count == 0 || m->is_quarantined)
+        return;
+    list_unlink(&m->link);
+    m->body = body_ref(b);
+    list_append(&s->cached, &m->link);
+    s->cached_bytes += b->len;
+    while (s->cached_bytes > bytes_max && s->cached.next != &m->link)
+        message_drop_body(s, container_of(s->cached.next, struct message, link));
+}
+
+void messages_fini(struct state *s)
+{
+    for (struct map_node *n = map_next(&s->messages, NULL), *next; n; n = next) {
+        next = map_next(&s->messages, n);
+        message_free(container_of(n, struct message, node));
+    }
+    map_fini(&s->messages);
+}

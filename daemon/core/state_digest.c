@@ -1,0 +1,161 @@
+/*
+ * daemon/core/state_digest.c: one digest of all that a replay must restore. Each thing is packed in a
+ * canonical form and digested by itself; the digests are combined by exclusive or, so that the order in
+ * which a map is walked does not matter, and counted, so that no pair of equal ones can hide.
+ */
+#include "daemon/core/model.h"
+#include "proto/frame.h"
+
+struct summary {
+    struct digest sum;
+    uint64_t count;
+    struct buf packed;
+};
+
+enum thing { THING_ROW = 1, THING_SEQUENCE, THING_CASE, THING_MESSAGE, THING_QUOTA };
+
+static void add(struct summary *y, uint8_t thing, struct slice bytes)
+{
+    struct slice parts[] = {{&thing, 1}, bytes};
+    struct digest d = digest_of_framed(parts, 2);
+    for (size_t i = 0; i < DIGEST_BYTES; i++)
+        y->sum.bytes[i] ^= d.bytes[i];
+    y->count++;
+}
+
+static enum error add_packed(struct summary *y, uint8_t thing, const ProtobufCMessage *m)
+{
+    buf_clear(&y->packed);
+    enum error e = frame_append_bare(&y->packed, m);
+    if (!e)
+        add(y, thing, buf_slice(&y->packed));
+    return e;
+}
+
+static enum error add_numbers(struct summary *y, uint8_t thing, const struct id *id, uint64_t a,
+                              uint64_t b)
+{
+    buf_clear(&y->packed);
+    enum error e = buf_append_slice(&y->packed, id_slice(id));
+    if (!e)
+        e = buf_append_u64(&y->packed, a);
+    if (!e)
+        e = buf_append_u64(&y->packed, b);
+    if (!e)
+        add(y, thing, buf_slice(&y->packed));
+    return e;
+}
+
+static enum error add_organisation(struct summary *y, const struct organisation *o)
+{
+    enum error e = add_packed(y, THING_ROW, &o->row->base);
+    return e ? e
+             : add_numbers(y, THING_QUOTA, &o->entity.id, o->unfetched_messages,
+                           o->unfetched_bytes);
+}
+
+/* The sequence stands by itself: a row holds only what it was when the row was written. */
+static enum error add_endpoint(struct summary *y, const struct endpoint *p)
+{
+    Brug__V1__EndpointRow row = *p->row;
+    uint64_t waiting = 0;
+    row.sequence = 0;
+    list_for_each(l, next, &p->mailbox) { waiting++; }
+    enum error e = add_packed(y, THING_ROW, &row.base);
+    return e ? e : add_numbers(y, THING_SEQUENCE, &p->entity.id, p->sequence, waiting);
+}
+
+static enum error add_directory(struct summary *y, const struct state *s)
+{
+    enum error e = ERROR_NONE;
+    for (size_t i = 0; !e && i < table_count(&s->municipalities); i++)
+        e = add_packed(
+            y, THING_ROW,
+            &container_of(s->municipalities.sorted[i], struct municipality, entity)->row->base);
+    for (size_t i = 0; !e && i < table_count(&s->organisations); i++)
+        e = add_organisation(
+            y, container_of(s->organisations.sorted[i], struct organisation, entity));
+    for (size_t i = 0; !e && i < table_count(&s->persons); i++)
+        e = add_packed(y, THING_ROW,
+                       &container_of(s->persons.sorted[i], struct person, entity)->row->base);
+    for (size_t i = 0; !e && i < table_count(&s->endpoints); i++)
+        e = add_endpoint(y, container_of(s->endpoints.sorted[i], struct endpoint, entity));
+    return e;
+}
+
+static enum error add_case(struct summary *y, const struct casefile *c)
+{
+    Brug__V1__CaseOpened row = BRUG__V1__CASE_OPENED__INIT;
+    row.case_id = id_bytes(&c->id);
+    row.municipality = id_bytes(&c->municipality->entity.id);
+    row.practice = id_bytes(&c->practice->entity.id);
+    row.team = id_bytes(&c->team->entity.id);
+    row.message_id = id_bytes(&c->message_id);
+    row.at_ms = c->at_ms;
+    return add_packed(y, THING_CASE, &row.base);
+}
+
+static enum error append_reader(struct buf *b, const struct reader *r)
+{
+    const uint64_t numbers[] = {r->sequence, (uint64_t)r->settled_at_ms,
+                                (uint64_t)r->opened_at_ms, r->state, r->code};
+    enum error e = buf_append_slice(b, id_slice(&r->endpoint->entity.id));
+    if (!e)
+        e = buf_append_slice(b, id_slice(r->opened_by ? &r->opened_by->entity.id : &ID_NONE));
+    for (size_t i = 0; !e && i < sizeof numbers / sizeof numbers[0]; i++)
+        e = buf_append_u64(b, numbers[i]);
+    return e;
+}
+
+static enum error add_message(struct summary *y, const struct message *m)
+{
+    const uint64_t numbers[] = {(uint64_t)m->at_ms, m->body_lsn, m->body_bytes,    m->code,
+                                m->kind,            m->is_quarantined, m->is_counted};
+    const struct slice parts[] = {
+        {(const uint8_t *)&m->key, sizeof m->key},
+        digest_slice(&m->digest),
+        id_slice(&m->case_id),
+        id_slice(m->sender ? &m->sender->entity.id : &ID_NONE),
+        id_slice(m->to ? &m->to->entity.id : &ID_NONE),
+        id_slice(m->municipality ? &m->municipality->entity.id : &ID_NONE),
+    };
+    enum error e = ERROR_NONE;
+    buf_clear(&y->packed);
+    for (size_t i = 0; !e && i < sizeof parts / sizeof parts[0]; i++)
+        e = buf_append_slice(&y->packed, parts[i]);
+    for (size_t i = 0; !e && i < sizeof numbers / sizeof numbers[0]; i++)
+        e = buf_append_u64(&y->packed, numbers[i]);
+    for (size_t i = 0; !e && i < m->reader_count; i++)
+        e = append_reader(&y->packed, &m->readers[i]);
+    if (!e)
+        add(y, THING_MESSAGE, buf_slice(&y->packed));
+    return e;
+}
+
+/* What a start restores; the others are in the tables. */
+static bool is_live(const struct state *s, const struct message *m)
+{
+    return m->waiting_count > 0 || message_id_is_recent(s, &m->key.id);
+}
+
+enum error state_digest(const struct state *s, struct digest *out)
+{
+    struct summary y = {0};
+    uint8_t numbers[5 * 8];
+    const uint64_t totals[5] = {s->lsn, s->waiting, s->waiting_bytes, s->quarantined, 0};
+    buf_init(&y.packed, SIZE_MAX / 4);
+    enum error e = add_directory(&y, s);
+    for (struct map_node *n = map_next(&s->cases, NULL); !e && n; n = map_next(&s->cases, n))
+        e = add_case(&y, container_of(n, struct casefile, node));
+    for (struct map_node *n = map_next(&s->messages, NULL); !e && n; n = map_next(&s->messages, n))
+        if (is_live(s, container_of(n, struct message, node)))
+            e = add_message(&y, container_of(n, struct message, node));
+    buf_fini(&y.packed);
+    if (e)
+        return e;
+    for (size_t i = 0; i < sizeof numbers; i++)
+        numbers[i] = (uint8_t)((i / 8 < 4 ? totals[i / 8] : y.count) >> (8 * (i % 8)));
+    const struct slice parts[] = {digest_slice(&y.sum), {numbers, sizeof numbers}};
+    *out = digest_of_framed(parts, 2);
+    return ERROR_NONE;
+}
