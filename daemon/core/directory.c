@@ -442,8 +442,8 @@ enum error directory_put_endpoint(struct state *s, uint64_t lsn, const Brug__V1_
     struct person *p = person_find(s, row->person);
     if (!id_take(row->endpoint, &id) || !o || !row->binding ||
         (row->person.len > 0 && (!p || p->organisation != o)) ||
-        digest_from_slice(&key, (struct slice){row->identity_key_digest.data,
-                                               row->identity_key_digest.len}))
+        digest_from_slice(
+            &key, (struct slice){row->identity_key_digest.data, row->identity_key_digest.len}))
         return ERROR_CORRUPT;
     struct endpoint *e = endpoint_find(s, row->endpoint), *other = endpoint_find_key(s, &key);
     if ((other && other != e) || (e && (e->organisation != o || e->person != p)))
@@ -459,8 +459,8 @@ enum error directory_put_endpoint(struct state *s, uint64_t lsn, const Brug__V1_
     free_row(e->row);
     e->row = copy;
     e->entity.changed_lsn = lsn;
-    e->binding_digest = digest_of_slice(
-        (struct slice){copy->binding->binding.data, copy->binding->binding.len});
+    e->binding_digest =
+        digest_of_slice((struct slice){copy->binding->binding.data, copy->binding->binding.len});
     if (e->sequence < row->sequence)
         e->sequence = row->sequence;
     enum error error = set_key(s, e, &key);

@@ -137,8 +137,7 @@ static void message_remove(struct state *s, struct message *m)
 
 void message_trim(struct state *s)
 {
-    list_for_each(l, next, &s->idle)
-    {
+    list_for_each (l, next, &s->idle) {
         struct message *m = container_of(l, struct message, link);
         if (m->touched_lsn > s->folded_lsn)
             break;

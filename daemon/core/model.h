@@ -47,8 +47,8 @@ struct organisation {
     struct municipality **municipalities; /* all it works in, as in the row */
     struct person **persons;              /* ascending by id */
     size_t person_count, person_capacity;
-    struct endpoints endpoints;  /* all */
-    struct endpoints readers;    /* that read letters now; none while the organisation is suspended */
+    struct endpoints endpoints; /* all */
+    struct endpoints readers; /* that read letters now; none while the organisation is suspended */
     struct endpoints recoveries; /* active recovery entries; likewise */
     size_t active_count;         /* active endpoints that are no recovery entries */
     struct buf roster;           /* exact bytes, as clients hash them */
@@ -74,8 +74,8 @@ struct endpoint {
     uint64_t sequence; /* the last one given */
     /* Of the session, and gone with it: */
     struct session *session;
-    uint32_t serial;      /* of its sessions; a reader with this delivered_serial is in flight */
-    struct list *cursor;  /* the last mailbox entry that was offered; the mailbox itself: none */
+    uint32_t serial;        /* of its sessions; a reader with this delivered_serial is in flight */
+    struct list *cursor;    /* the last mailbox entry that was offered; the mailbox itself: none */
     struct list cancelling; /* in the relay's list while its copies are being cancelled */
 };
 
@@ -207,10 +207,10 @@ enum error directory_put_municipality(struct state *s, uint64_t lsn,
                                       const Brug__V1__MunicipalityRow *row) MUST_CHECK;
 enum error directory_put_organisation(struct state *s, uint64_t lsn,
                                       const Brug__V1__OrganisationRow *row) MUST_CHECK;
-enum error directory_put_person(struct state *s, uint64_t lsn,
-                                const Brug__V1__PersonRow *row) MUST_CHECK;
-enum error directory_put_endpoint(struct state *s, uint64_t lsn,
-                                  const Brug__V1__EndpointRow *row) MUST_CHECK;
+enum error directory_put_person(struct state *s, uint64_t lsn, const Brug__V1__PersonRow *row)
+    MUST_CHECK;
+enum error directory_put_endpoint(struct state *s, uint64_t lsn, const Brug__V1__EndpointRow *row)
+    MUST_CHECK;
 void directory_fini(struct state *s); /* frees all entries */
 
 /* ---- message.c ---- */
@@ -255,8 +255,8 @@ enum error apply(struct state *s, uint64_t lsn, unsigned type, const ProtobufCMe
 /* ---- state.c ---- */
 
 /* A cold load brought it: as state_load_message, and it may leave again. *out borrows it. */
-enum error state_recall(struct state *s, const Brug__V1__KnownMessage *known,
-                        struct message **out) MUST_CHECK;
+enum error state_recall(struct state *s, const Brug__V1__KnownMessage *known, struct message **out)
+    MUST_CHECK;
 void state_set_folded(struct state *s, uint64_t lsn);
 
 #endif

@@ -112,6 +112,8 @@ void relay_on_loaded(struct relay *r, struct load *l, struct instant now); /* ta
 void relay_set_room(struct relay *r, bool has_room);
 /* Fold lag over its bound: Submits wait (reading pauses) until it falls. */
 void relay_set_fold_behind(struct relay *r, bool is_behind);
+/* What is folded up to `lsn` and not needed any more leaves memory. */
+void relay_set_folded(struct relay *r, uint64_t lsn);
 /* Revocation lists for Directory answers, DER; copied. */
 enum error relay_set_crls(struct relay *r, const struct slice *crls, size_t n) MUST_CHECK;
 

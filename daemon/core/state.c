@@ -96,8 +96,7 @@ static enum error set_known(const struct state *s, struct message *m,
     return ERROR_NONE;
 }
 
-static enum error put_known(struct state *s, const Brug__V1__KnownMessage *k,
-                            struct message **out)
+static enum error put_known(struct state *s, const Brug__V1__KnownMessage *k, struct message **out)
 {
     struct message_key key;
     if (!id_take_optional(k->organisation, &key.organisation) || !id_take(k->message_id, &key.id) ||
@@ -123,8 +122,7 @@ enum error state_load_message(struct state *s, const Brug__V1__KnownMessage *m)
     return put_known(s, m, &unused);
 }
 
-enum error state_recall(struct state *s, const Brug__V1__KnownMessage *known,
-                        struct message **out)
+enum error state_recall(struct state *s, const Brug__V1__KnownMessage *known, struct message **out)
 {
     assert(s->is_loaded);
     return put_known(s, known, out);
@@ -141,8 +139,7 @@ static bool is_sorted(const struct endpoint *e, size_t *count)
     uint64_t last = 0;
     bool sorted = true;
     *count = 0;
-    list_for_each(l, next, &e->mailbox)
-    {
+    list_for_each (l, next, &e->mailbox) {
         const struct reader *r = container_of(l, struct reader, link);
         sorted = sorted && r->sequence >= last;
         last = r->sequence;
@@ -151,7 +148,6 @@ static bool is_sorted(const struct endpoint *e, size_t *count)
     return sorted;
 }
 
-/* Without memory for the array: in place, slowly. */
 static void sort_mailbox(struct endpoint *e)
 {
     size_t count, n = 0;
@@ -159,8 +155,7 @@ static void sort_mailbox(struct endpoint *e)
         return;
     struct reader **readers = calloc(count, sizeof *readers);
     assert(readers); /* at start only: the service cannot begin without it */
-    list_for_each(l, next, &e->mailbox)
-    {
+    list_for_each (l, next, &e->mailbox) {
         readers[n++] = container_of(l, struct reader, link);
     }
     qsort(readers, n, sizeof *readers, compare_sequence);

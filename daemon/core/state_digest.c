@@ -60,7 +60,9 @@ static enum error add_endpoint(struct summary *y, const struct endpoint *p)
     Brug__V1__EndpointRow row = *p->row;
     uint64_t waiting = 0;
     row.sequence = 0;
-    list_for_each(l, next, &p->mailbox) { waiting++; }
+    list_for_each (l, next, &p->mailbox) {
+        waiting++;
+    }
     enum error e = add_packed(y, THING_ROW, &row.base);
     return e ? e : add_numbers(y, THING_SEQUENCE, &p->entity.id, p->sequence, waiting);
 }
@@ -73,8 +75,8 @@ static enum error add_directory(struct summary *y, const struct state *s)
             y, THING_ROW,
             &container_of(s->municipalities.sorted[i], struct municipality, entity)->row->base);
     for (size_t i = 0; !e && i < table_count(&s->organisations); i++)
-        e = add_organisation(
-            y, container_of(s->organisations.sorted[i], struct organisation, entity));
+        e = add_organisation(y,
+                             container_of(s->organisations.sorted[i], struct organisation, entity));
     for (size_t i = 0; !e && i < table_count(&s->persons); i++)
         e = add_packed(y, THING_ROW,
                        &container_of(s->persons.sorted[i], struct person, entity)->row->base);
@@ -97,8 +99,8 @@ static enum error add_case(struct summary *y, const struct casefile *c)
 
 static enum error append_reader(struct buf *b, const struct reader *r)
 {
-    const uint64_t numbers[] = {r->sequence, (uint64_t)r->settled_at_ms,
-                                (uint64_t)r->opened_at_ms, r->state, r->code};
+    const uint64_t numbers[] = {r->sequence, (uint64_t)r->settled_at_ms, (uint64_t)r->opened_at_ms,
+                                r->state, r->code};
     enum error e = buf_append_slice(b, id_slice(&r->endpoint->entity.id));
     if (!e)
         e = buf_append_slice(b, id_slice(r->opened_by ? &r->opened_by->entity.id : &ID_NONE));
@@ -109,8 +111,8 @@ static enum error append_reader(struct buf *b, const struct reader *r)
 
 static enum error add_message(struct summary *y, const struct message *m)
 {
-    const uint64_t numbers[] = {(uint64_t)m->at_ms, m->body_lsn, m->body_bytes,    m->code,
-                                m->kind,            m->is_quarantined, m->is_counted};
+    const uint64_t numbers[] = {(uint64_t)m->at_ms, m->body_lsn,  m->body_bytes, m->code, m->kind,
+                                m->is_quarantined,  m->is_counted};
     const struct slice parts[] = {
         {(const uint8_t *)&m->key, sizeof m->key},
         digest_slice(&m->digest),

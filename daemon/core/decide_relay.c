@@ -1,0 +1,152 @@
+/*
+ * daemon/core/decide_relay.c: what the relay does by itself: cancels copies, tells senders, puts a bad
+ * body into quarantine, ends a locum's time.
+ *
+ * A relay-made message has no sender and no sealed part. Its id is derived from its cause, so that a
+ * crash never makes two (design §5).
+ */
+#include "daemon/core/decide.h"
+#include "proto/frame.h"
+#include "proto/limits.h"
+#include <assert.h>
+
+#define RELAY_NAME "brugd"
+
+static struct id id_of_cause(const struct message *m, Brug__V1__Kind kind,
+                             const struct endpoint *about)
+{
+    const uint8_t number = (uint8_t)kind;
+    const struct slice parts[] = {
+        slice_text("brug/1 relay-made"),
+        {&number, 1},
+        id_slice(&m->key.organisation),
+        id_slice(&m->key.id),
+        about ? id_slice(&about->entity.id) : SLICE_NONE,
+    };
+    struct digest d = digest_of_framed(parts, sizeof parts / sizeof parts[0]);
+    return id_v8(&d);
+}
+
+static void set_readers(struct decision *d, const struct organisation *o, Brug__V1__Header *h,
+                        Brug__V1__Accepted *r)
+{
+    size_t count = o->readers.count;
+    h->n_readers = r->n_readers = count;
+    h->readers = decision_alloc(d, count, sizeof *h->readers);
+    r->readers = decision_alloc(d, count, sizeof *r->readers);
+    for (size_t i = 0; i < count; i++) {
+        struct endpoint *e = o->readers.items[i];
+        h->readers[i] = id_bytes(&e->entity.id);
+        r->readers[i] = decision_message(d, &brug__v1__reader_sequence__descriptor);
+        r->readers[i]->endpoint = h->readers[i];
+        r->readers[i]->sequence = e->sequence + 1;
+    }
+}
+
+static struct body *body_of(const Brug__V1__Header *h)
+{
+    struct buf bytes;
+    buf_init(&bytes, LIMIT_HEADER_BYTES);
+    enum error e = frame_append_bare(&bytes, &h->base);
+    struct body *b = e ? NULL : body_new(buf_slice(&bytes), SLICE_NONE, SLICE_NONE);
+    buf_fini(&bytes);
+    assert(b); /* a promise depends on it: the process ends and the outbox is intact */
+    return b;
+}
+
+void decide_tell_sender(const struct state *s, struct decision *d, const struct message *m,
+                        Brug__V1__Kind kind, enum error code, const struct endpoint *about,
+                        struct instant now)
+{
+    if (message_is_relay_made(m) || m->sender->organisation->readers.count == 0)
+        return;
+    const struct organisation *to = m->sender->organisation;
+    struct id *id = decision_alloc(d, 1, sizeof *id);
+    *id = id_of_cause(m, kind, about);
+    if (message_find(s, &(struct message_key){ID_NONE, *id}))
+        return;
+    Brug__V1__Header *h = decision_message(d, &brug__v1__header__descriptor);
+    Brug__V1__Accepted *r = decision_message(d, &brug__v1__accepted__descriptor);
+    h->protocol = LIMIT_PROTOCOL;
+    h->profile = LIMIT_PROFILE;
+    h->message_id = r->message_id = id_bytes(id);
+    h->kind = r->kind = kind;
+    h->case_id = r->case_id = id_bytes(&m->case_id);
+    h->municipality = r->municipality = id_bytes(&m->municipality->entity.id);
+    h->to = r->to = id_bytes(&to->entity.id);
+    h->epoch = m->municipality->row->epoch;
+    h->written_at_ms = r->at_ms = now.wall_ms;
+    h->in_reply_to = r->in_reply_to = id_bytes(&m->key.id);
+    h->fact_code = (Brug__V1__Code)code;
+    if (about)
+        h->about_endpoint = id_bytes(&about->entity.id);
+    set_readers(d, to, h, r);
+    struct body *b = body_of(h);
+    r->digest = digest_bytes(&b->digest);
+    r->body_bytes = (uint32_t)b->len;
+    decision_record(d, BRUG__V1__RECORD_TYPE__RECORD_TYPE_ACCEPTED, r, b);
+}
+
+/* Whether, without r, nobody of the addressed organisation fetched it or still may. */
+static bool is_last_addressed(const struct message *m, const struct reader *r)
+{
+    if (message_is_relay_made(m) || r->endpoint->organisation != m->to)
+        return false;
+    for (size_t i = 0; i < m->reader_count; i++) {
+        const struct reader *other = &m->readers[i];
+        if (other != r && other->endpoint->organisation == m->to &&
+            (other->state == READER_WAITING || other->state == READER_FETCHED))
+            return false;
+    }
+    return true;
+}
+
+void decide_cancel(const struct state *s, struct reader *r, struct instant now, struct decision *d)
+{
+    const struct message *m = message_of(r);
+    Brug__V1__Cancelled *record = decision_message(d, &brug__v1__cancelled__descriptor);
+    record->organisation = id_bytes(&m->key.organisation);
+    record->message_id = id_bytes(&m->key.id);
+    record->endpoint = id_bytes(&r->endpoint->entity.id);
+    record->sequence = r->sequence;
+    record->cause = BRUG__V1__CODE__CODE_SUSPENDED;
+    record->at_ms = now.wall_ms;
+    decision_record(d, BRUG__V1__RECORD_TYPE__RECORD_TYPE_CANCELLED, record, NULL);
+    if (is_last_addressed(m, r))
+        decide_tell_sender(s, d, m, BRUG__V1__KIND__KIND_NON_DELIVERY, ERROR_SUSPENDED, NULL, now);
+}
+
+void decide_quarantine(const struct message *m, const struct digest *found, struct instant now,
+                       struct decision *d)
+{
+    Brug__V1__Quarantined *r = decision_message(d, &brug__v1__quarantined__descriptor);
+    r->organisation = id_bytes(&m->key.organisation);
+    r->message_id = id_bytes(&m->key.id);
+    if (found)
+        r->found_digest = digest_bytes(found);
+    r->at_ms = now.wall_ms;
+    decision_record(d, BRUG__V1__RECORD_TYPE__RECORD_TYPE_QUARANTINED, r, NULL);
+}
+
+void decide_raise_epochs(struct decision *d, const struct organisation *o)
+{
+    for (size_t i = 0; i < o->row->n_municipalities; i++) {
+        Brug__V1__MunicipalityRow *row = decision_alloc(d, 1, sizeof *row);
+        *row = *o->municipalities[i]->row;
+        row->epoch++;
+        decision_record(d, BRUG__V1__RECORD_TYPE__RECORD_TYPE_MUNICIPALITY, row, NULL);
+    }
+}
+
+void decide_end(struct person *p, struct instant now, struct decision *d)
+{
+    Brug__V1__PersonRow *row = decision_alloc(d, 1, sizeof *row);
+    Brug__V1__Operator *by = decision_message(d, &brug__v1__operator__descriptor);
+    *row = *p->row;
+    by->name = (char *)(uintptr_t)RELAY_NAME;
+    row->status = BRUG__V1__STATUS__STATUS_SUSPENDED;
+    row->at_ms = now.wall_ms;
+    row->by = by;
+    decision_record(d, BRUG__V1__RECORD_TYPE__RECORD_TYPE_PERSON, row, NULL);
+    decide_raise_epochs(d, p->organisation);
+}
