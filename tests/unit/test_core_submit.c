@@ -1,5 +1,5 @@
 /* tests/unit/test_core_submit.c: offering a letter: receipts, repeats and every refusal. */
-#include "tests/lib/core_fixture.h"
+#include "tests/lib/world.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,47 +11,46 @@
 
 static int setup(void **state)
 {
-    struct fixture *f = fixture_new(NULL);
-    fixture_listen(f, &f->gp_pc);
-    *state = f;
+    struct world *w = world_new(NULL);
+    world_listen(w, &w->gp_pc);
+    *state = w;
     return 0;
 }
 
 static int teardown(void **state)
 {
-    fixture_free(*state);
+    world_free(*state);
     return 0;
 }
 
-static struct fixture_letter referral(struct fixture *f)
+static struct world_letter referral(struct world *w)
 {
-    struct id case_id = fixture_case_id(f);
-    return fixture_letter(f, KIND(REFERRAL), &f->gp_pc, &f->team, &case_id);
+    struct id case_id = world_case_id(w);
+    return world_letter(w, KIND(REFERRAL), &w->gp_pc, &w->team, &case_id);
 }
 
-static enum error offer(struct fixture *f, struct fixture_endpoint *e,
-                        const struct fixture_letter *l)
+static enum error offer(struct world *w, struct world_endpoint *e, const struct world_letter *l)
 {
-    fixture_submit(f, e->session, l);
-    fixture_settle(f);
-    return fixture_take_code(f, e->session);
+    world_submit(w, e->session, l);
+    world_settle(w);
+    return world_take_code(w, e->session);
 }
 
 static void a_receipt_waits_for_the_commit(void **state)
 {
-    struct fixture *f = *state;
-    struct fixture_letter l = referral(f);
-    fixture_submit(f, f->gp_pc.session, &l);
-    fixture_flush(f);
-    assert_null(fixture_take(f, f->gp_pc.session));
-    assert_true(fixture_commit(f));
-    Brug__V1__ServerFrame *s = fixture_take(f, f->gp_pc.session);
+    struct world *w = *state;
+    struct world_letter l = referral(w);
+    world_submit(w, w->gp_pc.session, &l);
+    world_flush(w);
+    assert_null(world_take(w, w->gp_pc.session));
+    assert_true(world_commit(w));
+    Brug__V1__ServerFrame *s = world_take(w, w->gp_pc.session);
     assert_non_null(s);
     assert_int_equal(s->request, 1);
     assert_int_equal(s->frame_case, BRUG__V1__SERVER_FRAME__FRAME_RECEIPT);
-    assert_int_equal(s->receipt->stored_at_ms, FIXTURE_NOW_MS);
-    assert_int_equal(fixture_count_records(f, RECORD(ACCEPTED)), 1);
-    assert_int_equal(fixture_count_records(f, RECORD(CASE_OPENED)), 1);
+    assert_int_equal(s->receipt->stored_at_ms, WORLD_NOW_MS);
+    assert_int_equal(world_count_records(w, RECORD(ACCEPTED)), 1);
+    assert_int_equal(world_count_records(w, RECORD(CASE_OPENED)), 1);
 }
 
 int main(void)

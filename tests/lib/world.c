@@ -1,5 +1,5 @@
-/* tests/lib/core_fixture.c: see core_fixture.h. */
-#include "tests/lib/core_fixture.h"
+/* tests/lib/world.c: see world.h. */
+#include "tests/lib/world.h"
 #include "proto/frame.h"
 #include "proto/limits.h"
 #include <setjmp.h>
@@ -31,7 +31,7 @@ static void *grown(void *items, size_t count, size_t *capacity, size_t size)
 
 /* ---- ids ---- */
 
-struct id fixture_id(unsigned version, uint32_t number)
+struct id world_id(unsigned version, uint32_t number)
 {
     struct slice s = {(const uint8_t *)&number, sizeof number};
     struct digest d = digest_of_slice(s);
@@ -40,19 +40,19 @@ struct id fixture_id(unsigned version, uint32_t number)
     return id;
 }
 
-struct id fixture_message_id(struct fixture *f)
+struct id world_message_id(struct world *w)
 {
-    struct id random = fixture_id(4, f->next_id++);
-    return id_v7(f->now.wall_ms, random.bytes);
+    struct id random = world_id(4, w->next_id++);
+    return id_v7(w->now.wall_ms, random.bytes);
 }
 
-struct id fixture_case_id(struct fixture *f) { return fixture_id(4, f->next_id++); }
+struct id world_case_id(struct world *w) { return world_id(4, w->next_id++); }
 
 /* ---- the port ---- */
 
 static bool on_send(void *ctx, uint64_t session, const struct slice *parts, size_t n)
 {
-    struct fixture *f = ctx;
+    struct world *w = ctx;
     struct buf b;
     struct slice rest, frame;
     bool complete;
@@ -61,26 +61,26 @@ static bool on_send(void *ctx, uint64_t session, const struct slice *parts, size
     for (size_t i = 0; i < n; i++)
         assert_int_equal(buf_append_slice(&b, parts[i]), 0);
     rest = buf_slice(&b);
-    assert_int_equal((int)f->closed[session], -1);
+    assert_int_equal((int)w->closed[session], -1);
     while (rest.len > 0) {
         assert_int_equal(frame_next(&rest, SIZE_MAX / 4, &frame, &complete, &wanted), 0);
         assert_true(complete);
-        f->frames = grown(f->frames, f->frame_count, &f->frame_capacity, sizeof *f->frames);
-        f->frames[f->frame_count].session = session;
-        f->frames[f->frame_count].frame =
+        w->frames = grown(w->frames, w->frame_count, &w->frame_capacity, sizeof *w->frames);
+        w->frames[w->frame_count].session = session;
+        w->frames[w->frame_count].frame =
             brug__v1__server_frame__unpack(NULL, frame.len, frame.data);
-        assert_non_null(f->frames[f->frame_count].frame);
-        f->frame_count++;
+        assert_non_null(w->frames[w->frame_count].frame);
+        w->frame_count++;
     }
     buf_fini(&b);
-    return !f->is_output_full;
+    return !w->is_output_full;
 }
 
 static void on_close(void *ctx, uint64_t session, enum error code)
 {
-    struct fixture *f = ctx;
-    assert_int_equal((int)f->closed[session], -1);
-    f->closed[session] = code;
+    struct world *w = ctx;
+    assert_int_equal((int)w->closed[session], -1);
+    w->closed[session] = code;
 }
 
 static void on_welcomed(void *ctx, uint64_t session, size_t frame_bytes_max)
@@ -91,47 +91,47 @@ static void on_welcomed(void *ctx, uint64_t session, size_t frame_bytes_max)
 
 static void on_pause(void *ctx, uint64_t session, bool is_paused)
 {
-    struct fixture *f = ctx;
+    struct world *w = ctx;
     if (session == 0)
-        f->is_all_paused = is_paused;
-    f->paused = is_paused ? f->paused + 1 : f->paused - 1;
+        w->is_all_paused = is_paused;
+    w->paused = is_paused ? w->paused + 1 : w->paused - 1;
 }
 
 static void on_commit(void *ctx, struct group *g)
 {
-    struct fixture *f = ctx;
-    assert_null(f->in_flight);
+    struct world *w = ctx;
+    assert_null(w->in_flight);
     assert_true(g->count > 0);
-    f->in_flight = g;
+    w->in_flight = g;
 }
 
 static void on_load(void *ctx, struct load *l)
 {
-    struct fixture *f = ctx;
-    assert_true(f->load_count < sizeof f->loads / sizeof f->loads[0]);
-    f->loads[f->load_count++] = l;
+    struct world *w = ctx;
+    assert_true(w->load_count < sizeof w->loads / sizeof w->loads[0]);
+    w->loads[w->load_count++] = l;
 }
 
 static void on_admin_answer(void *ctx, uint64_t ticket, const Brug__V1__AdminAnswer *a)
 {
-    struct fixture *f = ctx;
+    struct world *w = ctx;
     size_t len = brug__v1__admin_answer__get_packed_size(a);
     uint8_t *bytes = malloc(len + 1);
     assert_non_null(bytes);
     brug__v1__admin_answer__pack(a, bytes);
-    if (f->admin_answer)
-        brug__v1__admin_answer__free_unpacked(f->admin_answer, NULL);
-    f->admin_answer = brug__v1__admin_answer__unpack(NULL, len, bytes);
-    f->admin_ticket = ticket;
+    if (w->admin_answer)
+        brug__v1__admin_answer__free_unpacked(w->admin_answer, NULL);
+    w->admin_answer = brug__v1__admin_answer__unpack(NULL, len, bytes);
+    w->admin_ticket = ticket;
     free(bytes);
 }
 
-static void on_anchors_changed(void *ctx) { ((struct fixture *)ctx)->anchors_changed++; }
+static void on_anchors_changed(void *ctx) { ((struct world *)ctx)->anchors_changed++; }
 
 static void on_event(void *ctx, const struct relay_event *e)
 {
-    struct fixture *f = ctx;
-    f->events[f->event_count++ % 64] = *e;
+    struct world *w = ctx;
+    w->events[w->event_count++ % 64] = *e;
 }
 
 static const struct relay_port PORT = {on_send,         on_close,           on_welcomed,
@@ -140,28 +140,28 @@ static const struct relay_port PORT = {on_send,         on_close,           on_w
 
 /* ---- the store ---- */
 
-void fixture_flush(struct fixture *f) { relay_flush(f->relay, f->now); }
+void world_flush(struct world *w) { relay_flush(w->relay, w->now); }
 
-static void keep_body(struct fixture *f, const struct group_body *b)
+static void keep_body(struct world *w, const struct group_body *b)
 {
-    f->bodies = grown(f->bodies, f->body_count, &f->body_capacity, sizeof *f->bodies);
-    f->bodies[f->body_count++] = (struct fixture_body){b->lsn, body_ref(b->body)};
+    w->bodies = grown(w->bodies, w->body_count, &w->body_capacity, sizeof *w->bodies);
+    w->bodies[w->body_count++] = (struct world_body){b->lsn, body_ref(b->body)};
 }
 
-static void keep_record(struct fixture *f, uint64_t lsn, unsigned type, struct slice payload)
+static void keep_record(struct world *w, uint64_t lsn, unsigned type, struct slice payload)
 {
     uint8_t *copy = malloc(payload.len + 1);
     assert_non_null(copy);
     if (payload.len > 0)
         memcpy(copy, payload.data, payload.len);
-    f->rows = grown(f->rows, f->row_count, &f->row_capacity, sizeof *f->rows);
-    f->rows[f->row_count++] = (struct fixture_row){lsn, type, slice_of(copy, payload.len)};
-    assert_int_equal(apply_record(f->tables, lsn, type, payload), 0);
+    w->rows = grown(w->rows, w->row_count, &w->row_capacity, sizeof *w->rows);
+    w->rows[w->row_count++] = (struct world_row){lsn, type, slice_of(copy, payload.len)};
+    assert_int_equal(apply_record(w->tables, lsn, type, payload), 0);
 }
 
-bool fixture_commit(struct fixture *f)
+bool world_commit(struct world *w)
 {
-    struct group *g = f->in_flight;
+    struct group *g = w->in_flight;
     if (!g)
         return false;
     struct slice rest = buf_slice(&g->records), payload;
@@ -169,27 +169,27 @@ bool fixture_commit(struct fixture *f)
     uint64_t lsn = g->first_lsn;
     for (uint32_t i = 0; i < g->count; i++, lsn++) {
         assert_int_equal(group_next_record(&rest, &type, &payload), 0);
-        keep_record(f, lsn, type, payload);
+        keep_record(w, lsn, type, payload);
     }
     assert_int_equal(rest.len, 0);
     for (size_t i = 0; i < g->body_count; i++)
-        keep_body(f, &g->bodies[i]);
-    f->in_flight = NULL;
+        keep_body(w, &g->bodies[i]);
+    w->in_flight = NULL;
     group_free(g);
-    relay_on_durable(f->relay, lsn - 1, f->now);
+    relay_on_durable(w->relay, lsn - 1, w->now);
     return true;
 }
 
-uint64_t fixture_committed_lsn(const struct fixture *f)
+uint64_t world_committed_lsn(const struct world *w)
 {
-    return f->row_count ? f->rows[f->row_count - 1].lsn : 0;
+    return w->row_count ? w->rows[w->row_count - 1].lsn : 0;
 }
 
-size_t fixture_count_records(const struct fixture *f, unsigned type)
+size_t world_count_records(const struct world *w, unsigned type)
 {
     size_t n = 0;
-    for (size_t i = 0; i < f->row_count; i++)
-        n += f->rows[i].type == type;
+    for (size_t i = 0; i < w->row_count; i++)
+        n += w->rows[i].type == type;
     return n;
 }
 
@@ -237,51 +237,51 @@ static void append_known(struct buf *out, const struct message *m)
     assert_int_equal(frame_append_bare(out, &k.base), 0);
 }
 
-static void answer_message(struct fixture *f, struct load *l)
+static void answer_message(struct world *w, struct load *l)
 {
     const struct message_key key = {l->organisation, l->message_id};
-    const struct message *m = message_find(f->tables, &key);
+    const struct message *m = message_find(w->tables, &key);
     l->result = m ? ERROR_NONE : ERROR_NOT_FOUND;
     if (m)
         append_known(&l->bytes, m);
 }
 
-static void answer_body(struct fixture *f, struct load *l)
+static void answer_body(struct world *w, struct load *l)
 {
     l->result = ERROR_NOT_FOUND;
-    for (size_t i = 0; i < f->body_count; i++) {
-        if (f->bodies[i].lsn != l->body_lsn)
+    for (size_t i = 0; i < w->body_count; i++) {
+        if (w->bodies[i].lsn != l->body_lsn)
             continue;
-        struct body *b = f->bodies[i].body;
+        struct body *b = w->bodies[i].body;
         assert_int_equal(buf_append(&l->bytes, b->bytes, b->len), 0);
-        if (l->body_lsn == f->spoiled_lsn)
+        if (l->body_lsn == w->spoiled_lsn)
             l->bytes.data[b->len - 1] ^= 1;
         l->result = ERROR_NONE;
     }
 }
 
-void fixture_load(struct fixture *f)
+void world_load(struct world *w)
 {
-    while (f->load_count > 0) {
-        struct load *l = f->loads[0];
-        f->load_count--;
-        memmove(f->loads, f->loads + 1, f->load_count * sizeof f->loads[0]);
-        if (f->load_result)
-            l->result = f->load_result;
+    while (w->load_count > 0) {
+        struct load *l = w->loads[0];
+        w->load_count--;
+        memmove(w->loads, w->loads + 1, w->load_count * sizeof w->loads[0]);
+        if (w->load_result)
+            l->result = w->load_result;
         else if (l->type == LOAD_MESSAGE)
-            answer_message(f, l);
+            answer_message(w, l);
         else
-            answer_body(f, l);
-        relay_on_loaded(f->relay, l, f->now);
+            answer_body(w, l);
+        relay_on_loaded(w->relay, l, w->now);
     }
 }
 
-void fixture_settle(struct fixture *f)
+void world_settle(struct world *w)
 {
     do {
-        fixture_load(f);
-        fixture_flush(f);
-    } while (fixture_commit(f) || f->load_count > 0);
+        world_load(w);
+        world_flush(w);
+    } while (world_commit(w) || w->load_count > 0);
 }
 
 static void load_rows(struct state *to, const struct table *t, unsigned type, size_t offset)
@@ -341,21 +341,21 @@ static void load_messages(struct state *to, const struct state *from, int64_t lo
     }
 }
 
-static struct state *state_of(const struct fixture *f, uint64_t upto, int64_t low_water_ms)
+static struct state *state_of(const struct world *w, uint64_t upto, int64_t low_water_ms)
 {
     struct state *s = state_new(SEED);
-    struct id generation = fixture_id(4, GENERATION_NUMBER);
+    struct id generation = world_id(4, GENERATION_NUMBER);
     assert_non_null(s);
     state_load_done(s, 0, low_water_ms, &generation);
-    for (size_t i = 0; i < f->row_count && f->rows[i].lsn <= upto; i++)
-        assert_int_equal(apply_record(s, f->rows[i].lsn, f->rows[i].type, f->rows[i].payload), 0);
+    for (size_t i = 0; i < w->row_count && w->rows[i].lsn <= upto; i++)
+        assert_int_equal(apply_record(s, w->rows[i].lsn, w->rows[i].type, w->rows[i].payload), 0);
     return s;
 }
 
-struct state *fixture_replay(const struct fixture *f, uint64_t folded_lsn)
+struct state *world_replay(const struct world *w, uint64_t folded_lsn)
 {
-    struct id generation = fixture_id(4, GENERATION_NUMBER);
-    struct state *from = state_of(f, folded_lsn, INT64_MIN), *s = state_new(SEED);
+    struct id generation = world_id(4, GENERATION_NUMBER);
+    struct state *from = state_of(w, folded_lsn, INT64_MIN), *s = state_new(SEED);
     assert_non_null(s);
     load_rows(s, &from->municipalities, BRUG__V1__RECORD_TYPE__RECORD_TYPE_MUNICIPALITY,
               offsetof(struct municipality, row));
@@ -366,127 +366,127 @@ struct state *fixture_replay(const struct fixture *f, uint64_t folded_lsn)
     load_rows(s, &from->endpoints, BRUG__V1__RECORD_TYPE__RECORD_TYPE_ENDPOINT,
               offsetof(struct endpoint, row));
     load_cases(s, from);
-    load_messages(s, from, f->low_water_ms);
-    state_load_done(s, folded_lsn, f->low_water_ms, &generation);
+    load_messages(s, from, w->low_water_ms);
+    state_load_done(s, folded_lsn, w->low_water_ms, &generation);
     state_free(from);
-    for (size_t i = 0; i < f->row_count; i++)
-        assert_int_equal(apply_record(s, f->rows[i].lsn, f->rows[i].type, f->rows[i].payload), 0);
+    for (size_t i = 0; i < w->row_count; i++)
+        assert_int_equal(apply_record(s, w->rows[i].lsn, w->rows[i].type, w->rows[i].payload), 0);
     return s;
 }
 
-void fixture_crash(struct fixture *f, uint64_t folded_lsn)
+void world_crash(struct world *w, uint64_t folded_lsn)
 {
-    relay_free(f->relay);
-    group_free(f->in_flight);
-    f->in_flight = NULL;
-    for (size_t i = 0; i < f->load_count; i++)
-        load_free(f->loads[i]);
-    f->load_count = 0;
-    f->paused = 0;
-    f->is_all_paused = false;
-    for (uint64_t i = 1; i <= f->last_session; i++)
-        if ((int)f->closed[i] == -1)
-            f->closed[i] = ERROR_IO;
-    struct state *s = fixture_replay(f, folded_lsn);
-    f->relay = relay_new(&f->limits, &PORT, f, &s);
-    assert_non_null(f->relay);
+    relay_free(w->relay);
+    group_free(w->in_flight);
+    w->in_flight = NULL;
+    for (size_t i = 0; i < w->load_count; i++)
+        load_free(w->loads[i]);
+    w->load_count = 0;
+    w->paused = 0;
+    w->is_all_paused = false;
+    for (uint64_t i = 1; i <= w->last_session; i++)
+        if ((int)w->closed[i] == -1)
+            w->closed[i] = ERROR_IO;
+    struct state *s = world_replay(w, folded_lsn);
+    w->relay = relay_new(&w->limits, &PORT, w, &s);
+    assert_non_null(w->relay);
     assert_null(s);
 }
 
 /* ---- sessions ---- */
 
-void fixture_key(const struct fixture_endpoint *e, struct digest *key)
+void world_key(const struct world_endpoint *e, struct digest *key)
 {
     *key = digest_of_slice(id_slice(&e->id));
 }
 
-static uint64_t open_with(struct fixture *f, struct fixture_endpoint *e, const char *anchor)
+static uint64_t open_with(struct world *w, struct world_endpoint *e, const char *anchor)
 {
     struct relay_peer peer = {.anchor = digest_of_slice(slice_text(anchor)),
                               .not_after_ms = INT64_MAX};
-    fixture_key(e, &peer.key);
-    assert_true(f->last_session + 1 < CLOSED_CAPACITY);
-    e->session = ++f->last_session;
-    f->closed[e->session] = (enum error) - 1;
-    relay_on_connect(f->relay, e->session, &peer, f->now);
+    world_key(e, &peer.key);
+    assert_true(w->last_session + 1 < CLOSED_CAPACITY);
+    e->session = ++w->last_session;
+    w->closed[e->session] = (enum error) - 1;
+    relay_on_connect(w->relay, e->session, &peer, w->now);
     return e->session;
 }
 
-uint64_t fixture_open(struct fixture *f, struct fixture_endpoint *e)
+uint64_t world_open(struct world *w, struct world_endpoint *e)
 {
-    bool is_stranger = id_equal(&e->organisation, &f->stranger);
-    return open_with(f, e, is_stranger ? OTHER_ANCHOR : ANCHOR);
+    bool is_stranger = id_equal(&e->organisation, &w->stranger);
+    return open_with(w, e, is_stranger ? OTHER_ANCHOR : ANCHOR);
 }
 
-uint64_t fixture_connect(struct fixture *f, struct fixture_endpoint *e)
+uint64_t world_connect(struct world *w, struct world_endpoint *e)
 {
     Brug__V1__ClientFrame frame = BRUG__V1__CLIENT_FRAME__INIT;
     Brug__V1__Hello hello = BRUG__V1__HELLO__INIT;
-    uint64_t session = fixture_open(f, e);
-    if (fixture_is_closed(f, session, NULL))
+    uint64_t session = world_open(w, e);
+    if (world_is_closed(w, session, NULL))
         return session;
     hello.protocol_min = hello.protocol_max = LIMIT_PROTOCOL;
-    hello.software = (char *)(uintptr_t) "fixture";
+    hello.software = (char *)(uintptr_t) "world";
     frame.frame_case = BRUG__V1__CLIENT_FRAME__FRAME_HELLO;
     frame.hello = &hello;
-    fixture_send(f, session, &frame);
+    world_send(w, session, &frame);
     return session;
 }
 
-uint64_t fixture_listen(struct fixture *f, struct fixture_endpoint *e)
+uint64_t world_listen(struct world *w, struct world_endpoint *e)
 {
-    uint64_t session = fixture_connect(f, e);
-    fixture_subscribe(f, session, 1000, 1u << 20);
-    fixture_settle(f);
-    Brug__V1__ServerFrame *w = fixture_take(f, session);
-    assert_non_null(w);
-    assert_int_equal(w->frame_case, BRUG__V1__SERVER_FRAME__FRAME_WELCOME);
+    uint64_t session = world_connect(w, e);
+    world_subscribe(w, session, 1000, 1u << 20);
+    world_settle(w);
+    Brug__V1__ServerFrame *s = world_take(w, session);
+    assert_non_null(s);
+    assert_int_equal(s->frame_case, BRUG__V1__SERVER_FRAME__FRAME_WELCOME);
     return session;
 }
 
-void fixture_disconnect(struct fixture *f, struct fixture_endpoint *e)
+void world_disconnect(struct world *w, struct world_endpoint *e)
 {
-    if (e->session && !fixture_is_closed(f, e->session, NULL)) {
-        f->closed[e->session] = ERROR_IO;
-        relay_on_disconnect(f->relay, e->session);
+    if (e->session && !world_is_closed(w, e->session, NULL)) {
+        w->closed[e->session] = ERROR_IO;
+        relay_on_disconnect(w->relay, e->session);
     }
     e->session = 0;
 }
 
-void fixture_send(struct fixture *f, uint64_t session, Brug__V1__ClientFrame *frame)
+void world_send(struct world *w, uint64_t session, Brug__V1__ClientFrame *frame)
 {
     struct buf b;
     buf_init(&b, SIZE_MAX / 2);
     assert_int_equal(frame_append_bare(&b, &frame->base), 0);
-    relay_on_frame(f->relay, session, buf_slice(&b), f->now);
+    relay_on_frame(w->relay, session, buf_slice(&b), w->now);
     buf_fini(&b);
 }
 
-Brug__V1__ServerFrame *fixture_take(struct fixture *f, uint64_t session)
+Brug__V1__ServerFrame *world_take(struct world *w, uint64_t session)
 {
-    for (size_t i = f->frame_first; i < f->frame_count; i++) {
-        if (f->frames[i].session != session)
+    for (size_t i = w->frame_first; i < w->frame_count; i++) {
+        if (w->frames[i].session != session)
             continue;
-        f->frames[i].session = 0;
-        while (f->frame_first < f->frame_count && f->frames[f->frame_first].session == 0)
-            f->frame_first++;
-        return f->frames[i].frame;
+        w->frames[i].session = 0;
+        while (w->frame_first < w->frame_count && w->frames[w->frame_first].session == 0)
+            w->frame_first++;
+        return w->frames[i].frame;
     }
     return NULL;
 }
 
-bool fixture_is_closed(const struct fixture *f, uint64_t session, enum error *why)
+bool world_is_closed(const struct world *w, uint64_t session, enum error *why)
 {
-    if ((int)f->closed[session] == -1)
+    if ((int)w->closed[session] == -1)
         return false;
     if (why)
-        *why = f->closed[session];
+        *why = w->closed[session];
     return true;
 }
 
-enum error fixture_take_code(struct fixture *f, uint64_t session)
+enum error world_take_code(struct world *w, uint64_t session)
 {
-    Brug__V1__ServerFrame *s = fixture_take(f, session);
+    Brug__V1__ServerFrame *s = world_take(w, session);
     assert_non_null(s);
     if (s->frame_case != BRUG__V1__SERVER_FRAME__FRAME_REFUSED)
         return ERROR_NONE;
@@ -494,7 +494,7 @@ enum error fixture_take_code(struct fixture *f, uint64_t session)
     return (enum error)s->refused->code;
 }
 
-void fixture_subscribe(struct fixture *f, uint64_t session, uint32_t messages, uint64_t bytes)
+void world_subscribe(struct world *w, uint64_t session, uint32_t messages, uint64_t bytes)
 {
     Brug__V1__ClientFrame frame = BRUG__V1__CLIENT_FRAME__INIT;
     Brug__V1__Subscribe subscribe = BRUG__V1__SUBSCRIBE__INIT;
@@ -502,11 +502,11 @@ void fixture_subscribe(struct fixture *f, uint64_t session, uint32_t messages, u
     subscribe.bytes = bytes;
     frame.frame_case = BRUG__V1__CLIENT_FRAME__FRAME_SUBSCRIBE;
     frame.subscribe = &subscribe;
-    fixture_send(f, session, &frame);
+    world_send(w, session, &frame);
 }
 
-void fixture_ack(struct fixture *f, uint64_t session, const struct id *organisation,
-                 const struct id *message, enum error unreadable)
+void world_ack(struct world *w, uint64_t session, const struct id *organisation,
+               const struct id *message, enum error unreadable)
 {
     Brug__V1__ClientFrame frame = BRUG__V1__CLIENT_FRAME__INIT;
     Brug__V1__Ack ack = BRUG__V1__ACK__INIT;
@@ -518,11 +518,11 @@ void fixture_ack(struct fixture *f, uint64_t session, const struct id *organisat
     frame.request = 2;
     frame.frame_case = BRUG__V1__CLIENT_FRAME__FRAME_ACK;
     frame.ack = &ack;
-    fixture_send(f, session, &frame);
+    world_send(w, session, &frame);
 }
 
-void fixture_opened(struct fixture *f, uint64_t session, const struct id *organisation,
-                    const struct id *message, const struct id *person)
+void world_opened(struct world *w, uint64_t session, const struct id *organisation,
+                  const struct id *message, const struct id *person)
 {
     Brug__V1__ClientFrame frame = BRUG__V1__CLIENT_FRAME__INIT;
     Brug__V1__Opened opened = BRUG__V1__OPENED__INIT;
@@ -532,10 +532,10 @@ void fixture_opened(struct fixture *f, uint64_t session, const struct id *organi
     frame.request = 3;
     frame.frame_case = BRUG__V1__CLIENT_FRAME__FRAME_OPENED;
     frame.opened = &opened;
-    fixture_send(f, session, &frame);
+    world_send(w, session, &frame);
 }
 
-void fixture_track(struct fixture *f, uint64_t session, const struct id *message)
+void world_track(struct world *w, uint64_t session, const struct id *message)
 {
     Brug__V1__ClientFrame frame = BRUG__V1__CLIENT_FRAME__INIT;
     Brug__V1__Track track = BRUG__V1__TRACK__INIT;
@@ -543,7 +543,7 @@ void fixture_track(struct fixture *f, uint64_t session, const struct id *message
     frame.request = 4;
     frame.frame_case = BRUG__V1__CLIENT_FRAME__FRAME_TRACK;
     frame.track = &track;
-    fixture_send(f, session, &frame);
+    world_send(w, session, &frame);
 }
 
 /* ---- letters ---- */
@@ -563,14 +563,14 @@ static size_t ids_of(const struct endpoints *a, const struct endpoints *b, const
         for (; at > 0 && id_compare(&out[at - 1], &e->entity.id) > 0; at--)
             out[at] = out[at - 1];
         out[at] = e->entity.id;
-        assert_true(++n < LIMIT_FIXTURE_READERS);
+        assert_true(++n < WORLD_READERS_MAX);
     }
     return n;
 }
 
-void fixture_set_readers(const struct fixture *f, struct fixture_letter *l)
+void world_set_readers(const struct world *w, struct world_letter *l)
 {
-    const struct state *s = relay_state(f->relay);
+    const struct state *s = relay_state(w->relay);
     const struct organisation *from = organisation_find(s, id_bytes(&l->from->organisation));
     const struct organisation *to = organisation_find(s, id_bytes(&l->to));
     assert_non_null(from);
@@ -580,19 +580,19 @@ void fixture_set_readers(const struct fixture *f, struct fixture_letter *l)
     l->copy_count = ids_of(&from->recoveries, &to->recoveries, NULL, l->copies);
 }
 
-struct fixture_letter fixture_letter(struct fixture *f, Brug__V1__Kind kind,
-                                     const struct fixture_endpoint *from, const struct id *to,
-                                     const struct id *case_id)
+struct world_letter world_letter(struct world *w, Brug__V1__Kind kind,
+                                 const struct world_endpoint *from, const struct id *to,
+                                 const struct id *case_id)
 {
-    struct fixture_letter l = {.kind = kind,
-                               .id = fixture_message_id(f),
-                               .case_id = case_id ? *case_id : ID_NONE,
-                               .from = from,
-                               .person = id_is_none(&from->person) ? f->gp : from->person,
-                               .to = *to,
-                               .municipality = f->municipality,
-                               .sealed = "sealed bytes"};
-    fixture_set_readers(f, &l);
+    struct world_letter l = {.kind = kind,
+                             .id = world_message_id(w),
+                             .case_id = case_id ? *case_id : ID_NONE,
+                             .from = from,
+                             .person = id_is_none(&from->person) ? w->gp : from->person,
+                             .to = *to,
+                             .municipality = w->municipality,
+                             .sealed = "sealed bytes"};
+    world_set_readers(w, &l);
     return l;
 }
 
@@ -602,14 +602,14 @@ static void set_ids(ProtobufCBinaryData *to, const struct id *from, size_t n)
         to[i] = id_bytes(&from[i]);
 }
 
-void fixture_submit(struct fixture *f, uint64_t session, const struct fixture_letter *l)
+void world_submit(struct world *w, uint64_t session, const struct world_letter *l)
 {
     Brug__V1__ClientFrame frame = BRUG__V1__CLIENT_FRAME__INIT;
     Brug__V1__Submit submit = BRUG__V1__SUBMIT__INIT;
     Brug__V1__Envelope envelope = BRUG__V1__ENVELOPE__INIT;
     Brug__V1__Header h = BRUG__V1__HEADER__INIT;
     Brug__V1__Sender from = BRUG__V1__SENDER__INIT;
-    ProtobufCBinaryData readers[LIMIT_FIXTURE_READERS], copies[LIMIT_FIXTURE_READERS];
+    ProtobufCBinaryData readers[WORLD_READERS_MAX], copies[WORLD_READERS_MAX];
     struct buf header, sealed;
     buf_init(&header, LIMIT_HEADER_BYTES);
     buf_init(&sealed, SIZE_MAX / 2);
@@ -630,7 +630,7 @@ void fixture_submit(struct fixture *f, uint64_t session, const struct fixture_le
     h.readers = readers;
     h.n_copies = l->copy_count;
     h.copies = copies;
-    h.written_at_ms = FIXTURE_NOW_MS;
+    h.written_at_ms = WORLD_NOW_MS;
     if (l->kind == BRUG__V1__KIND__KIND_REFERRAL) {
         h.flags = l->has_no_ground ? 0 : BRUG__V1__HEADER_FLAG__HEADER_FLAG_GROUND_RECORDED;
         h.reason = BRUG__V1__REASON__REASON_PARENTING;
@@ -646,16 +646,16 @@ void fixture_submit(struct fixture *f, uint64_t session, const struct fixture_le
     frame.request = 1;
     frame.frame_case = BRUG__V1__CLIENT_FRAME__FRAME_SUBMIT;
     frame.submit = &submit;
-    fixture_send(f, session, &frame);
+    world_send(w, session, &frame);
     buf_fini(&header);
     buf_fini(&sealed);
 }
 
-void fixture_post(struct fixture *f, const struct fixture_letter *l)
+void world_post(struct world *w, const struct world_letter *l)
 {
-    fixture_submit(f, l->from->session, l);
-    fixture_settle(f);
-    Brug__V1__ServerFrame *s = fixture_take(f, l->from->session);
+    world_submit(w, l->from->session, l);
+    world_settle(w);
+    Brug__V1__ServerFrame *s = world_take(w, l->from->session);
     assert_non_null(s);
     if (s->frame_case == BRUG__V1__SERVER_FRAME__FRAME_REFUSED)
         fail_msg("refused: %s %s", error_name((enum error)s->refused->code), s->refused->field);
@@ -664,20 +664,20 @@ void fixture_post(struct fixture *f, const struct fixture_letter *l)
 
 /* ---- administration ---- */
 
-const Brug__V1__AdminAnswer *fixture_admin(struct fixture *f, Brug__V1__AdminRequest *q,
-                                           const Brug__V1__EndpointRow *endpoint)
+const Brug__V1__AdminAnswer *world_admin(struct world *w, Brug__V1__AdminRequest *q,
+                                         const Brug__V1__EndpointRow *endpoint)
 {
     Brug__V1__Operator by = BRUG__V1__OPERATOR__INIT;
     by.name = (char *)(uintptr_t) "root";
-    relay_on_admin(f->relay, 99, &by, q, endpoint, f->now);
-    fixture_settle(f);
-    assert_int_equal(f->admin_ticket, 99);
-    f->admin_ticket = 0;
-    return f->admin_answer;
+    relay_on_admin(w->relay, 99, &by, q, endpoint, w->now);
+    world_settle(w);
+    assert_int_equal(w->admin_ticket, 99);
+    w->admin_ticket = 0;
+    return w->admin_answer;
 }
 
-const Brug__V1__AdminAnswer *fixture_set_status(struct fixture *f, Brug__V1__ObjectType type,
-                                                const struct id *id, Brug__V1__Status status)
+const Brug__V1__AdminAnswer *world_set_status(struct world *w, Brug__V1__ObjectType type,
+                                              const struct id *id, Brug__V1__Status status)
 {
     Brug__V1__AdminRequest q = BRUG__V1__ADMIN_REQUEST__INIT;
     Brug__V1__SetStatus set = BRUG__V1__SET_STATUS__INIT;
@@ -686,10 +686,10 @@ const Brug__V1__AdminAnswer *fixture_set_status(struct fixture *f, Brug__V1__Obj
     set.status = status;
     q.request_case = BRUG__V1__ADMIN_REQUEST__REQUEST_SET_STATUS;
     q.set_status = &set;
-    return fixture_admin(f, &q, NULL);
+    return world_admin(w, &q, NULL);
 }
 
-static void add_municipality(struct fixture *f, const struct id *id, char *anchor)
+static void add_municipality(struct world *w, const struct id *id, char *anchor)
 {
     Brug__V1__AdminRequest q = BRUG__V1__ADMIN_REQUEST__INIT;
     Brug__V1__AddMunicipality add = BRUG__V1__ADD_MUNICIPALITY__INIT;
@@ -700,11 +700,11 @@ static void add_municipality(struct fixture *f, const struct id *id, char *ancho
     add.anchors = anchors;
     q.request_case = BRUG__V1__ADMIN_REQUEST__REQUEST_ADD_MUNICIPALITY;
     q.add_municipality = &add;
-    assert_int_equal(fixture_admin(f, &q, NULL)->code, 0);
+    assert_int_equal(world_admin(w, &q, NULL)->code, 0);
 }
 
-static void add_organisation(struct fixture *f, const struct id *id,
-                             Brug__V1__OrganisationKind kind, const struct id *municipality)
+static void add_organisation(struct world *w, const struct id *id, Brug__V1__OrganisationKind kind,
+                             const struct id *municipality)
 {
     Brug__V1__AdminRequest q = BRUG__V1__ADMIN_REQUEST__INIT;
     Brug__V1__AddOrganisation add = BRUG__V1__ADD_ORGANISATION__INIT;
@@ -716,12 +716,12 @@ static void add_organisation(struct fixture *f, const struct id *id,
     add.name = (char *)(uintptr_t) "Praktijk De Linde";
     q.request_case = BRUG__V1__ADMIN_REQUEST__REQUEST_ADD_ORGANISATION;
     q.add_organisation = &add;
-    assert_int_equal(fixture_admin(f, &q, NULL)->code, 0);
-    assert_true(f->admin_answer->invitation.len > 0);
+    assert_int_equal(world_admin(w, &q, NULL)->code, 0);
+    assert_true(w->admin_answer->invitation.len > 0);
 }
 
-void fixture_add_person(struct fixture *f, const struct id *id, const struct id *organisation,
-                        Brug__V1__Role role, int64_t until_ms)
+void world_add_person(struct world *w, const struct id *id, const struct id *organisation,
+                      Brug__V1__Role role, int64_t until_ms)
 {
     Brug__V1__AdminRequest q = BRUG__V1__ADMIN_REQUEST__INIT;
     Brug__V1__AddPerson add = BRUG__V1__ADD_PERSON__INIT;
@@ -732,21 +732,21 @@ void fixture_add_person(struct fixture *f, const struct id *id, const struct id 
     add.until_ms = until_ms;
     q.request_case = BRUG__V1__ADMIN_REQUEST__REQUEST_ADD_PERSON;
     q.add_person = &add;
-    const Brug__V1__AdminAnswer *a = fixture_admin(f, &q, NULL);
+    const Brug__V1__AdminAnswer *a = world_admin(w, &q, NULL);
     if (a->code)
         fail_msg("%s", a->error);
 }
 
-void fixture_add_endpoint(struct fixture *f, struct fixture_endpoint *e, const struct id *id,
-                          const struct id *organisation, const struct id *person, bool recovery)
+void world_add_endpoint(struct world *w, struct world_endpoint *e, const struct id *id,
+                        const struct id *organisation, const struct id *person, bool recovery)
 {
     Brug__V1__AdminRequest q = BRUG__V1__ADMIN_REQUEST__INIT;
     Brug__V1__AddEndpoint add = BRUG__V1__ADD_ENDPOINT__INIT;
     Brug__V1__EndpointRow row = BRUG__V1__ENDPOINT_ROW__INIT;
     Brug__V1__SignedBinding binding = BRUG__V1__SIGNED_BINDING__INIT;
     struct digest key;
-    *e = (struct fixture_endpoint){*id, *organisation, person ? *person : ID_NONE, 0};
-    fixture_key(e, &key);
+    *e = (struct world_endpoint){*id, *organisation, person ? *person : ID_NONE, 0};
+    world_key(e, &key);
     binding.binding = id_bytes(id);
     binding.signature = id_bytes(id);
     row.endpoint = id_bytes(id);
@@ -759,22 +759,22 @@ void fixture_add_endpoint(struct fixture *f, struct fixture_endpoint *e, const s
     row.identity_key_digest = digest_bytes(&key);
     q.request_case = BRUG__V1__ADMIN_REQUEST__REQUEST_ADD_ENDPOINT;
     q.add_endpoint = &add;
-    const Brug__V1__AdminAnswer *a = fixture_admin(f, &q, &row);
+    const Brug__V1__AdminAnswer *a = world_admin(w, &q, &row);
     if (a->code)
         fail_msg("%s", a->error);
 }
 
-bool fixture_saw_event(const struct fixture *f, const char *name)
+bool world_saw_event(const struct world *w, const char *name)
 {
-    for (size_t i = 0; i < 64 && i < f->event_count; i++)
-        if (strcmp(f->events[i].name, name) == 0)
+    for (size_t i = 0; i < 64 && i < w->event_count; i++)
+        if (strcmp(w->events[i].name, name) == 0)
             return true;
     return false;
 }
 
 /* ---- life ---- */
 
-struct relay_limits fixture_limits(void)
+struct relay_limits world_limits(void)
 {
     return (struct relay_limits){.message_bytes_max = 1u << 20,
                                  .readers_max = LIMIT_READERS,
@@ -793,75 +793,75 @@ struct relay_limits fixture_limits(void)
                                  .waiting_commands_max = 64};
 }
 
-static void make_directory(struct fixture *f)
+static void make_directory(struct world *w)
 {
     uint32_t n = 100;
     struct id *ids[] = {
-        &f->municipality, &f->other_municipality, &f->practice,    &f->team,  &f->stranger, &f->gp,
-        &f->gp2,          &f->consultant,         &f->consultant2, &f->leader};
+        &w->municipality, &w->other_municipality, &w->practice,    &w->team,  &w->stranger, &w->gp,
+        &w->gp2,          &w->consultant,         &w->consultant2, &w->leader};
     for (size_t i = 0; i < sizeof ids / sizeof ids[0]; i++)
-        *ids[i] = fixture_id(4, n++);
-    struct id e[7], stranger_gp = fixture_id(4, n++);
+        *ids[i] = world_id(4, n++);
+    struct id e[7], stranger_gp = world_id(4, n++);
     for (size_t i = 0; i < 7; i++)
-        e[i] = fixture_id(4, n++);
-    add_municipality(f, &f->municipality, ANCHOR);
-    add_municipality(f, &f->other_municipality, OTHER_ANCHOR);
-    add_organisation(f, &f->practice, BRUG__V1__ORGANISATION_KIND__ORGANISATION_KIND_PRACTICE,
-                     &f->municipality);
-    add_organisation(f, &f->team, BRUG__V1__ORGANISATION_KIND__ORGANISATION_KIND_TEAM,
-                     &f->municipality);
-    add_organisation(f, &f->stranger, BRUG__V1__ORGANISATION_KIND__ORGANISATION_KIND_PRACTICE,
-                     &f->other_municipality);
-    fixture_add_person(f, &f->gp, &f->practice, BRUG__V1__ROLE__ROLE_GP, 0);
-    fixture_add_person(f, &f->gp2, &f->practice, BRUG__V1__ROLE__ROLE_GP, 0);
-    fixture_add_person(f, &f->consultant, &f->team, BRUG__V1__ROLE__ROLE_CONSULTANT, 0);
-    fixture_add_person(f, &f->consultant2, &f->team, BRUG__V1__ROLE__ROLE_CONSULTANT, 0);
-    fixture_add_person(f, &f->leader, &f->team, BRUG__V1__ROLE__ROLE_LEADER, 0);
-    fixture_add_person(f, &stranger_gp, &f->stranger, BRUG__V1__ROLE__ROLE_GP, 0);
-    fixture_add_endpoint(f, &f->gp_pc, &e[0], &f->practice, &f->gp, false);
-    fixture_add_endpoint(f, &f->gp2_pc, &e[1], &f->practice, &f->gp2, false);
-    fixture_add_endpoint(f, &f->system, &e[2], &f->practice, NULL, false);
-    fixture_add_endpoint(f, &f->practice_recovery, &e[3], &f->practice, NULL, true);
-    fixture_add_endpoint(f, &f->consultant_pc, &e[4], &f->team, &f->consultant, false);
-    fixture_add_endpoint(f, &f->consultant2_pc, &e[5], &f->team, &f->consultant2, false);
-    fixture_add_endpoint(f, &f->stranger_pc, &e[6], &f->stranger, &stranger_gp, false);
+        e[i] = world_id(4, n++);
+    add_municipality(w, &w->municipality, ANCHOR);
+    add_municipality(w, &w->other_municipality, OTHER_ANCHOR);
+    add_organisation(w, &w->practice, BRUG__V1__ORGANISATION_KIND__ORGANISATION_KIND_PRACTICE,
+                     &w->municipality);
+    add_organisation(w, &w->team, BRUG__V1__ORGANISATION_KIND__ORGANISATION_KIND_TEAM,
+                     &w->municipality);
+    add_organisation(w, &w->stranger, BRUG__V1__ORGANISATION_KIND__ORGANISATION_KIND_PRACTICE,
+                     &w->other_municipality);
+    world_add_person(w, &w->gp, &w->practice, BRUG__V1__ROLE__ROLE_GP, 0);
+    world_add_person(w, &w->gp2, &w->practice, BRUG__V1__ROLE__ROLE_GP, 0);
+    world_add_person(w, &w->consultant, &w->team, BRUG__V1__ROLE__ROLE_CONSULTANT, 0);
+    world_add_person(w, &w->consultant2, &w->team, BRUG__V1__ROLE__ROLE_CONSULTANT, 0);
+    world_add_person(w, &w->leader, &w->team, BRUG__V1__ROLE__ROLE_LEADER, 0);
+    world_add_person(w, &stranger_gp, &w->stranger, BRUG__V1__ROLE__ROLE_GP, 0);
+    world_add_endpoint(w, &w->gp_pc, &e[0], &w->practice, &w->gp, false);
+    world_add_endpoint(w, &w->gp2_pc, &e[1], &w->practice, &w->gp2, false);
+    world_add_endpoint(w, &w->system, &e[2], &w->practice, NULL, false);
+    world_add_endpoint(w, &w->practice_recovery, &e[3], &w->practice, NULL, true);
+    world_add_endpoint(w, &w->consultant_pc, &e[4], &w->team, &w->consultant, false);
+    world_add_endpoint(w, &w->consultant2_pc, &e[5], &w->team, &w->consultant2, false);
+    world_add_endpoint(w, &w->stranger_pc, &e[6], &w->stranger, &stranger_gp, false);
 }
 
-struct fixture *fixture_new(const struct relay_limits *limits)
+struct world *world_new(const struct relay_limits *limits)
 {
-    struct fixture *f = calloc(1, sizeof *f);
-    assert_non_null(f);
-    f->limits = limits ? *limits : fixture_limits();
-    f->now = (struct instant){FIXTURE_NOW_MS, 1000};
-    f->low_water_ms = FIXTURE_NOW_MS - LIMIT_KNOWN_ID_MS;
-    f->next_id = 1000;
-    f->closed = calloc(CLOSED_CAPACITY, sizeof *f->closed);
-    f->tables = state_of(f, 0, INT64_MIN);
-    struct state *s = fixture_replay(f, 0);
-    f->relay = relay_new(&f->limits, &PORT, f, &s);
-    assert_non_null(f->relay);
-    make_directory(f);
-    return f;
+    struct world *w = calloc(1, sizeof *w);
+    assert_non_null(w);
+    w->limits = limits ? *limits : world_limits();
+    w->now = (struct instant){WORLD_NOW_MS, 1000};
+    w->low_water_ms = WORLD_NOW_MS - LIMIT_KNOWN_ID_MS;
+    w->next_id = 1000;
+    w->closed = calloc(CLOSED_CAPACITY, sizeof *w->closed);
+    w->tables = state_of(w, 0, INT64_MIN);
+    struct state *s = world_replay(w, 0);
+    w->relay = relay_new(&w->limits, &PORT, w, &s);
+    assert_non_null(w->relay);
+    make_directory(w);
+    return w;
 }
 
-void fixture_free(struct fixture *f)
+void world_free(struct world *w)
 {
-    relay_free(f->relay);
-    state_free(f->tables);
-    group_free(f->in_flight);
-    for (size_t i = 0; i < f->load_count; i++)
-        load_free(f->loads[i]);
-    for (size_t i = 0; i < f->row_count; i++)
-        free((void *)(uintptr_t)f->rows[i].payload.data);
-    for (size_t i = 0; i < f->body_count; i++)
-        body_unref(f->bodies[i].body);
-    for (size_t i = 0; i < f->frame_count; i++)
-        brug__v1__server_frame__free_unpacked(f->frames[i].frame, NULL);
-    if (f->admin_answer)
-        brug__v1__admin_answer__free_unpacked(f->admin_answer, NULL);
-    free(f->rows);
-    free(f->bodies);
-    free(f->frames);
-    free(f->closed);
-    free(f);
+    relay_free(w->relay);
+    state_free(w->tables);
+    group_free(w->in_flight);
+    for (size_t i = 0; i < w->load_count; i++)
+        load_free(w->loads[i]);
+    for (size_t i = 0; i < w->row_count; i++)
+        free((void *)(uintptr_t)w->rows[i].payload.data);
+    for (size_t i = 0; i < w->body_count; i++)
+        body_unref(w->bodies[i].body);
+    for (size_t i = 0; i < w->frame_count; i++)
+        brug__v1__server_frame__free_unpacked(w->frames[i].frame, NULL);
+    if (w->admin_answer)
+        brug__v1__admin_answer__free_unpacked(w->admin_answer, NULL);
+    free(w->rows);
+    free(w->bodies);
+    free(w->frames);
+    free(w->closed);
+    free(w);
 }
