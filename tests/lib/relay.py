@@ -103,6 +103,7 @@ class Relay:
         """`settings` are added to brugd's settings file, as they are, text in quotes."""
         self.folder = tempfile.mkdtemp(prefix="brug-")
         self.pki = os.path.join(self.folder, "pki")
+        self.crls = os.path.join(self.folder, "crl")
         self.state = os.path.join(self.folder, "state")
         self.log = os.path.join(self.folder, "log")
         self.config = os.path.join(self.folder, "brugd.conf")
@@ -134,9 +135,19 @@ class Relay:
     # ---- the daemon ----
 
     def make(self):
-        run(os.path.join(ROOT, "certs", "make-pki"), "init", self.pki)
+        self.make_pki("init")
+        os.mkdir(self.crls)
+        self.publish_crl()
         os.mkdir(self.state, 0o700)
         self.write_config()
+
+    def make_pki(self, *words):
+        """Runs certs/make-pki on this CA: make_pki("revoke", path)."""
+        run(os.path.join(ROOT, "certs", "make-pki"), words[0], self.pki, *words[1:])
+
+    def publish_crl(self):
+        """Brings the CA's newest revocation list to where the relay reads it (at its start, or on SIGHUP)."""
+        shutil.copy(self.path("crl.pem"), self.crls)
 
     def write_config(self, **settings):
         self.settings.update(settings)
@@ -144,9 +155,9 @@ class Relay:
             "listen": f"{HOST}:{self.port}",
             "state_directory": self.state,
             "admin_socket": self.admin_socket,
-            "certificate": self.path("relay.pem"),
-            "private_key": self.path("relay.key"),
-            "crl_directory": self.path("crl"),
+            "relay_certificate": self.path("relay.pem"),
+            "relay_key": self.path("relay.key"),
+            "crl_directory": self.crls,
             "relay_host": HOST,
             "relay_port": self.port,
             "relay_anchors": self.relay_ca,
@@ -291,8 +302,8 @@ class Relay:
         """Lets the CA sign what folder/request asks for and enrols it; certificates go into folder."""
         csr, request = os.path.join(folder, "csr"), os.path.join(folder, "request")
         self.ctl("endpoint", "request", request, "--out", csr)
-        run(os.path.join(ROOT, "certs", "make-pki"), "sign", self.pki,
-            os.path.join(csr, "identity.csr"), os.path.join(csr, "sealing.csr"), folder)
+        self.make_pki("sign", os.path.join(csr, "identity.csr"), os.path.join(csr, "sealing.csr"),
+                      folder)
         answer = os.path.join(folder, "answer")
         self.ctl("endpoint", "add", request, "--identity", os.path.join(folder, "identity.pem"),
                  "--sealing", os.path.join(folder, "sealing.pem"), "--out", answer)
