@@ -336,10 +336,11 @@ enum brug_until {
 int brug_wait(struct brug *b, enum brug_until until, int timeout_ms, bool *reached);
 
 struct brug_connection {
-    bool is_owner;          /* this handle has the profile's connection */
-    bool is_connected;      /* Welcome came */
-    bool is_hopeless;       /* last_error is final: it will not mend by waiting */
-    int last_error;         /* why the last attempt or session ended; BRUG_OK when never */
+    bool is_owner;     /* this handle has the profile's connection */
+    bool is_connected; /* Welcome came */
+    bool is_hopeless;  /* last_error is final: it will not mend by waiting */
+    bool is_about_us; /* last_error is what the relay said of our certificate; else what we found */
+    int last_error;   /* why the last attempt or session ended; BRUG_OK when never */
     int64_t last_at_ms;     /* when that was */
     int64_t welcome_at_ms;  /* the last Welcome, also of earlier processes; 0: never */
     int64_t next_try_at_ms; /* 0 while connected */

@@ -1,0 +1,181 @@
+/*
+ * client/letters.c: rows and letters of the store (see letters.h).
+ */
+#include "client/letters.h"
+
+#include "pki/certificate.h"
+#include "proto/check.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define DAY_MS (24ll * 3600 * 1000)
+
+static struct digest digest_or_zero(struct slice s, bool *is_there)
+{
+    struct digest d;
+    memset(&d, 0, sizeof d);
+    *is_there = digest_from_slice(&d, s) == ERROR_NONE;
+    return d;
+}
+
+static enum error fill_row(struct db_cursor *c, struct letters_row *r)
+{
+    bool has_digest = false;
+    r->number = db_int(c, 0);
+    r->is_sent = db_int(c, 1) != 0;
+    r->state = (int)db_int(c, 2);
+    r->code = (int)db_int(c, 3);
+    r->organisation = db_id(c, 4);
+    r->message_id = db_id(c, 5);
+    r->case_id = db_id(c, 6);
+    r->other = db_id(c, 7);
+    r->digest = digest_or_zero(db_blob(c, 8), &has_digest);
+    r->signer = digest_or_zero(db_blob(c, 9), &r->has_signer);
+    r->seen_id = db_id(c, 10);
+    r->written_at_ms = db_int(c, 11);
+    r->stored_at_ms = db_int(c, 12);
+    r->received_at_ms = db_int(c, 13);
+    r->opened_at_ms = db_int(c, 14);
+    r->opened_by = db_id(c, 15);
+    r->tracked_at_ms = db_int(c, 16);
+    return buf_append_slice(&r->header, db_blob(c, 17));
+}
+
+enum error letters_load(struct brug *b, int64_t number, struct letters_row *out)
+{
+    struct db_cursor c;
+    struct letters_row r;
+    memset(&r, 0, sizeof r);
+    buf_init(&r.header, LETTERS_HEADER_BYTES_MAX);
+    enum error e = DB_SELECT(
+        b->db, &c,
+        "SELECT number, is_sent, state, code, organisation, message_id, case_id, other, digest,"
+        " signer, seen_id, written_at_ms, stored_at_ms, received_at_ms, opened_at_ms, opened_by,"
+        " tracked_at_ms, header FROM message WHERE number = ?1",
+        DB_INT(number));
+    if (e != ERROR_NONE)
+        return e;
+    enum error found = db_next(&c) ? fill_row(&c, &r) : ERROR_NOT_FOUND;
+    e = db_done(&c);
+    if (e == ERROR_NONE)
+        e = found;
+    if (e == ERROR_NONE) {
+        r.decoded = brug__v1__header__unpack(NULL, r.header.len, r.header.data);
+        if (!r.decoded)
+            e = ERROR_CORRUPT;
+    }
+    if (e == ERROR_NONE)
+        *out = r;
+    else
+        letters_row_free(&r);
+    return e;
+}
+
+void letters_row_free(struct letters_row *r)
+{
+    if (r->decoded)
+        brug__v1__header__free_unpacked(r->decoded, NULL);
+    r->decoded = NULL;
+    buf_fini(&r->header);
+}
+
+enum error letters_load_sealed(struct brug *b, int64_t number, struct buf *out)
+{
+    struct db_cursor c;
+    enum error e =
+        DB_SELECT(b->db, &c, "SELECT bytes FROM sealed WHERE number = ?1", DB_INT(number));
+    if (e != ERROR_NONE)
+        return e;
+    enum error found = db_next(&c) ? buf_append_slice(out, db_blob(&c, 0)) : ERROR_NOT_FOUND;
+    e = db_done(&c);
+    return e != ERROR_NONE ? e : found;
+}
+
+static enum error is_same_signer(void *ctx, X509 *signer)
+{
+    const struct digest *believed = ctx;
+    struct digest key = certificate_key_digest(signer);
+    return digest_equal(&key, believed) ? ERROR_NONE : ERROR_LETTER_SIGNER;
+}
+
+enum error letters_open(struct brug *b, const struct letters_row *row, struct letter **out)
+{
+    struct buf sealed;
+    struct digest signer = row->signer;
+    if (!row->has_signer)
+        return ERROR_LETTER_SIGNER;
+    buf_init(&sealed, CLIENT_SEALED_BYTES_MAX);
+    enum error e = letters_load_sealed(b, row->number, &sealed);
+    if (e == ERROR_NONE)
+        e = letter_open(&b->keys, buf_slice(&row->header), buf_slice(&sealed), is_same_signer,
+                        &signer, out);
+    buf_fini(&sealed);
+    return e;
+}
+
+enum error letters_is_missing_before(struct brug *b, const struct letters_row *row, bool *out)
+{
+    struct db_cursor c;
+    if (id_is_none(&row->seen_id)) {
+        *out = false;
+        return ERROR_NONE;
+    }
+    enum error e = DB_SELECT(b->db, &c,
+                             "SELECT 1 FROM message m JOIN message s ON s.number = ?1"
+                             " WHERE m.case_id = s.case_id AND m.message_id = s.seen_id"
+                             " AND m.digest = s.seen_digest",
+                             DB_INT(row->number));
+    if (e != ERROR_NONE)
+        return e;
+    bool is_here = db_next(&c);
+    e = db_done(&c);
+    if (e == ERROR_NONE)
+        *out = !is_here;
+    return e;
+}
+
+/* ---- dates: proleptic Gregorian, days since 1970-01-01 ---- */
+
+static bool is_leap(uint32_t y) { return (y % 4 == 0 && y % 100 != 0) || y % 400 == 0; }
+
+static uint32_t days_in_month(uint32_t year, uint32_t month)
+{
+    static const uint32_t days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    return days[month - 1] + (month == 2 && is_leap(year));
+}
+
+uint32_t letters_days_of_date(uint32_t date)
+{
+    uint32_t year = date / 10000;
+    uint32_t month = date / 100 % 100;
+    uint32_t day = date % 100;
+    if (year < 1970 || year > 2100 || month < 1 || month > 12 || day < 1 ||
+        day > days_in_month(year, month))
+        return 0;
+    uint32_t days = day - 1;
+    for (uint32_t y = 1970; y < year; y++)
+        days += 365 + is_leap(y);
+    for (uint32_t m = 1; m < month; m++)
+        days += days_in_month(year, m);
+    return days;
+}
+
+uint32_t letters_date_of_days(uint32_t days)
+{
+    uint32_t year = 1970;
+    uint32_t month = 1;
+    if (days == 0 || days > 200000)
+        return 0;
+    for (; days >= 365u + is_leap(year); year++)
+        days -= 365u + is_leap(year);
+    for (; days >= days_in_month(year, month); month++)
+        days -= days_in_month(year, month);
+    return year * 10000 + month * 100 + days + 1;
+}
+
+uint32_t letters_date_of_ms(int64_t ms)
+{
+    ms += 3600 * 1000;
+    return ms <= 0 ? 0 : letters_date_of_days((uint32_t)(ms / DAY_MS));
+}
