@@ -1,0 +1,396 @@
+/*
+ * client/pins.c: pins and confirmations in the store (see pins.h).
+ *
+ * Happy path of a first contact: the directory page is stored, brug_trust_list shows name, identifier and
+ * fingerprint, a person compares, brug_trust_confirm pins every entry that stands; letters that waited go on.
+ * Invariant: a row of `pin` comes from the enrolment, from a person, or from a countersignature that verified.
+ */
+#include "client/pins.h"
+
+#include "client/inbox.h"
+#include "client/outbox.h"
+#include "proto/check.h"
+#include "proto/frame.h"
+#include "proto/limits.h"
+
+#include <openssl/x509.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- writing ---- */
+
+static enum error put_pin(struct brug *b, const struct id *organisation, const struct id *endpoint,
+                          const struct digest *binding, const Brug__V1__EndpointEntry *entry,
+                          enum pin_by by)
+{
+    struct buf packed;
+    buf_init(&packed, CLIENT_ENTRY_BYTES_MAX);
+    enum error e = frame_append_bare(&packed, &entry->base);
+    if (e == ERROR_NONE)
+        e = DB_RUN(b->db,
+                   "INSERT INTO pin(organisation, endpoint, binding, entry, by, at_ms)"
+                   " VALUES(?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT(organisation, endpoint)"
+                   " DO UPDATE SET binding = ?3, entry = ?4, by = ?5, at_ms = ?6",
+                   DB_ID(organisation), DB_ID(endpoint), DB_DIGEST(binding),
+                   DB_BLOB(buf_slice(&packed)), DB_INT(by), DB_INT(client_now_ms(b)));
+    buf_fini(&packed);
+    return e;
+}
+
+static enum error put_known(struct brug *b, const struct id *organisation, const char *name)
+{
+    return DB_RUN(b->db,
+                  "INSERT INTO known(organisation, name, at_ms) VALUES(?1, ?2, ?3)"
+                  " ON CONFLICT(organisation) DO UPDATE SET name = ?2",
+                  DB_ID(organisation), DB_TEXT(name), DB_INT(client_now_ms(b)));
+}
+
+enum error pins_begin(struct brug *b, const Brug__V1__EnrolAnswer *answer)
+{
+    Brug__V1__SignedBinding s = BRUG__V1__SIGNED_BINDING__INIT;
+    Brug__V1__EndpointEntry entry = BRUG__V1__ENDPOINT_ENTRY__INIT;
+    char name[256];
+    s.binding = client_field(buf_slice(&b->self.binding));
+    s.signature = client_field(buf_slice(&b->self.signature));
+    entry.binding = &s;
+    entry.identity_certificate = answer->identity_certificate;
+    entry.sealing_certificate = answer->sealing_certificate;
+    entry.intermediates = answer->intermediates;
+    entry.n_intermediates = answer->n_intermediates;
+    enum error e = store_get_text(b->db, "organisation_name", name, sizeof name);
+    if (e == ERROR_NONE)
+        e = put_known(b, &b->self.organisation, name);
+    if (e == ERROR_NONE)
+        e = put_pin(b, &b->self.organisation, &b->self.endpoint, &b->self.binding_digest, &entry,
+                    PIN_BY_SELF);
+    return e;
+}
+
+/* ---- judging ---- */
+
+struct basis_memory {
+    struct belief_basis basis;
+    struct belief_pin *pins;
+};
+
+static void free_basis(struct basis_memory *m) { free(m->pins); }
+
+static enum error load_pins(struct brug *b, const struct id *organisation, struct basis_memory *m)
+{
+    struct db_cursor c;
+    size_t capacity = 0;
+    enum error e = DB_SELECT(b->db, &c, "SELECT endpoint, binding FROM pin WHERE organisation = ?1",
+                             DB_ID(organisation));
+    if (e != ERROR_NONE)
+        return e;
+    enum error filled = ERROR_NONE;
+    while (filled == ERROR_NONE && db_next(&c)) {
+        if (m->basis.pin_count == capacity) {
+            capacity = capacity ? capacity * 2 : 16;
+            struct belief_pin *more = reallocarray(m->pins, capacity, sizeof *more);
+            if (!more) {
+                filled = ERROR_NO_MEMORY;
+                break;
+            }
+            m->pins = more;
+        }
+        struct belief_pin *p = &m->pins[m->basis.pin_count++];
+        p->endpoint = db_id(&c, 0);
+        filled = digest_from_slice(&p->binding, db_blob(&c, 1)) == ERROR_NONE ? ERROR_NONE
+                                                                              : ERROR_CORRUPT;
+    }
+    m->basis.pins = m->pins;
+    e = db_done(&c);
+    return filled != ERROR_NONE ? filled : e;
+}
+
+static enum error load_basis(struct brug *b, const struct id *organisation, struct basis_memory *m)
+{
+    struct db_cursor c;
+    memset(m, 0, sizeof *m);
+    m->basis.trust = b->people;
+    m->basis.scopes = b->scopes;
+    m->basis.scope_count = b->scope_count;
+    m->basis.now_ms = client_now_ms(b);
+    enum error e =
+        DB_SELECT(b->db, &c, "SELECT 1 FROM known WHERE organisation = ?1", DB_ID(organisation));
+    if (e != ERROR_NONE)
+        return e;
+    m->basis.is_known = db_next(&c);
+    e = db_done(&c);
+    if (e == ERROR_NONE)
+        e = load_pins(b, organisation, m);
+    if (e != ERROR_NONE)
+        free_basis(m);
+    return e;
+}
+
+static enum error load_entry(struct brug *b, const struct id *organisation, struct buf *out)
+{
+    struct db_cursor c;
+    enum error e = DB_SELECT(b->db, &c, "SELECT entry FROM organisation WHERE organisation = ?1",
+                             DB_ID(organisation));
+    if (e != ERROR_NONE)
+        return e;
+    enum error found = ERROR_NOT_FOUND;
+    if (db_next(&c))
+        found = buf_append_slice(out, db_blob(&c, 0));
+    e = db_done(&c);
+    return e != ERROR_NONE ? e : found;
+}
+
+enum error pins_judge(struct brug *b, const struct id *organisation, struct belief **out)
+{
+    struct basis_memory m;
+    struct buf packed;
+    buf_init(&packed, CLIENT_ENTRY_BYTES_MAX);
+    enum error e = load_entry(b, organisation, &packed);
+    if (e == ERROR_NONE) {
+        e = load_basis(b, organisation, &m);
+        if (e == ERROR_NONE) {
+            e = belief_judge(&m.basis, buf_slice(&packed), out);
+            free_basis(&m);
+        }
+    }
+    buf_fini(&packed);
+    return e;
+}
+
+enum error pins_settle(struct brug *b, const struct belief *belief)
+{
+    enum error e = ERROR_NONE;
+    for (size_t i = 0; e == ERROR_NONE && i < belief->entry_count; i++) {
+        const struct belief_entry *entry = &belief->entries[i];
+        struct buf packed;
+        if (entry->state != BRUG_TRUST_BELIEVED)
+            continue;
+        if (entry->is_countersigned) {
+            e = put_pin(b, &belief->organisation, &entry->endpoint, &entry->digest, entry->entry,
+                        PIN_BY_COLLEAGUE);
+            continue;
+        }
+        buf_init(&packed, CLIENT_ENTRY_BYTES_MAX);
+        e = frame_append_bare(&packed, &entry->entry->base);
+        if (e == ERROR_NONE)
+            e = DB_RUN(b->db,
+                       "UPDATE pin SET entry = ?3 WHERE organisation = ?1 AND endpoint = ?2"
+                       " AND entry <> ?3",
+                       DB_ID(&belief->organisation), DB_ID(&entry->endpoint),
+                       DB_BLOB(buf_slice(&packed)));
+        buf_fini(&packed);
+    }
+    return e;
+}
+
+enum error pins_may_seal(const struct belief *belief)
+{
+    switch (belief->state) {
+    case BRUG_TRUST_BELIEVED:
+        return ERROR_NONE;
+    case BRUG_TRUST_REFUSED:
+        return belief->error == ERROR_TLS_CRL_STALE || belief->error == ERROR_NO_READER
+                   ? belief->error
+                   : ERROR_NOT_BELIEVED;
+    default:
+        return ERROR_CONFIRM;
+    }
+}
+
+/* ---- signers ---- */
+
+/* The copy of an entry that was believed once, for endpoints that the directory no longer lists or lists with other keys:
+ * it must still stand by our anchors and lists, and have signed with the key of that time. */
+static enum error judge_copy(struct brug *b, const struct id *organisation,
+                             const struct id *endpoint, const struct id *person, X509 *signer)
+{
+    struct basis_memory m;
+    struct buf packed;
+    struct db_cursor c;
+    struct arena *arena = arena_new();
+    buf_init(&packed, CLIENT_ENTRY_BYTES_MAX);
+    enum error found = ERROR_LETTER_SIGNER;
+    enum error e = arena ? DB_SELECT(b->db, &c,
+                                     "SELECT entry FROM pin WHERE organisation = ?1 AND"
+                                     " endpoint = ?2",
+                                     DB_ID(organisation), DB_ID(endpoint))
+                         : ERROR_NO_MEMORY;
+    if (e == ERROR_NONE) {
+        if (db_next(&c))
+            found = buf_append_slice(&packed, db_blob(&c, 0));
+        e = db_done(&c);
+    }
+    if (e == ERROR_NONE)
+        e = found;
+    if (e == ERROR_NONE)
+        e = load_basis(b, organisation, &m);
+    if (e == ERROR_NONE) {
+        ProtobufCMessage *entry = NULL;
+        ProtobufCMessage *binding = NULL;
+        struct certificate_identity names;
+        const char *what = NULL;
+        arena_reset(arena, 4 * frame_budget(packed.len));
+        e = frame_decode(arena, &brug__v1__endpoint_entry__descriptor, buf_slice(&packed), &entry);
+        const Brug__V1__EndpointEntry *copy = (const Brug__V1__EndpointEntry *)entry;
+        if (e == ERROR_NONE)
+            e = frame_decode(arena, &brug__v1__binding__descriptor,
+                             check_slice(copy->binding->binding), &binding);
+        const Brug__V1__Binding *bound = (const Brug__V1__Binding *)binding;
+        if (e == ERROR_NONE)
+            e = belief_judge_entry(&m.basis, organisation, copy, bound, &names, &what);
+        if (e != ERROR_NONE && e != ERROR_NO_MEMORY && e != ERROR_TLS_CRL_STALE)
+            e = ERROR_LETTER_SIGNER;
+        if (e == ERROR_NONE &&
+            (!certificate_has_key(signer, check_slice(bound->identity_key)) ||
+             (bound->person.len > 0 && !slice_equal(check_slice(bound->person), id_slice(person)))))
+            e = ERROR_LETTER_SIGNER;
+        free_basis(&m);
+    }
+    buf_fini(&packed);
+    arena_free(arena);
+    return e;
+}
+
+static enum error judge_listed(struct brug *b, const struct belief_entry *entry,
+                               const struct id *organisation, const struct id *person, X509 *signer)
+{
+    if (entry->state == BRUG_TRUST_REFUSED)
+        return entry->error == ERROR_TLS_CRL_STALE ? entry->error : ERROR_LETTER_SIGNER;
+    bool is_key = certificate_has_key(signer, check_slice(entry->binding->identity_key));
+    if (entry->state == BRUG_TRUST_CHANGED && !is_key)
+        return judge_copy(b, organisation, &entry->endpoint, person, signer);
+    if (!is_key || entry->is_recovery ||
+        (!id_is_none(&entry->person) && !id_equal(&entry->person, person)))
+        return ERROR_LETTER_SIGNER;
+    return entry->state == BRUG_TRUST_BELIEVED ? ERROR_NONE : ERROR_CONFIRM;
+}
+
+enum error pins_judge_signer(struct brug *b, const struct id *organisation,
+                             const struct id *endpoint, const struct id *person, X509 *signer)
+{
+    struct belief *belief = NULL;
+    enum error e = pins_judge(b, organisation, &belief);
+    if (e == ERROR_NOT_FOUND) {
+        e = judge_copy(b, organisation, endpoint, person, signer);
+        return e == ERROR_LETTER_SIGNER ? ERROR_NOT_FOUND : e;
+    }
+    if (e != ERROR_NONE)
+        return e;
+    const struct belief_entry *entry = belief_find(belief, endpoint);
+    e = entry ? judge_listed(b, entry, organisation, person, signer)
+              : judge_copy(b, organisation, endpoint, person, signer);
+    belief_free(belief);
+    return e;
+}
+
+enum error pins_name(struct brug *b, const struct id *organisation, const struct id *person,
+                     char *out, size_t out_len)
+{
+    struct db_cursor c;
+    enum error e =
+        DB_SELECT(b->db, &c, "SELECT entry FROM pin WHERE organisation = ?1", DB_ID(organisation));
+    if (e != ERROR_NONE)
+        return e;
+    enum error found = ERROR_NOT_FOUND;
+    while (found == ERROR_NOT_FOUND && db_next(&c)) {
+        struct slice packed = db_blob(&c, 0);
+        Brug__V1__EndpointEntry *entry =
+            brug__v1__endpoint_entry__unpack(NULL, packed.len, packed.data);
+        X509 *x = NULL;
+        struct certificate_identity names;
+        if (entry &&
+            certificate_from_der(&x, check_slice(entry->identity_certificate)) == ERROR_NONE &&
+            certificate_identity(x, &names) == ERROR_NONE && id_equal(&names.person, person)) {
+            (void)snprintf(out, out_len, "%s", names.common_name); /* cut when too long */
+            found = ERROR_NONE;
+        }
+        X509_free(x);
+        brug__v1__endpoint_entry__free_unpacked(entry, NULL);
+    }
+    e = db_done(&c);
+    return e != ERROR_NONE ? e : found;
+}
+
+/* ---- a person confirms ---- */
+
+static enum error countersign(struct brug *b, const struct belief_entry *entry)
+{
+    struct buf signature;
+    buf_init(&signature, LIMIT_SIGNATURE_BYTES);
+    enum error e = binding_countersign(b->keys.identity_key,
+                                       check_slice(entry->entry->binding->binding), &signature);
+    if (e == ERROR_NONE)
+        e = DB_RUN(b->db,
+                   "INSERT INTO countersignature(endpoint, signature) VALUES(?1, ?2)"
+                   " ON CONFLICT(endpoint) DO UPDATE SET signature = ?2, told = 0",
+                   DB_ID(&entry->endpoint), DB_BLOB(buf_slice(&signature)));
+    buf_fini(&signature);
+    return e;
+}
+
+static enum error confirm_all(struct brug *b, const struct belief *belief)
+{
+    bool is_own = id_equal(&belief->organisation, &b->self.organisation);
+    enum error e = put_known(b, &belief->organisation, belief->names->organisation_name);
+    for (size_t i = 0; e == ERROR_NONE && i < belief->entry_count; i++) {
+        const struct belief_entry *entry = &belief->entries[i];
+        if (entry->state == BRUG_TRUST_BELIEVED || entry->state == BRUG_TRUST_REFUSED)
+            continue;
+        e = put_pin(b, &belief->organisation, &entry->endpoint, &entry->digest, entry->entry,
+                    PIN_BY_PERSON);
+        if (e == ERROR_NONE && is_own && !b->self.is_recovery)
+            e = countersign(b, entry);
+    }
+    return e;
+}
+
+static enum error check_confirmation(struct brug *b, const struct belief *belief,
+                                     const char *fingerprint)
+{
+    char wanted[BRUG_COMPARE_BYTES];
+    size_t pending = 0;
+    for (size_t i = 0; i < belief->entry_count; i++)
+        pending += belief->entries[i].state != BRUG_TRUST_BELIEVED &&
+                   belief->entries[i].state != BRUG_TRUST_REFUSED;
+    if (pending == 0 && belief->state == BRUG_TRUST_REFUSED)
+        return client_fail(b, ERROR_NOT_BELIEVED,
+                           "its entries fail the checks (%s): nobody can confirm them",
+                           error_text(belief->error));
+    if (pending == 0)
+        return client_fail(b, ERROR_NOT_FOUND,
+                           "nothing of this organisation waits to be confirmed");
+    enum error e = belief_pending_fingerprint(belief, wanted);
+    if (e != ERROR_NONE)
+        return client_failed(b, e);
+    if (!belief_same_code(fingerprint, wanted))
+        return client_fail(b, ERROR_NOT_BELIEVED,
+                           "the fingerprint differs from the one that waits");
+    return ERROR_NONE;
+}
+
+int brug_trust_confirm(struct brug *b, const struct brug_id *organisation, const char *fingerprint)
+{
+    struct id id = client_id(organisation);
+    struct belief *belief = NULL;
+    enum error e = client_need_ready(b);
+    if (e != ERROR_NONE)
+        return (int)e;
+    e = pins_judge(b, &id, &belief);
+    if (e != ERROR_NONE)
+        return (int)(e == ERROR_NOT_FOUND
+                         ? client_fail(b, e, "the directory here has no such organisation")
+                         : client_failed(b, e));
+    e = check_confirmation(b, belief, fingerprint);
+    if (e == ERROR_NONE) {
+        e = client_failed(b, db_begin(b->db));
+        if (e == ERROR_NONE)
+            e = client_failed(b, db_end(b->db, confirm_all(b, belief)));
+    }
+    belief_free(belief);
+    if (e == ERROR_NONE)
+        e = client_failed(b, inbox_judge_waiting(b, true));
+    if (e == ERROR_NONE)
+        e = client_failed(b, outbox_retry_waiting(b));
+    client_wake(b);
+    return (int)e;
+}
