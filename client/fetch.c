@@ -1,0 +1,351 @@
+/*
+ * client/fetch.c: fetching the directory, page by page, and what follows from it.
+ *
+ * Happy path: Welcome or DirectoryMoved shows a higher epoch than the last complete fetch; pages with revocation
+ * lists are stored as they come; after the last page what vanished is removed, colleagues' countersignatures count,
+ * letters that waited are judged or sealed. A refusal DIRECTORY_CHANGED of a letter fetches only its organisations.
+ * Failures: a page of an older epoch than was ever seen is not taken (the relay would hide a change), and nothing
+ * more is fetched in this session. A lost session begins the fetch anew.
+ */
+#include "client/session_inside.h"
+
+#include "client/home.h"
+#include "client/inbox.h"
+#include "client/outbox.h"
+#include "client/pins.h"
+#include "proto/check.h"
+#include "proto/frame.h"
+
+#include <openssl/evp.h>
+#include <openssl/x509.h>
+#include <string.h>
+
+#define FETCH_CRLS_MAX 256
+
+/* ---- what is wanted ---- */
+
+enum error fetch_is_wanted(struct brug *b, bool *wanted)
+{
+    struct db_cursor c;
+    enum error e = db_select(b->db, &c,
+                             "SELECT 1 FROM municipality WHERE wanted = 1 UNION ALL"
+                             " SELECT 1 FROM organisation WHERE wanted = 1 LIMIT 1",
+                             NULL, 0);
+    if (e != ERROR_NONE)
+        return e;
+    bool found = db_next(&c);
+    e = db_done(&c);
+    if (e == ERROR_NONE)
+        *wanted = found;
+    return e;
+}
+
+static enum error note_epoch(struct session *s, const Brug__V1__Epoch *epoch)
+{
+    struct db *db = s->b->db;
+    s->fetch.is_overtaken = s->fetch.is_overtaken || epoch->epoch > s->fetch.epoch;
+    enum error e = DB_RUN(db, "INSERT OR IGNORE INTO municipality(municipality) VALUES(?1)",
+                          DB_BLOB(check_slice(epoch->municipality)));
+    if (e == ERROR_NONE)
+        e = DB_RUN(db,
+                   "UPDATE municipality SET wanted = 1 WHERE municipality = ?1 AND"
+                   " (epoch < ?2 OR fetched_at_ms = 0)",
+                   DB_BLOB(check_slice(epoch->municipality)), DB_INT(epoch->epoch));
+    return e;
+}
+
+enum error fetch_on_welcome(struct session *s, const Brug__V1__Welcome *w)
+{
+    enum error e = ERROR_NONE;
+    for (size_t i = 0; e == ERROR_NONE && i < w->n_epochs; i++)
+        e = note_epoch(s, w->epochs[i]);
+    return e;
+}
+
+enum error fetch_on_moved(struct session *s, const Brug__V1__Epoch *epoch)
+{
+    return note_epoch(s, epoch);
+}
+
+/* ---- asking ---- */
+
+static enum error ask_page(struct session *s)
+{
+    Brug__V1__ClientFrame f = BRUG__V1__CLIENT_FRAME__INIT;
+    Brug__V1__GetDirectory get = BRUG__V1__GET_DIRECTORY__INIT;
+    ProtobufCBinaryData asked[sizeof s->fetch.asked / sizeof s->fetch.asked[0]];
+    for (size_t i = 0; i < s->fetch.asked_count; i++)
+        asked[i] = client_id_field(&s->fetch.asked[i]);
+    get.municipality = client_id_field(&s->fetch.municipality);
+    get.organisations = asked;
+    get.n_organisations = s->fetch.asked_count;
+    get.after = client_id_field(&s->fetch.after);
+    get.with_crls = id_is_none(&s->fetch.after);
+    f.frame_case = BRUG__V1__CLIENT_FRAME__FRAME_GET_DIRECTORY;
+    f.get_directory = &get;
+    return session_ask(s, &f, REQUEST_DIRECTORY, 0, NULL);
+}
+
+static enum error choose_municipality(struct session *s, bool *found)
+{
+    struct db_cursor c;
+    enum error e = db_select(s->b->db, &c,
+                             "SELECT municipality, round FROM municipality WHERE wanted = 1"
+                             " ORDER BY municipality LIMIT 1",
+                             NULL, 0);
+    if (e != ERROR_NONE)
+        return e;
+    *found = db_next(&c);
+    if (*found) {
+        s->fetch.municipality = db_id(&c, 0);
+        s->fetch.round = db_int(&c, 1) + 1;
+        s->fetch.is_partial = false;
+        s->fetch.asked_count = 0;
+    }
+    return db_done(&c);
+}
+
+static enum error choose_organisations(struct session *s, bool *found)
+{
+    struct db_cursor c;
+    struct fetch *f = &s->fetch;
+    enum error e = db_select(s->b->db, &c,
+                             "SELECT l.municipality, l.round, o.organisation FROM organisation o"
+                             " JOIN listing l ON l.organisation = o.organisation"
+                             " WHERE o.wanted = 1 ORDER BY l.municipality, o.organisation",
+                             NULL, 0);
+    if (e != ERROR_NONE)
+        return e;
+    f->asked_count = 0;
+    while (f->asked_count < sizeof f->asked / sizeof f->asked[0] && db_next(&c)) {
+        struct id municipality = db_id(&c, 0);
+        if (f->asked_count == 0) {
+            f->municipality = municipality;
+            f->round = db_int(&c, 1);
+        }
+        if (id_equal(&municipality, &f->municipality))
+            f->asked[f->asked_count++] = db_id(&c, 2);
+    }
+    *found = f->asked_count > 0;
+    f->is_partial = true;
+    return db_done(&c);
+}
+
+enum error fetch_pump(struct session *s)
+{
+    struct fetch *f = &s->fetch;
+    bool found = false;
+    if (f->is_active || f->is_blocked || !session_has_room(s))
+        return ERROR_NONE;
+    enum error e = choose_municipality(s, &found);
+    if (e == ERROR_NONE && !found)
+        e = choose_organisations(s, &found);
+    if (e != ERROR_NONE || !found)
+        return e;
+    f->after = ID_NONE;
+    f->epoch = 0;
+    f->has_new_crls = f->is_overtaken = false;
+    e = ask_page(s);
+    f->is_active = e == ERROR_NONE;
+    return e;
+}
+
+void fetch_on_refused(struct session *s)
+{
+    s->fetch.is_active = false;
+    s->fetch.is_blocked = true;
+}
+
+/* ---- storing ---- */
+
+static enum error store_organisation(struct session *s, const Brug__V1__OrganisationEntry *o)
+{
+    struct db *db = s->b->db;
+    struct buf packed;
+    struct id organisation = ID_NONE;
+    Brug__V1__Roster *roster = brug__v1__roster__unpack(NULL, o->roster.len, o->roster.data);
+    if (roster)
+        organisation = client_field_id(roster->organisation);
+    if (roster)
+        brug__v1__roster__free_unpacked(roster, NULL);
+    if (id_is_none(&organisation))
+        return ERROR_NONE; /* nothing that could ever be believed or addressed */
+    buf_init(&packed, CLIENT_ENTRY_BYTES_MAX);
+    enum error e = frame_append_bare(&packed, &o->base);
+    if (e == ERROR_NONE)
+        e = DB_RUN(db,
+                   "INSERT INTO organisation(organisation, entry, fetched_at_ms) VALUES(?1, ?2, ?3)"
+                   " ON CONFLICT(organisation) DO UPDATE SET entry = ?2, fetched_at_ms = ?3,"
+                   " wanted = 0",
+                   DB_ID(&organisation), DB_BLOB(buf_slice(&packed)), DB_INT(client_now_ms(s->b)));
+    if (e == ERROR_NONE)
+        e = DB_RUN(db,
+                   "INSERT INTO listing(municipality, organisation, round) VALUES(?1, ?2, ?3)"
+                   " ON CONFLICT(municipality, organisation) DO UPDATE SET round = ?3",
+                   DB_ID(&s->fetch.municipality), DB_ID(&organisation), DB_INT(s->fetch.round));
+    buf_fini(&packed);
+    return e == ERROR_BOUND ? ERROR_NONE : e;
+}
+
+/* SHA-256 of the issuer's name; one list is kept for each. */
+static enum error crl_issuer(struct slice der, struct digest *out)
+{
+    const uint8_t *p = der.data;
+    uint8_t *name = NULL;
+    X509_CRL *crl = d2i_X509_CRL(NULL, &p, (long)der.len);
+    int len = crl ? i2d_X509_NAME(X509_CRL_get_issuer(crl), &name) : -1;
+    if (len > 0)
+        *out = digest_of_slice(slice_of(name, (size_t)len));
+    OPENSSL_free(name);
+    X509_CRL_free(crl);
+    return len > 0 ? ERROR_NONE : ERROR_TLS_BROKEN;
+}
+
+static enum error store_crl(struct session *s, struct slice der, bool *is_new)
+{
+    struct digest issuer;
+    *is_new = false;
+    if (trust_add_crl(s->b->people, der) != ERROR_NONE || crl_issuer(der, &issuer) != ERROR_NONE)
+        return ERROR_NONE; /* older, damaged, or of a signer that is not ours */
+    *is_new = true;
+    return DB_RUN(s->b->db,
+                  "INSERT INTO crl(issuer, der) SELECT ?1, ?2 WHERE ?3 > (SELECT count(*) FROM crl)"
+                  " OR EXISTS(SELECT 1 FROM crl WHERE issuer = ?1)"
+                  " ON CONFLICT(issuer) DO UPDATE SET der = ?2",
+                  DB_DIGEST(&issuer), DB_BLOB(der), DB_INT(FETCH_CRLS_MAX));
+}
+
+static enum error store_crls(struct session *s, const Brug__V1__Directory *d)
+{
+    enum error e = ERROR_NONE;
+    for (size_t i = 0; e == ERROR_NONE && i < d->n_crls; i++) {
+        bool is_new = false;
+        e = store_crl(s, check_slice(d->crls[i]), &is_new);
+        s->fetch.has_new_crls = s->fetch.has_new_crls || is_new;
+    }
+    return e;
+}
+
+/* ---- after the last page ---- */
+
+static enum error remove_vanished(struct session *s)
+{
+    struct db *db = s->b->db;
+    enum error e = ERROR_NONE;
+    if (s->fetch.is_partial)
+        /* those still wanted were asked for and did not come */
+        e = DB_RUN(db,
+                   "DELETE FROM listing WHERE municipality = ?1 AND organisation IN"
+                   " (SELECT organisation FROM organisation WHERE wanted = 1)",
+                   DB_ID(&s->fetch.municipality));
+    else
+        e = DB_RUN(db, "DELETE FROM listing WHERE municipality = ?1 AND round <> ?2",
+                   DB_ID(&s->fetch.municipality), DB_INT(s->fetch.round));
+    if (e == ERROR_NONE)
+        e = db_run(db,
+                   "DELETE FROM organisation WHERE organisation NOT IN"
+                   " (SELECT organisation FROM listing)",
+                   NULL, 0);
+    if (e == ERROR_NONE && !s->fetch.is_partial)
+        e = DB_RUN(db,
+                   "UPDATE municipality SET epoch = ?2, highest = max(highest, ?2), wanted = ?5,"
+                   " round = ?3, fetched_at_ms = ?4 WHERE municipality = ?1",
+                   DB_ID(&s->fetch.municipality), DB_INT(s->fetch.epoch), DB_INT(s->fetch.round),
+                   DB_INT(client_now_ms(s->b)), DB_INT(s->fetch.is_overtaken));
+    return e;
+}
+
+static enum error settle_one(struct brug *b, const struct id *organisation)
+{
+    struct belief *belief = NULL;
+    enum error e = pins_judge(b, organisation, &belief);
+    if (e == ERROR_NOT_FOUND)
+        return ERROR_NONE;
+    if (e != ERROR_NONE)
+        return e;
+    e = pins_settle(b, belief);
+    if (e == ERROR_NONE && belief->state != BRUG_TRUST_BELIEVED)
+        client_event(b, BRUG_EVENT_TRUST, (int)belief->error, 0, organisation);
+    belief_free(belief);
+    return e;
+}
+
+static enum error settle_known(struct brug *b)
+{
+    struct db_cursor c;
+    struct id organisation = ID_NONE;
+    for (;;) {
+        enum error e = DB_SELECT(b->db, &c,
+                                 "SELECT organisation FROM known WHERE organisation > ?1"
+                                 " ORDER BY organisation LIMIT 1",
+                                 DB_ID(&organisation));
+        if (e != ERROR_NONE)
+            return e;
+        bool found = db_next(&c);
+        if (found)
+            organisation = db_id(&c, 0);
+        e = db_done(&c);
+        if (e == ERROR_NONE && found)
+            e = settle_one(b, &organisation);
+        if (e != ERROR_NONE || !found)
+            return e;
+    }
+}
+
+static enum error finish(struct session *s)
+{
+    s->fetch.is_active = false;
+    s->is_dirty = true;
+    enum error e = remove_vanished(s);
+    if (e == ERROR_NONE && s->fetch.has_new_crls)
+        e = home_load_trust(s->b);
+    if (e == ERROR_NONE)
+        e = settle_known(s->b);
+    if (e == ERROR_NONE)
+        e = inbox_judge_waiting(s->b, !s->fetch.is_partial);
+    if (e == ERROR_NONE)
+        e = outbox_retry_waiting(s->b);
+    return e;
+}
+
+static enum error highest_epoch(struct session *s, int64_t *out)
+{
+    struct db_cursor c;
+    enum error e =
+        DB_SELECT(s->b->db, &c, "SELECT highest FROM municipality WHERE municipality = ?1",
+                  DB_ID(&s->fetch.municipality));
+    if (e != ERROR_NONE)
+        return e;
+    *out = db_next(&c) ? db_int(&c, 0) : 0;
+    return db_done(&c);
+}
+
+enum error fetch_on_page(struct session *s, const Brug__V1__Directory *d)
+{
+    struct fetch *f = &s->fetch;
+    int64_t highest = 0;
+    if (!f->is_active ||
+        !slice_equal(check_slice(d->epoch->municipality), id_slice(&f->municipality)))
+        return ERROR_FRAME_MALFORMED;
+    enum error e = highest_epoch(s, &highest);
+    if (e == ERROR_NONE && (int64_t)d->epoch->epoch < highest) {
+        fetch_on_refused(s);
+        client_event(s->b, BRUG_EVENT_TRUST, ERROR_NOT_BELIEVED, 0, NULL);
+        return ERROR_NONE;
+    }
+    if (id_is_none(&f->after))
+        f->epoch = d->epoch->epoch;
+    if (e == ERROR_NONE)
+        e = store_crls(s, d);
+    for (size_t i = 0; e == ERROR_NONE && i < d->n_organisations; i++)
+        e = store_organisation(s, d->organisations[i]);
+    if (e != ERROR_NONE)
+        return e;
+    struct id next = client_field_id(d->next);
+    if (id_is_none(&next))
+        return finish(s);
+    if (!id_is_none(&f->after) && id_compare(&next, &f->after) <= 0)
+        return ERROR_FRAME_MALFORMED;
+    f->after = next;
+    return ask_page(s);
+}

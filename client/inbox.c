@@ -1,0 +1,275 @@
+/*
+ * client/inbox.c: receiving (see inbox.h).
+ *
+ * Happy path: header decoded and checked, not here before, row and sealed bytes inserted, letter opened and its
+ * signer judged, state READY, Ack due.
+ * Failures: a letter that fails a check is UNREADABLE, kept as it came, and told so in its Ack; one whose signer is
+ * not believed yet is CONFIRM, acknowledged as stored, and judged again later; an unknown kind is UPDATE.
+ * Invariants: a message (organisation, id) has one row, whatever is delivered again [T6]; letter text is never
+ * released before every check held.
+ */
+#include "client/inbox.h"
+
+#include "client/letters.h"
+#include "client/pins.h"
+#include "proto/check.h"
+#include "proto/frame.h"
+#include "proto/limits.h"
+#include "rules/codes.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- judging ---- */
+
+struct judge {
+    struct brug *b;
+    const struct letters_row *row;
+    struct digest signer;
+};
+
+static enum error judge_signer(void *ctx, X509 *signer)
+{
+    struct judge *j = ctx;
+    const Brug__V1__Sender *from = j->row->decoded->from;
+    struct id endpoint = client_field_id(from->endpoint);
+    struct id person = client_field_id(from->person);
+    j->signer = certificate_key_digest(signer);
+    return pins_judge_signer(j->b, &j->row->organisation, &endpoint, &person, signer);
+}
+
+static enum error save_ready(struct brug *b, const struct judge *j, const struct letter *l)
+{
+    const Brug__V1__SeenMessage *seen = l->content->seen;
+    return DB_RUN(b->db,
+                  "UPDATE message SET state = ?2, code = 0, digest = ?3, signer = ?4, seen_id = ?5,"
+                  " seen_digest = ?6 WHERE number = ?1",
+                  DB_INT(j->row->number), DB_INT(STORE_READY), DB_DIGEST(&l->digest),
+                  DB_DIGEST(&j->signer), seen ? DB_BLOB(check_slice(seen->message_id)) : DB_NULL,
+                  seen ? DB_BLOB(check_slice(seen->letter_digest)) : DB_NULL);
+}
+
+/* Also tells the relay, if it was not told another thing before. */
+static enum error save_state(struct brug *b, int64_t number, enum store_state state,
+                             enum error code)
+{
+    return DB_RUN(b->db,
+                  "UPDATE message SET state = ?2, code = ?3,"
+                  " ack_code = CASE WHEN ack = 1 AND ?2 = 3 THEN ?3 ELSE ack_code END"
+                  " WHERE number = ?1",
+                  DB_INT(number), DB_INT(state), DB_INT(code));
+}
+
+static bool is_for_us(const struct brug *b, const struct letters_row *row)
+{
+    struct id to = client_field_id(row->decoded->to);
+    return id_equal(&to, &b->self.organisation) ||
+           id_equal(&row->organisation, &b->self.organisation);
+}
+
+static enum error save_failure(struct brug *b, int64_t number, enum error e, bool is_complete)
+{
+    switch (e) {
+    case ERROR_NO_MEMORY:
+    case ERROR_IO:
+    case ERROR_CORRUPT:
+    case ERROR_LOCKED:
+        return e;
+    case ERROR_NOT_FOUND:
+        if (is_complete)
+            return save_state(b, number, STORE_UNREADABLE, ERROR_LETTER_SIGNER);
+        return save_state(b, number, STORE_CONFIRM, e);
+    case ERROR_CONFIRM:
+    case ERROR_TLS_CRL_STALE:
+    case ERROR_CRYPTO:
+        return save_state(b, number, STORE_CONFIRM, e);
+    default:
+        return save_state(
+            b, number, STORE_UNREADABLE,
+            error_is_on_wire((int)e) && e >= ERROR_LETTER_PROFILE ? e : ERROR_LETTER_SIGNER);
+    }
+}
+
+static enum error judge_letter(struct brug *b, const struct letters_row *row, struct slice sealed,
+                               bool is_complete)
+{
+    struct judge j = {.b = b, .row = row};
+    struct letter *letter = NULL;
+    enum error e = is_for_us(b, row) ? ERROR_NONE : ERROR_LETTER_NOT_FOR_ME;
+    if (e == ERROR_NONE && sealed.len == 0)
+        e = ERROR_LETTER_PROFILE;
+    if (e == ERROR_NONE)
+        e = letter_open(&b->keys, buf_slice(&row->header), sealed, judge_signer, &j, &letter);
+    if (e == ERROR_NONE)
+        e = save_ready(b, &j, letter);
+    else
+        e = save_failure(b, row->number, e, is_complete);
+    letter_free(letter);
+    return e;
+}
+
+static enum error judge_number(struct brug *b, int64_t number, bool is_complete)
+{
+    struct letters_row row;
+    struct buf sealed;
+    buf_init(&sealed, CLIENT_SEALED_BYTES_MAX);
+    enum error e = letters_load(b, number, &row);
+    if (e != ERROR_NONE)
+        return e;
+    e = letters_load_sealed(b, number, &sealed);
+    if (e == ERROR_NONE || e == ERROR_NOT_FOUND)
+        e = judge_letter(b, &row, buf_slice(&sealed), is_complete);
+    buf_fini(&sealed);
+    letters_row_free(&row);
+    return e;
+}
+
+static enum error next_waiting(struct brug *b, int64_t after, int64_t *number)
+{
+    struct db_cursor c;
+    enum error e = DB_SELECT(b->db, &c,
+                             "SELECT number FROM message WHERE state = 2 AND number > ?1"
+                             " ORDER BY number LIMIT 1",
+                             DB_INT(after));
+    if (e != ERROR_NONE)
+        return e;
+    *number = db_next(&c) ? db_int(&c, 0) : 0;
+    return db_done(&c);
+}
+
+enum error inbox_judge_waiting(struct brug *b, bool is_complete)
+{
+    int64_t number = 0;
+    for (;;) {
+        enum error e = next_waiting(b, number, &number);
+        if (e != ERROR_NONE || number == 0)
+            return e;
+        e = db_begin(b->db);
+        if (e == ERROR_NONE)
+            e = db_end(b->db, judge_number(b, number, is_complete));
+        if (e != ERROR_NONE)
+            return e;
+    }
+}
+
+/* ---- delivery ---- */
+
+/* A row that is there already: the Ack is due again, nothing else [T6]. */
+static enum error find_repeat(struct brug *b, const struct id *organisation,
+                              const struct id *message_id, int64_t *number)
+{
+    struct db_cursor c;
+    enum error e = DB_SELECT(b->db, &c,
+                             "SELECT number FROM message WHERE organisation = ?1 AND"
+                             " message_id = ?2",
+                             id_is_none(organisation) ? DB_BLOB(SLICE_NONE) : DB_ID(organisation),
+                             DB_ID(message_id));
+    if (e != ERROR_NONE)
+        return e;
+    *number = db_next(&c) ? db_int(&c, 0) : 0;
+    return db_done(&c);
+}
+
+static enum error note_repeat(struct brug *b, int64_t number)
+{
+    enum error e =
+        DB_RUN(b->db, "UPDATE message SET repeats = repeats + 1, ack = 1 WHERE number = ?1",
+               DB_INT(number));
+    if (e == ERROR_NONE)
+        client_event(b, BRUG_EVENT_REPEATED, 0, number, NULL);
+    return e;
+}
+
+struct incoming {
+    const Brug__V1__Deliver *deliver;
+    const Brug__V1__Header *header;
+    enum error header_error;
+    struct id organisation, message_id, case_id, other;
+    bool is_relay_made, is_known_kind;
+};
+
+static enum error read_ids(const struct brug *b, struct incoming *in)
+{
+    const Brug__V1__Header *h = in->header;
+    if (check_id(h->message_id, &in->message_id) != ERROR_NONE)
+        return ERROR_FRAME_MALFORMED;
+    in->organisation = h->from ? client_field_id(h->from->organisation) : ID_NONE;
+    in->is_relay_made = id_is_none(&in->organisation);
+    in->case_id = client_field_id(h->case_id);
+    struct id to = client_field_id(h->to);
+    in->other = id_equal(&in->organisation, &b->self.organisation) ? to : in->organisation;
+    in->is_known_kind = codes_find(CODE_LIST_KIND, (int)h->kind) != NULL;
+    return ERROR_NONE;
+}
+
+static enum error insert_row(struct brug *b, const struct incoming *in, enum store_state state,
+                             enum error code)
+{
+    const Brug__V1__Envelope *envelope = in->deliver->envelope;
+    enum error e = DB_RUN(
+        b->db,
+        "INSERT INTO message(is_sent, organisation, message_id, state, code, kind, case_id, other,"
+        " header, has_letter, written_at_ms, stored_at_ms, received_at_ms, ack, ack_code)"
+        " VALUES(0, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, 1, ?13)",
+        in->is_relay_made ? DB_BLOB(SLICE_NONE) : DB_ID(&in->organisation), DB_ID(&in->message_id),
+        DB_INT(state), DB_INT(code), DB_INT(in->header->kind),
+        id_is_none(&in->case_id) ? DB_BLOB(SLICE_NONE) : DB_ID(&in->case_id),
+        id_is_none(&in->other) ? DB_BLOB(SLICE_NONE) : DB_ID(&in->other),
+        DB_BLOB(check_slice(envelope->header)), DB_INT(envelope->sealed.len > 0),
+        DB_INT(in->header->written_at_ms), DB_INT(in->deliver->stored_at_ms),
+        DB_INT(client_now_ms(b)), DB_INT(state == STORE_UNREADABLE ? code : ERROR_NONE));
+    int64_t number = db_last_row(b->db);
+    if (e == ERROR_NONE && envelope->sealed.len > 0)
+        e = DB_RUN(b->db, "INSERT INTO sealed(number, bytes) VALUES(?1, ?2)", DB_INT(number),
+                   DB_BLOB(check_slice(envelope->sealed)));
+    if (e == ERROR_NONE && state == STORE_CONFIRM)
+        e = judge_number(b, number, false);
+    if (e == ERROR_NONE)
+        client_event(b, BRUG_EVENT_RECEIVED, code, number, &in->organisation);
+    return e;
+}
+
+static enum error insert_new(struct brug *b, const struct incoming *in)
+{
+    if (in->header_error == ERROR_UPDATE_SENDER)
+        return insert_row(b, in, STORE_UPDATE, ERROR_UPDATE_CLIENT);
+    if (in->header_error != ERROR_NONE)
+        return insert_row(b, in, STORE_UNREADABLE, ERROR_LETTER_HEADER);
+    if (in->is_relay_made)
+        return insert_row(b, in, STORE_RELAY, ERROR_NONE);
+    if (!in->is_known_kind)
+        return insert_row(b, in, STORE_UPDATE, ERROR_UPDATE_CLIENT);
+    return insert_row(b, in, STORE_CONFIRM, ERROR_NOT_FOUND);
+}
+
+enum error inbox_deliver(struct brug *b, const Brug__V1__Deliver *d)
+{
+    struct incoming in = {.deliver = d};
+    ProtobufCMessage *m = NULL;
+    const char *field = NULL;
+    int64_t number = 0;
+    struct slice header = check_slice(d->envelope->header);
+    struct arena *a = arena_new();
+    if (!a)
+        return ERROR_NO_MEMORY;
+    arena_reset(a, frame_budget(header.len));
+    enum error e = frame_decode(a, &brug__v1__header__descriptor, header, &m);
+    if (e == ERROR_NONE) {
+        in.header = (const Brug__V1__Header *)m;
+        in.header_error = check_received_header(in.header, check_slice(d->envelope->tags), &field);
+        e = read_ids(b, &in);
+    } else if (e != ERROR_NO_MEMORY) {
+        e = ERROR_FRAME_MALFORMED;
+    }
+    if (e == ERROR_NONE)
+        e = find_repeat(b, &in.organisation, &in.message_id, &number);
+    if (e == ERROR_NONE)
+        e = number != 0 ? note_repeat(b, number) : insert_new(b, &in);
+    arena_free(a);
+    return e;
+}
+
+enum error inbox_acked(struct brug *b, int64_t number)
+{
+    return DB_RUN(b->db, "UPDATE message SET ack = 2 WHERE number = ?1", DB_INT(number));
+}

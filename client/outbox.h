@@ -1,0 +1,37 @@
+/*
+ * client/outbox.h: letters of ours on their way to the relay.
+ *
+ *     DRAFT --seal--> SEALED --receipt--> STORED
+ *       ^               |  \--final refusal--> REFUSED
+ *       +--directory changed, clock ahead (a new id)
+ *
+ * DRAFT: sealed to the own key only, header without readers. It becomes SEALED when it can be sent: all readers
+ * believed, and no earlier letter of its case still under way (its receivers would call the earlier one missing, and
+ * the relay would refuse what comes before the referral). The exact bytes are stored before they are sent, and are sent
+ * again, the same, until an answer is stored.
+ */
+#ifndef CLIENT_OUTBOX_H
+#define CLIENT_OUTBOX_H
+
+#include "client/client.h"
+
+#define OUTBOX_NEVER INT64_MAX /* retry_at_ms of what waits for the directory or for a person */
+
+/* The next letter that may be sent now, after number `after`: 0 when there is none. Seals it if need be; what cannot be
+ * sealed is marked as waiting and passed over. */
+enum error outbox_next(struct brug *b, int64_t after, int64_t *number) MUST_CHECK;
+/* When the next one becomes due by time alone; OUTBOX_NEVER. */
+enum error outbox_due_ms(struct brug *b, int64_t *due_ms) MUST_CHECK;
+/* Whether any letter has no receipt yet and waits for no person. */
+enum error outbox_is_busy(struct brug *b, bool *busy) MUST_CHECK;
+
+/* Answers, inside a transaction. `server_ahead_ms`: the relay's clock minus ours. */
+enum error outbox_stored(struct brug *b, int64_t number, int64_t stored_at_ms) MUST_CHECK;
+enum error outbox_refused(struct brug *b, int64_t number, enum error code, bool passing,
+                          uint32_t retry_after_ms, int64_t server_ahead_ms) MUST_CHECK;
+/* The directory or what is believed changed: what waits for it is tried again. */
+enum error outbox_retry_waiting(struct brug *b) MUST_CHECK;
+/* The relay restored an older copy: what it receipted after complete_until_ms is sent again. Inside a transaction. */
+enum error outbox_send_again(struct brug *b, int64_t complete_until_ms) MUST_CHECK;
+
+#endif

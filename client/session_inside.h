@@ -1,0 +1,107 @@
+/*
+ * client/session_inside.h: struct session, shared by the files that make it up: session.c (connecting, reading, writing),
+ * requests.c (what is asked and answered), fetch.c (the directory).
+ */
+#ifndef CLIENT_SESSION_INSIDE_H
+#define CLIENT_SESSION_INSIDE_H
+
+#include "client/link.h"
+#include "client/session.h"
+#include "proto/arena.h"
+
+#define SESSION_REQUESTS_MAX 128u
+
+enum request_type {
+    REQUEST_FREE = 0,
+    REQUEST_HELLO,
+    REQUEST_SUBMIT, /* number */
+    REQUEST_ACK,    /* number */
+    REQUEST_OPENED, /* number */
+    REQUEST_TRACK,  /* number */
+    REQUEST_PING,
+    REQUEST_DIRECTORY,
+    REQUEST_COUNTERSIGNATURE, /* id: the colleague's endpoint */
+    REQUEST_SUBSCRIBE,
+};
+
+struct request {
+    enum request_type type;
+    uint64_t id;
+    int64_t number;
+    struct id about;
+};
+
+/* A directory fetch under way. */
+struct fetch {
+    bool is_active, is_partial;
+    bool
+        is_blocked; /* the relay gave an older directory than one seen before: not in this session again */
+    bool has_new_crls;
+    bool is_overtaken; /* the epoch rose while it ran */
+    struct id municipality, after;
+    uint64_t epoch; /* of the first page */
+    int64_t round;
+    struct id asked[64]; /* is_partial */
+    size_t asked_count;
+};
+
+enum session_phase { SESSION_AWAY, SESSION_LINKING, SESSION_GREETING, SESSION_UP };
+
+struct session {
+    struct brug *b;
+    struct link *link;
+    SSL_CTX *context;
+    struct arena *arena;
+    struct buf in, out;
+    enum session_phase phase;
+    struct request requests[SESSION_REQUESTS_MAX];
+    size_t request_count;
+    uint64_t request_last;
+    size_t requests_max; /* in force */
+    struct fetch fetch;
+    /* limits of the relay */
+    size_t frame_bytes_max;
+    uint32_t idle_ms_max;
+    uint64_t credit_bytes; /* to give back: what was delivered since */
+    uint32_t credit_messages;
+    /* times, monotonic */
+    int64_t deadline_ms; /* linking and greeting must be over by then */
+    int64_t next_try_ms;
+    int64_t sent_at_ms, heard_at_ms;
+    int64_t crl_looked_at_ms;
+    unsigned failures; /* since the last Welcome */
+    /* what brug_wait looks at */
+    bool has_more;    /* a step ended before all was read */
+    bool is_about_us; /* the last error is what the relay said of us */
+    bool is_dirty;    /* the store may hold work to send */
+    bool is_hopeless; /* the last error lasts */
+    int last_error;
+    int64_t last_at_ms;
+    int64_t server_ahead_ms;
+    unsigned quiet_pings; /* answered one after the other without a delivery between */
+    int64_t quiet_at_ms;  /* when the last one was sent */
+    int64_t data_version;
+    int wake_fd;
+};
+
+/* requests.c */
+/* Queues the frame under a fresh request number and remembers it; nothing happens on failure. */
+enum error session_ask(struct session *s, Brug__V1__ClientFrame *frame, enum request_type type,
+                       int64_t number, const struct id *about) MUST_CHECK;
+bool session_is_asked(const struct session *s, enum request_type type, int64_t number);
+bool session_has_room(const struct session *s);
+/* Takes from the store what can be sent now. */
+enum error session_pump(struct session *s) MUST_CHECK;
+/* One frame of the relay in phase UP, inside a transaction. A wire error ends the session; one of the store ends the step. */
+enum error session_on_frame(struct session *s, const Brug__V1__ServerFrame *f) MUST_CHECK;
+enum error session_ping(struct session *s) MUST_CHECK;
+
+/* fetch.c */
+enum error fetch_on_welcome(struct session *s, const Brug__V1__Welcome *w) MUST_CHECK;
+enum error fetch_on_moved(struct session *s, const Brug__V1__Epoch *epoch) MUST_CHECK;
+enum error fetch_pump(struct session *s) MUST_CHECK;
+enum error fetch_on_page(struct session *s, const Brug__V1__Directory *d) MUST_CHECK;
+void fetch_on_refused(struct session *s);
+enum error fetch_is_wanted(struct brug *b, bool *wanted) MUST_CHECK;
+
+#endif
