@@ -104,12 +104,13 @@ static void report(struct relay *r, const struct command *c, const struct decisi
     }
 }
 
-/* The header is judged where it is decided; here only its ids are wanted, to know who queues behind whom. */
+/* The header is judged where it is decided; here only its ids are wanted, to know who queues behind whom.
+ * One with unknown fields does not decode: nothing may pass that the relay cannot check [P-13]. */
 static void set_submit_keys(struct relay *r, struct command *c)
 {
     ProtobufCMessage *header = NULL;
     struct slice bytes = check_slice(c->frame->submit->envelope->header);
-    if (frame_decode(r->frame_arena, &brug__v1__header__descriptor, bytes, &header))
+    if (frame_decode_known(r->frame_arena, &brug__v1__header__descriptor, bytes, &header))
         return;
     c->header = (const Brug__V1__Header *)header;
     c->key.organisation = c->endpoint->organisation->entity.id;
