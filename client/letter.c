@@ -145,7 +145,7 @@ static enum error decrypt(const struct letter_keys *keys, struct slice sealed,
 static enum error verify(CMS_ContentInfo *cms, letter_signer_cb *is_signer, void *ctx)
 {
     STACK_OF(X509) *certificates = CMS_get1_certs(cms);
-    X509 *signer = sk_X509_num(certificates) == 1 ? sk_X509_value(certificates, 0) : NULL;
+    X509 *signer = sk_X509_value(certificates, 0);
     enum error e;
     if (!signer)
         e = blame_letter(ERROR_LETTER_PROFILE);
@@ -229,12 +229,11 @@ static struct letter *letter_new(size_t sealed_len)
     return l;
 }
 
-enum error letter_open(const struct letter_keys *keys, struct slice header, struct slice sealed,
-                       letter_signer_cb *is_signer, void *ctx, struct letter **out)
+static enum error open_once(const struct letter_keys *keys, struct slice header,
+                            struct slice sealed, letter_signer_cb *is_signer, void *ctx,
+                            struct letter **out)
 {
-    enum error e = check_addressed(header, &keys->endpoint);
-    if (e != ERROR_NONE)
-        return e;
+    enum error e;
     struct letter *l = letter_new(sealed.len);
     if (!l)
         return ERROR_NO_MEMORY;
@@ -248,6 +247,24 @@ enum error letter_open(const struct letter_keys *keys, struct slice header, stru
     }
     *out = l;
     return ERROR_NONE;
+}
+
+/* OpenSSL does not always say that it ran out of memory: what it finds wrong with a letter counts only
+ * when it finds it again. */
+static bool is_openssl_verdict(enum error e)
+{
+    return e == ERROR_LETTER_PROFILE || e == ERROR_LETTER_DECRYPT || e == ERROR_LETTER_SIGNATURE;
+}
+
+enum error letter_open(const struct letter_keys *keys, struct slice header, struct slice sealed,
+                       letter_signer_cb *is_signer, void *ctx, struct letter **out)
+{
+    enum error e = check_addressed(header, &keys->endpoint);
+    if (e == ERROR_NONE)
+        e = open_once(keys, header, sealed, is_signer, ctx, out);
+    if (is_openssl_verdict(e))
+        e = open_once(keys, header, sealed, is_signer, ctx, out);
+    return failure_as(e); /* OpenSSL queues errors that it got over, too */
 }
 
 void letter_free(struct letter *l)

@@ -69,10 +69,15 @@ static const uint8_t ID_MESSAGE_DIGEST[] = {0x06, 0x09, 0x2a, 0x86, 0x48, 0x86,
 
 #define TAKE_BYTES(s, constant) tlv_take_bytes((s), (constant), sizeof(constant))
 
-/* An OCTET STRING (or what `tag` says) of exactly `len` bytes. */
+/* An element with exactly `len` bytes of contents; like tlv_take, nothing changes otherwise. */
 static bool take_of_length(struct slice *s, uint8_t tag, size_t len, struct slice *body)
 {
-    return tlv_take(s, tag, body) && body->len == len;
+    struct slice rest = *s, found;
+    if (!tlv_take(&rest, tag, &found) || found.len != len)
+        return false;
+    *s = rest;
+    *body = found;
+    return true;
 }
 
 static bool is_key_id(struct slice id)

@@ -96,11 +96,20 @@ static enum error append_der(CMS_ContentInfo *cms, struct buf *out)
     return e == ERROR_BOUND ? ERROR_MESSAGE_TOO_LARGE : e;
 }
 
+static enum error check_certificate(X509 *certificate)
+{
+    if (!X509_get0_subject_key_id(certificate))
+        return failure_as(ERROR_TLS_WRONG_USE);
+    return key_is_p256(X509_get0_pubkey(certificate)) ? ERROR_NONE : failure_as(ERROR_TLS_WEAK);
+}
+
 static enum error sign_content(const struct letter_keys *keys, struct slice content,
                                struct buf *out)
 {
     const unsigned flags = CMS_BINARY | CMS_NOSMIMECAP | CMS_USE_KEYID | CMS_PARTIAL;
-    enum error e;
+    enum error e = check_certificate(keys->identity_certificate);
+    if (e != ERROR_NONE)
+        return e;
     CMS_ContentInfo *cms = CMS_sign(NULL, NULL, NULL, NULL, flags);
     if (!cms ||
         !CMS_add1_signer(cms, keys->identity_certificate, keys->identity_key, EVP_sha256(),
@@ -113,17 +122,10 @@ static enum error sign_content(const struct letter_keys *keys, struct slice cont
     return e;
 }
 
-static enum error check_recipient(X509 *certificate)
-{
-    if (!X509_get0_subject_key_id(certificate))
-        return failure_as(ERROR_TLS_WRONG_USE);
-    return key_is_p256(X509_get0_pubkey(certificate)) ? ERROR_NONE : failure_as(ERROR_TLS_WEAK);
-}
-
 /* Key agreement with SHA-256: OpenSSL's own choice is SHA-1. */
 static enum error add_recipient(CMS_ContentInfo *cms, X509 *certificate)
 {
-    enum error e = check_recipient(certificate);
+    enum error e = check_certificate(certificate);
     if (e != ERROR_NONE)
         return e;
     CMS_RecipientInfo *recipient =
@@ -165,7 +167,11 @@ static enum error sign_checked(const struct letter_keys *keys, struct slice cont
     struct profile_inner inner;
     const char *where;
     enum error e = sign_content(keys, content, out);
-    return e == ERROR_NONE ? profile_check_inner(buf_slice(out), &inner, &where) : e;
+    if (e == ERROR_NONE)
+        e = profile_check_inner(buf_slice(out), &inner, &where);
+    if (e == ERROR_NONE && !slice_equal(inner.content, content))
+        e = ERROR_CRYPTO;
+    return e;
 }
 
 static enum error encrypt_checked(struct slice signed_data, X509 *own, X509 *const *recipients,
@@ -178,19 +184,20 @@ static enum error encrypt_checked(struct slice signed_data, X509 *own, X509 *con
     enum error e = encrypt(signed_data, own, recipients, n, &out);
     if (e == ERROR_NONE)
         e = profile_check_outer(buf_slice(&out), &outer, &where);
+    if (e == ERROR_NONE && outer.encrypted.len != signed_data.len)
+        e = ERROR_CRYPTO;
     if (e == ERROR_NONE)
         e = buf_append_slice(sealed, buf_slice(&out));
     buf_fini(&out);
     return e == ERROR_BOUND ? ERROR_MESSAGE_TOO_LARGE : e;
 }
 
-enum error letter_seal(const struct letter_keys *keys, struct slice header,
-                       const Brug__V1__Content *content, X509 *const *recipients, size_t n,
-                       const uint8_t random32[32], struct buf *sealed, struct digest *letter_digest)
+static enum error seal_once(const struct letter_keys *keys, struct slice header,
+                            const Brug__V1__Content *content, X509 *const *recipients, size_t n,
+                            const uint8_t random32[32], struct buf *sealed,
+                            struct digest *letter_digest)
 {
     struct buf plain, signed_data;
-    if (n >= PROFILE_RECIPIENTS_MAX)
-        return ERROR_TOO_MANY_READERS;
     buf_init(&plain, LIMIT_CONTENT_BYTES);
     buf_init(&signed_data, LIMIT_CONTENT_BYTES + SIGNED_OVERHEAD_BYTES_MAX);
     enum error e = fill_content(content, header, random32, &plain);
@@ -206,4 +213,23 @@ enum error letter_seal(const struct letter_keys *keys, struct slice header,
     buf_fini_secret(&signed_data);
     buf_fini_secret(&plain);
     return e;
+}
+
+/* OpenSSL does not always say that it ran out of memory: a certificate or a result counts as bad only
+ * when it is so again. */
+static bool is_openssl_verdict(enum error e)
+{
+    return e == ERROR_TLS_WEAK || e == ERROR_TLS_WRONG_USE || e == ERROR_LETTER_PROFILE;
+}
+
+enum error letter_seal(const struct letter_keys *keys, struct slice header,
+                       const Brug__V1__Content *content, X509 *const *recipients, size_t n,
+                       const uint8_t random32[32], struct buf *sealed, struct digest *letter_digest)
+{
+    if (n >= PROFILE_RECIPIENTS_MAX)
+        return ERROR_TOO_MANY_READERS;
+    enum error e = seal_once(keys, header, content, recipients, n, random32, sealed, letter_digest);
+    if (is_openssl_verdict(e))
+        e = seal_once(keys, header, content, recipients, n, random32, sealed, letter_digest);
+    return failure_as(e); /* OpenSSL queues errors that it got over, too */
 }

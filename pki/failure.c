@@ -4,9 +4,11 @@
 
 enum error failure_of_openssl(void)
 {
-    unsigned long last = ERR_peek_last_error();
-    ERR_clear_error();
-    return ERR_GET_REASON(last) == ERR_R_MALLOC_FAILURE ? ERROR_NO_MEMORY : ERROR_CRYPTO;
+    enum error e = ERROR_CRYPTO;
+    for (unsigned long one; (one = ERR_get_error());)
+        if (ERR_GET_REASON(one) == ERR_R_MALLOC_FAILURE)
+            e = ERROR_NO_MEMORY;
+    return e;
 }
 
 enum error failure_as(enum error e)

@@ -1,12 +1,13 @@
-/* tests/lib/letter_fixture.c: see letter_fixture.h. Ids are made from small numbers. */
+/* tests/lib/letter_fixture.c: see letter_fixture.h. */
 #include "tests/lib/letter_fixture.h"
 #include "brug/v1/wire.pb-c.h"
 #include "pki/key.h"
 #include "proto/frame.h"
+#include "tests/lib/pki_fixture.h"
 #include <openssl/ec.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
-#include <openssl/x509v3.h>
+#include <openssl/x509.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,47 +26,21 @@ static void must(bool ok, const char *what)
 
 /* ---- parties ---- */
 
-static EVP_PKEY *make_key(const char *curve)
+static X509 *make_certificate(enum certificate_use use, unsigned number, EVP_PKEY *key)
 {
-    EVP_PKEY *key = EVP_EC_gen(curve);
-    MUST(key != NULL);
-    return key;
-}
-
-X509 *fixture_certificate(EVP_PKEY *key, const char *name)
-{
-    X509 *c = X509_new();
-    X509V3_CTX ctx;
-    MUST(c && X509_set_version(c, X509_VERSION_3) && X509_set_pubkey(c, key));
-    MUST(ASN1_INTEGER_set(X509_get_serialNumber(c), 1 + (long)(intptr_t)key % 100000));
-    MUST(X509_gmtime_adj(X509_getm_notBefore(c), -3600) &&
-         X509_gmtime_adj(X509_getm_notAfter(c), 3600));
-    X509_NAME *subject = X509_get_subject_name(c);
-    MUST(
-        X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_UTF8, (const uint8_t *)name, -1, -1, 0));
-    MUST(X509_set_issuer_name(c, subject));
-    X509V3_set_ctx(&ctx, c, c, NULL, NULL, 0);
-    X509_EXTENSION *id = X509V3_EXT_conf_nid(NULL, &ctx, NID_subject_key_identifier, "hash");
-    MUST(id && X509_add_ext(c, id, -1) && X509_sign(c, key, EVP_sha256()) > 0);
-    X509_EXTENSION_free(id);
-    return c;
-}
-
-static struct id id_of(unsigned kind, unsigned number)
-{
-    uint8_t random[16] = {(uint8_t)kind, (uint8_t)(number >> 8), (uint8_t)number, 7};
-    return id_v4(random);
+    const struct fixture_wish wish = {.use = use, .who = fixture_who(number), .key = key};
+    return fixture_self_signed(&wish, NULL);
 }
 
 void party_init(struct party *p, unsigned number, const char *curve)
 {
-    char name[32];
-    snprintf(name, sizeof name, "endpoint %u", number);
-    p->keys.endpoint = id_of(1, number);
-    p->keys.identity_key = make_key(curve);
-    p->keys.sealing_key = make_key(curve);
-    p->keys.identity_certificate = fixture_certificate(p->keys.identity_key, name);
-    p->keys.sealing_certificate = fixture_certificate(p->keys.sealing_key, name);
+    struct letter_keys *k = &p->keys;
+    k->endpoint = fixture_who(number).endpoint;
+    k->identity_key = EVP_EC_gen(curve);
+    k->sealing_key = EVP_EC_gen(curve);
+    MUST(k->identity_key && k->sealing_key);
+    k->identity_certificate = make_certificate(CERTIFICATE_IDENTITY, number, k->identity_key);
+    k->sealing_certificate = make_certificate(CERTIFICATE_SEALING, number, k->sealing_key);
 }
 
 void party_fini(struct party *p)
@@ -86,11 +61,19 @@ static ProtobufCBinaryData binary(const void *data, size_t len)
 void fixture_header(struct buf *out, const struct party *from, const struct party *const *readers,
                     size_t n, unsigned case_number)
 {
+    fixture_header_with_copy(out, from, readers, n, NULL, case_number);
+}
+
+void fixture_header_with_copy(struct buf *out, const struct party *from,
+                              const struct party *const *readers, size_t n,
+                              const struct party *copy, unsigned case_number)
+{
     Brug__V1__Header h = BRUG__V1__HEADER__INIT;
     Brug__V1__Sender sender = BRUG__V1__SENDER__INIT;
     struct id message = id_v7(1000000 + case_number, (const uint8_t[10]){1});
-    struct id case_id = id_of(2, case_number), practice = id_of(3, 1), team = id_of(3, 2);
-    struct id person = id_of(4, 1);
+    struct id case_id = fixture_id(0x40000 + case_number), practice = fixture_id(0x10001);
+    struct id team = fixture_id(0x10002);
+    struct id person = fixture_id(0x20001);
     ProtobufCBinaryData *ids = calloc(n ? n : 1, sizeof *ids);
     MUST(ids != NULL);
     for (size_t i = 0; i < n; i++)
@@ -106,6 +89,12 @@ void fixture_header(struct buf *out, const struct party *from, const struct part
     h.to = binary(team.bytes, ID_BYTES);
     h.n_readers = n;
     h.readers = ids;
+    ProtobufCBinaryData copies[1];
+    if (copy) {
+        copies[0] = binary(copy->keys.endpoint.bytes, ID_BYTES);
+        h.copies = copies;
+        h.n_copies = 1;
+    }
     h.written_at_ms = 1000000;
     buf_init(out, BYTES_MAX);
     MUST(frame_append_bare(out, &h.base) == ERROR_NONE);

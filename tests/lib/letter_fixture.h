@@ -15,11 +15,14 @@ struct party {
 /* Self-signed certificates with a key identifier, for keys of `curve` ("P-256"). */
 void party_init(struct party *p, unsigned number, const char *curve);
 void party_fini(struct party *p);
-X509 *fixture_certificate(EVP_PKEY *key, const char *name);
 
 /* A serialised header from `from` to the readers, of case `number`. Out is initialised here. */
 void fixture_header(struct buf *out, const struct party *from, const struct party *const *readers,
                     size_t n, unsigned case_number);
+/* The same with one recovery entry. */
+void fixture_header_with_copy(struct buf *out, const struct party *from,
+                              const struct party *const *readers, size_t n,
+                              const struct party *copy, unsigned case_number);
 /* A content that passes check_content but for what letter_seal fills in; borrows letter and text. */
 void fixture_content(Brug__V1__Content *content, Brug__V1__Letter *letter, const char *text);
 

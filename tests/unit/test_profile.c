@@ -339,6 +339,7 @@ static void refuses_each_change_inside(void **state)
         {"1.0.3.0", DER_REPLACE, "a13000", "certificates"}, /* an attribute certificate */
         {"1.0.3.0", DER_CONTENTS, "02", "certificate"},
         {"1.0.3.0", DER_CONTENTS, "30800000", "certificate"},
+        {"1.0.3.0", DER_CONTENTS, "0000", "certificate"},
         {"1.0.3.0", DER_CONTENTS, "1f010100", "certificate"},
         {"1.0.3", DER_APPEND, "a100", "signerInfos"}, /* revocation lists */
         {"1.0.4", DER_CONTENTS, "", "signerInfos"},
@@ -360,6 +361,12 @@ static void refuses_each_change_inside(void **state)
          "signedAttrs.signingTime"},
         {SIGNER ".3.1.1.0", DER_REPLACE, "180f32303439303130313030303030305a",
          "signedAttrs.signingTime"}, /* GeneralizedTime before 2050 */
+        {SIGNER ".3.1.1.0", DER_REPLACE, "17013f180f32303530303130313030303030305a",
+         "signedAttrs.signingTime"}, /* two values */
+        {SIGNER ".3.1.1.0", DER_REPLACE, "180f32303530303130313030303030305b",
+         "signedAttrs.signingTime"},
+        {SIGNER ".3.1.1.0", DER_REPLACE, "180f3230353030313031303020303030305a",
+         "signedAttrs.signingTime"},
         {SIGNER ".3.2.0", DER_REPLACE, "06092a864886f70d01090f", "signedAttrs.messageDigest"},
         {SIGNER ".3.2.1.0", DER_CONTENTS, "000102030405060708090a0b0c0d0e0f10111213",
          "signedAttrs.messageDigest"},
@@ -377,6 +384,12 @@ static void refuses_each_change_inside(void **state)
         {SIGNER ".5", DER_CONTENTS, "3009020101020101020101", "signature"},
         {SIGNER ".5", DER_CONTENTS,
          "3026022100010203040506070809000102030405060708090001020304050607080900ff020101",
+         "signature"},
+        {SIGNER ".5", DER_CONTENTS,
+         "3026022101020304050607080900010203040506070809000102030405060708090000ff01020101",
+         "signature"},
+        {SIGNER ".5", DER_CONTENTS,
+         "30270222008102030405060708090001020304050607080900010203040506070809000001ff020101",
          "signature"},
         {SIGNER ".5", DER_APPEND, "a100", "unsignedAttrs"},
         {"1.0.4", DER_APPEND, "0500", "signedData"},
@@ -437,6 +450,60 @@ static void nonce_of_a_megabyte_is_refused(void **state)
     assert_string_equal(refused(buf_slice(&changed), true), "contentEncryptionAlgorithm.nonce");
     buf_fini(&changed);
     free(nonce);
+}
+
+static void ephemeral_key_is_an_uncompressed_point(void **state)
+{
+    static const struct {
+        uint8_t unused, form;
+        size_t len;
+        bool is_taken;
+    } POINTS[] = {{0, 4, 66, true},  {1, 4, 66, false}, {0, 2, 66, false}, {0, 6, 66, false},
+                  {0, 4, 65, false}, {0, 4, 67, false}, {0, 4, 98, false}};
+    struct samples *s = *state;
+    for (size_t i = 0; i < sizeof POINTS / sizeof POINTS[0]; i++) {
+        uint8_t point[98] = {POINTS[i].unused, POINTS[i].form, 1};
+        struct buf changed;
+        der_edit(buf_slice(&s->alone), RECIPIENT ".1.0.1", DER_CONTENTS,
+                 slice_of(point, POINTS[i].len), &changed);
+        const char *where = refused(buf_slice(&changed), true);
+        if (POINTS[i].is_taken)
+            assert_null(where);
+        else
+            assert_string_equal(where ? where : "accepted", "recipient.originator.publicKey");
+        buf_fini(&changed);
+    }
+}
+
+/* `len` bytes of contents at the path. */
+static const char *refused_at_length(struct slice der, bool is_outer, const char *path, size_t len)
+{
+    struct buf changed;
+    uint8_t *contents = calloc(1, len);
+    assert_non_null(contents);
+    contents[0] = TLV_OCTET_STRING; /* one element, where the contents must be elements */
+    contents[1] = 0x82;
+    contents[2] = (uint8_t)((len - 4) >> 8);
+    contents[3] = (uint8_t)(len - 4);
+    der_edit(der, path, DER_CONTENTS, slice_of(contents, len), &changed);
+    const char *where = refused(buf_slice(&changed), is_outer);
+    buf_fini(&changed);
+    free(contents);
+    return where;
+}
+
+static void lengths_are_bounded(void **state)
+{
+    struct samples *s = *state;
+    struct slice outer = buf_slice(&s->outer), inner = buf_slice(&s->inner);
+    const size_t certificate = LIMIT_CERTIFICATE_BYTES - 4, message = LIMIT_MESSAGE_BYTES_MAX;
+    assert_null(refused_at_length(inner, false, "1.0.3.0", certificate));
+    assert_string_equal(refused_at_length(inner, false, "1.0.3.0", certificate + 1), "certificate");
+    assert_null(refused_at_length(outer, true, "1.0.2.2", message - 2048));
+    assert_string_equal(refused_at_length(outer, true, "1.0.2.2", message), "contentInfo.length");
+    assert_null(refused_at_length(inner, false, "1.0.2.1.0", message - 2048));
+    assert_string_equal(refused_at_length(inner, false, "1.0.2.1.0", message),
+                        "contentInfo.length");
 }
 
 /* ---- the set of recipients ---- */
@@ -577,6 +644,25 @@ static void lengths_are_minimal(void **state)
     }
 }
 
+static void well_formed_is_one_element(void **state)
+{
+    assert_true(tlv_is_well_formed(slice_of("\x05\x00", 2), 1));
+    assert_true(tlv_is_well_formed(slice_of("\x30\x02\x05\x00", 4), 1));
+    assert_true(tlv_is_well_formed(slice_of("\x30\x00", 2), 1));
+    assert_false(tlv_is_well_formed(slice_of("\x30\x02\x30\x00", 4), 1));
+    assert_false(tlv_is_well_formed(slice_of("\x05\x00\x05\x00", 4), 1));
+    assert_false(tlv_is_well_formed(slice_of("\x30\x01\x05\x00", 4), 1));
+    assert_false(tlv_is_well_formed(SLICE_NONE, 1));
+}
+
+static void larger_of_a_set_comes_later(void **state)
+{
+    assert_true(tlv_is_ascending(slice_of("\x02\x01\x01", 3), slice_of("\x02\x01\x02", 3)));
+    assert_true(tlv_is_ascending(slice_of("\x02\x01\xff", 3), slice_of("\x02\x02\x01\x00", 4)));
+    assert_false(tlv_is_ascending(slice_of("\x02\x01\x02", 3), slice_of("\x02\x01\x01", 3)));
+    assert_false(tlv_is_ascending(slice_of("\x02\x01\x02", 3), slice_of("\x02\x01\x02", 3)));
+}
+
 /* ---- buckets ---- */
 
 static void buckets_are_as_documented(void **state)
@@ -644,12 +730,16 @@ int main(void)
         cmocka_unit_test(tag_is_16_bytes),
         cmocka_unit_test(wrapped_key_is_40_bytes),
         cmocka_unit_test(nonce_of_a_megabyte_is_refused),
+        cmocka_unit_test(ephemeral_key_is_an_uncompressed_point),
+        cmocka_unit_test(lengths_are_bounded),
         cmocka_unit_test(recipients_out_of_order_are_refused),
         cmocka_unit_test(one_key_twice_is_refused),
         cmocka_unit_test(recipients_are_bounded),
         cmocka_unit_test(deep_nesting_is_refused),
         cmocka_unit_test(endless_nesting_is_refused),
         cmocka_unit_test(lengths_are_minimal),
+        cmocka_unit_test(well_formed_is_one_element),
+        cmocka_unit_test(larger_of_a_set_comes_later),
         cmocka_unit_test(buckets_are_as_documented),
         cmocka_unit_test(padding_fills_a_bucket),
     };
