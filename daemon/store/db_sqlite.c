@@ -21,6 +21,7 @@
 
 struct db {
     sqlite3 *connection;
+    sqlite3_stmt *begin, *commit;
     sqlite3_stmt **statements;
     size_t statement_count;
     size_t pages_pending;
@@ -105,6 +106,12 @@ enum error db_check_table(struct db *d, const char *table)
     return e;
 }
 
+static enum error prepare(struct db *d, const char *sql, sqlite3_stmt **out)
+{
+    int code = sqlite3_prepare_v3(d->connection, sql, -1, SQLITE_PREPARE_PERSISTENT, out, NULL);
+    return code == SQLITE_OK ? ERROR_NONE : failed(d, code);
+}
+
 /* Called by SQLite after each commit in WAL mode. */
 static int on_wal(void *ctx, sqlite3 *connection, const char *name, int pages)
 {
@@ -175,6 +182,11 @@ static enum error set_up(struct db *d, const struct db_options *o, bool *is_empt
     sqlite3_free(sql);
     if (e != ERROR_NONE)
         return e;
+    e = prepare(d, "BEGIN IMMEDIATE", &d->begin);
+    if (e == ERROR_NONE)
+        e = prepare(d, "COMMIT", &d->commit);
+    if (e != ERROR_NONE)
+        return e;
     sqlite3_wal_hook(d->connection, on_wal, d);
     return checkpoint(d, SQLITE_CHECKPOINT_TRUNCATE);
 }
@@ -183,10 +195,11 @@ enum error db_open(struct db **out, const struct db_options *o, bool *is_empty,
                    const char **problem)
 {
     assert(o->application_id != 0);
-    *problem = "out of memory";
     struct db *d = calloc(1, sizeof *d);
-    if (d == NULL)
+    if (d == NULL) {
+        *problem = error_text(ERROR_NO_MEMORY);
         return ERROR_NO_MEMORY;
+    }
     int flags =
         SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
     int code = sqlite3_open_v2(o->path, &d->connection, flags, o->vfs);
@@ -207,6 +220,8 @@ void db_close(struct db *d, bool is_sound)
     for (size_t i = 0; i < d->statement_count; i++)
         sqlite3_finalize(d->statements[i]);
     free(d->statements);
+    sqlite3_finalize(d->begin);
+    sqlite3_finalize(d->commit);
     /* The next start makes it again, checked. */
     if (is_sound)
         (void)sqlite3_wal_checkpoint_v2(d->connection, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL,
@@ -222,13 +237,10 @@ enum error db_prepare(struct db *d, const char *const *sql, size_t n)
     if (d->statements == NULL)
         return failed(d, SQLITE_NOMEM);
     d->statement_count = n;
-    for (size_t i = 0; i < n; i++) {
-        int code = sqlite3_prepare_v3(d->connection, sql[i], -1, SQLITE_PREPARE_PERSISTENT,
-                                      &d->statements[i], NULL);
-        if (code != SQLITE_OK)
-            return failed(d, code);
-    }
-    return ERROR_NONE;
+    enum error e = ERROR_NONE;
+    for (size_t i = 0; e == ERROR_NONE && i < n; i++)
+        e = prepare(d, sql[i], &d->statements[i]);
+    return e;
 }
 
 static sqlite3_stmt *statement_of(const struct db *d, unsigned statement)
@@ -316,9 +328,16 @@ enum error db_read_part(struct db *d, const char *table, const char *column, uin
     return code == SQLITE_OK ? ERROR_NONE : failed(d, code);
 }
 
-enum error db_begin(struct db *d) { return db_run(d, "BEGIN IMMEDIATE"); }
+static enum error run_prepared(struct db *d, sqlite3_stmt *statement)
+{
+    int code = sqlite3_step(statement);
+    (void)sqlite3_reset(statement); /* repeats the code of the step */
+    return code == SQLITE_DONE ? ERROR_NONE : failed(d, code);
+}
 
-enum error db_commit(struct db *d) { return db_run(d, "COMMIT"); }
+enum error db_begin(struct db *d) { return run_prepared(d, d->begin); }
+
+enum error db_commit(struct db *d) { return run_prepared(d, d->commit); }
 
 void db_rollback(struct db *d)
 {

@@ -47,7 +47,7 @@ static struct id random_id(struct world *w, unsigned version)
     struct digest d;
     fill_random(w, random, sizeof random);
     if (version == 7) {
-        int64_t back_ms = (int64_t)world_random(w, 96 * 3600 * 1000);
+        int64_t back_ms = (int64_t)world_random(w, (uint64_t)w->spread_ms + 1);
         return id_v7(w->now_ms - back_ms, random);
     }
     if (version == 4)
@@ -68,7 +68,8 @@ static ProtobufCBinaryData id_bytes(const struct id *id)
 
 void world_init(struct world *w, uint64_t seed)
 {
-    *w = (struct world){.random = seed, .now_ms = WORLD_NOW_MS};
+    *w = (struct world){
+        .random = seed, .now_ms = WORLD_NOW_MS, .spread_ms = INT64_C(96) * 3600 * 1000};
     w->municipality = random_id(w, 4);
     for (unsigned i = 0; i < 2; i++)
         w->organisations[i] = random_id(w, 4);

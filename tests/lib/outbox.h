@@ -34,6 +34,7 @@ struct world {
     uint64_t random;
     uint64_t lsn; /* of the last record */
     int64_t now_ms;
+    int64_t spread_ms; /* how far back the times of new ids go */
     struct id municipality, organisations[2], persons[WORLD_ENDPOINTS], endpoints[WORLD_ENDPOINTS];
     uint64_t sequences[WORLD_ENDPOINTS];
     struct world_message *messages;

@@ -1,0 +1,269 @@
+/* tests/store/test_store_fault.c: every call under SQLite fails once; the power goes at any time; the disk
+ * fills. Whatever was committed is there, and whatever is there was decided. */
+#include "tests/lib/fault_vfs.h"
+#include "tests/lib/outbox.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#define GROUPS 14
+
+/* The groups, and the state's digest after each. */
+struct story {
+    struct group *groups[GROUPS];
+    struct digest digests[GROUPS];
+    uint64_t ends[GROUPS];
+    struct world world;
+};
+
+static void story_init(struct story *y, uint64_t seed)
+{
+    struct state *state = state_empty(ID_NONE);
+    world_init(&y->world, seed);
+    y->world.big_body_percent = 4;
+    for (unsigned i = 0; i < GROUPS; i++) {
+        y->groups[i] = i == 0 ? world_directory(&y->world) : world_group(&y->world, 20);
+        state_apply_group(state, y->groups[i]);
+        y->digests[i] = state_digest_of(state);
+        y->ends[i] = y->world.lsn;
+    }
+    state_free(state);
+}
+
+static void story_fini(struct story *y)
+{
+    for (unsigned i = 0; i < GROUPS; i++)
+        group_free(y->groups[i]);
+    world_fini(&y->world);
+}
+
+static struct store_options options_of(const char *directory, const char *vfs)
+{
+    struct store_options o = outbox_options(directory);
+    o.vfs = vfs;
+    o.checkpoint_pages = 12;
+    o.fold_slice_bytes = 1500;
+    return o;
+}
+
+struct outcome {
+    unsigned committed; /* groups whose commit succeeded */
+    bool was_opened;
+    enum error failed;
+};
+
+/* Opens, commits with folds between, closes; stops at the first failure. */
+static struct outcome run_story(const struct story *y, const char *directory, const char *vfs,
+                                unsigned groups_max)
+{
+    struct outcome r = {0};
+    struct store_options o = options_of(directory, vfs);
+    const char *problem;
+    struct store *s;
+    bool is_done;
+    r.failed = store_open(&s, &o, &problem);
+    if (r.failed != ERROR_NONE) {
+        assert_non_null(problem);
+        return r;
+    }
+    r.was_opened = true;
+    for (unsigned i = 0; i < groups_max && r.failed == ERROR_NONE; i++) {
+        r.failed = store_commit(s, y->groups[i]);
+        if (r.failed != ERROR_NONE)
+            break;
+        r.committed++;
+        if (i % 3 == 2)
+            r.failed = store_fold(s, &is_done);
+    }
+    if (r.failed != ERROR_NONE) { /* dead: nothing is tried again */
+        unsigned calls = fault_vfs_calls();
+        bool unused;
+        assert_int_equal(store_fold(s, &unused), r.failed);
+        if (r.committed < GROUPS)
+            assert_int_equal(store_lsn(s), r.committed == 0 ? 0 : y->ends[r.committed - 1]);
+        assert_int_equal(fault_vfs_calls(), calls);
+    }
+    store_close(s);
+    return r;
+}
+
+/* A start finds a state that the story had, at or after its last commit that succeeded. */
+static void assert_consistent(const struct story *y, const char *directory, unsigned committed,
+                              const char *what, uint64_t number)
+{
+    struct store_options o = options_of(directory, NULL);
+    const char *problem;
+    struct store *s;
+    enum error e = store_open(&s, &o, &problem);
+    if (e != ERROR_NONE)
+        fail_msg("%s %d: the store does not open: %s: %s", what, (int)number, error_name(e),
+                 problem);
+    uint64_t lsn = store_lsn(s);
+    unsigned at = 0;
+    while (at < GROUPS && y->ends[at] < lsn)
+        at++;
+    if (lsn == 0) {
+        if (committed != 0)
+            fail_msg("%s %d: all is gone", what, (int)number);
+        store_close(s);
+        return;
+    }
+    if (at == GROUPS || y->ends[at] != lsn || at + 1 < committed)
+        fail_msg("%s %d: found lsn %d after %u commits", what, (int)number, (int)lsn, committed);
+    struct state *state = outbox_load(s);
+    struct digest found = state_digest_of(state);
+    if (!digest_equal(&found, &y->digests[at]))
+        fail_msg("%s %d: another state at lsn %d", what, (int)number, (int)lsn);
+    state_free(state);
+    outbox_fold_all(s);
+    state = outbox_load(s);
+    found = state_digest_of(state);
+    if (!digest_equal(&found, &y->digests[at]))
+        fail_msg("%s %d: another state after folding", what, (int)number);
+    state_free(state);
+    store_close(s);
+}
+
+static void every_call_fails(unsigned kinds, bool stays, unsigned stride)
+{
+    struct story y;
+    bool has_failed = true;
+    unsigned failures = 0;
+    story_init(&y, 11);
+    for (unsigned n = 1; has_failed; n += stride) {
+        char *directory = directory_new();
+        fault_vfs_fail(kinds, n, stays);
+        struct outcome r = run_story(&y, directory, FAULT_VFS, GROUPS);
+        has_failed = fault_vfs_failed();
+        fault_vfs_fail(0, 0, false);
+        failures += r.failed != ERROR_NONE;
+        if (!has_failed)
+            assert_int_equal(r.committed, GROUPS);
+        assert_consistent(&y, directory, r.committed, "failing call", n);
+        directory_free(directory);
+    }
+    assert_true(failures > 5);
+    story_fini(&y);
+}
+
+static void test_a_failing_write(void **unused) { every_call_fails(FAULT_WRITES, false, 1); }
+static void test_a_failing_sync(void **unused) { every_call_fails(FAULT_SYNCS, false, 1); }
+static void test_writes_and_syncs_that_go_on_failing(void **unused)
+{
+    every_call_fails(FAULT_WRITES | FAULT_SYNCS, true, 3);
+}
+static void test_a_failing_read(void **unused) { every_call_fails(FAULT_READS, false, 1); }
+static void test_a_failing_open(void **unused)
+{
+    struct story y;
+    story_init(&y, 11);
+    for (unsigned n = 1; n <= 8; n++) {
+        char *directory = directory_new();
+        fault_vfs_fail(FAULT_OPENS, n, false);
+        struct outcome r = run_story(&y, directory, FAULT_VFS, GROUPS);
+        fault_vfs_fail(0, 0, false);
+        assert_consistent(&y, directory, r.committed, "failing open", n);
+        directory_free(directory);
+    }
+    story_fini(&y);
+}
+
+/* The power goes after some commits, in the middle of a write or a sync, with what was not synced lost in part. */
+static void test_power_cuts(void **unused)
+{
+    struct story y;
+    story_init(&y, 12);
+    for (uint64_t seed = 1; seed <= 300; seed++) {
+        char *directory = directory_new(), *left = directory_new();
+        fault_vfs_keep(true);
+        fault_vfs_fail(FAULT_WRITES | FAULT_SYNCS, 1 + (unsigned)(seed * 7919 % 700), true);
+        struct outcome r = run_story(&y, directory, FAULT_VFS, GROUPS);
+        fault_vfs_fail(0, 0, false);
+        fault_vfs_cut(left, seed);
+        fault_vfs_keep(false);
+        assert_consistent(&y, left, r.committed, "power cut", seed);
+        directory_free(directory);
+        directory_free(left);
+    }
+    story_fini(&y);
+}
+
+/* A store that was closed in good order: nothing of it is lost. */
+static void test_power_cut_after_the_end(void **unused)
+{
+    struct story y;
+    story_init(&y, 13);
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        char *directory = directory_new(), *left = directory_new();
+        fault_vfs_keep(true);
+        struct outcome r = run_story(&y, directory, FAULT_VFS, GROUPS);
+        assert_int_equal(r.committed, GROUPS);
+        fault_vfs_cut(left, seed);
+        fault_vfs_keep(false);
+        assert_consistent(&y, left, GROUPS, "power cut after the end", seed);
+        directory_free(directory);
+        directory_free(left);
+    }
+    story_fini(&y);
+}
+
+static void test_disk_full(void **unused)
+{
+    struct story y;
+    char *directory = directory_new();
+    if (mount("brug-test", directory, "tmpfs", 0, "size=600k,mode=0700") != 0) {
+        print_message("SKIP: a small file system needs the right to mount one\n");
+        rmdir(directory);
+        free(directory);
+        skip();
+    }
+    story_init(&y, 14);
+    y.world.big_body_percent = 0;
+    struct store_options o = options_of(directory, NULL);
+    const char *problem;
+    struct store *s;
+    o.reserve_bytes = 100 << 10;
+    assert_int_equal(store_open(&s, &o, &problem), ERROR_NONE);
+    assert_true(store_has_room(s));
+    struct outcome r = {0};
+    bool was_told = false;
+    while (r.committed < GROUPS && r.failed == ERROR_NONE) {
+        r.failed = store_commit(s, y.groups[r.committed]);
+        r.committed += r.failed == ERROR_NONE;
+        was_told |= !store_has_room(s);
+    }
+    assert_int_equal(r.failed, ERROR_IO);
+    assert_true(was_told);
+    store_close(s);
+    assert_int_equal(mount("brug-test", directory, "tmpfs", MS_REMOUNT, "size=16m,mode=0700"), 0);
+    assert_consistent(&y, directory, r.committed, "full disk", 1);
+    assert_int_equal(umount(directory), 0);
+    story_fini(&y);
+    directory_free(directory);
+}
+
+static int set_up(void **unused)
+{
+    fault_vfs_register();
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_failing_write),
+        cmocka_unit_test(test_a_failing_sync),
+        cmocka_unit_test(test_writes_and_syncs_that_go_on_failing),
+        cmocka_unit_test(test_a_failing_read),
+        cmocka_unit_test(test_a_failing_open),
+        cmocka_unit_test(test_power_cuts),
+        cmocka_unit_test(test_power_cut_after_the_end),
+        cmocka_unit_test(test_disk_full),
+    };
+    return cmocka_run_group_tests(tests, set_up, NULL);
+}
