@@ -141,7 +141,7 @@ enum error home_open_store(struct brug *b)
     char *path = home_path(b, "store.db");
     if (!path)
         return client_failed(b, ERROR_NO_MEMORY);
-    e = store_open(&b->db, path);
+    e = store_open_at(&b->db, path);
     if (e != ERROR_NONE)
         (void)client_fail(b, e, "cannot open %s: %s", path,
                           error_text(e)); /* e is returned below */

@@ -89,7 +89,7 @@ static const char *const MIGRATIONS[] = {
     " told INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;",
 };
 
-enum error store_open(struct db **out, const char *path)
+enum error store_open_at(struct db **out, const char *path)
 {
     return db_open(out, path, MIGRATIONS, sizeof MIGRATIONS / sizeof MIGRATIONS[0]);
 }

@@ -34,7 +34,7 @@ enum store_ack { STORE_ACK_NONE = 0, STORE_ACK_DUE = 1, STORE_ACK_DONE = 2 };
 /* Values of message.opened and message.track. */
 enum store_telling { STORE_NOT = 0, STORE_TO_TELL = 1, STORE_TOLD = 2 };
 
-enum error store_open(struct db **out, const char *path) MUST_CHECK;
+enum error store_open_at(struct db **out, const char *path) MUST_CHECK;
 
 /* Settings: small values by name. ERROR_NOT_FOUND. */
 enum error store_put(struct db *db, const char *name, struct slice value) MUST_CHECK;

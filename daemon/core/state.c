@@ -185,7 +185,6 @@ void state_load_done(struct state *s, uint64_t lsn, int64_t low_water_ms,
         struct message *m = container_of(n, struct message, node);
         message_touch(s, m, m->touched_lsn);
     }
-    message_trim(s);
 }
 
 void state_set_folded(struct state *s, uint64_t lsn)

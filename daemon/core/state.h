@@ -3,8 +3,8 @@
  * start, then the journal is applied. Only apply() changes it afterwards.
  *
  * Loading order: state_new, state_load_row for each directory and case row, state_load_message for each
- * known id (at or after W, or still waiting), state_load_done, then apply_record for every journal record
- * after folded_lsn in order of lsn.
+ * known id (at or after W, still waiting, or with a record after folded_lsn about it), state_load_done, then
+ * apply_record for every journal record after folded_lsn in order of lsn.
  */
 #ifndef DAEMON_CORE_STATE_H
 #define DAEMON_CORE_STATE_H

@@ -16,39 +16,40 @@
 
 static enum error insert_meta(struct store *s)
 {
-    db_bind_u64(s->audit, AUDIT_META_INSERT, 1, AUDIT_STEP_COUNT);
-    db_bind_slice(s->audit, AUDIT_META_INSERT, 2, id_slice(&s->generation));
-    return db_execute(s->audit, AUDIT_META_INSERT);
+    driver_bind_u64(s->audit, AUDIT_META_INSERT, 1, AUDIT_STEP_COUNT);
+    driver_bind_slice(s->audit, AUDIT_META_INSERT, 2, id_slice(&s->generation));
+    return driver_execute(s->audit, AUDIT_META_INSERT);
 }
 
 /* The file must be of this store. */
 static enum error check_generation(struct store *s, const char **problem)
 {
     bool has_row;
-    enum error e = db_step(s->audit, AUDIT_META_READ, &has_row);
-    if (e == ERROR_NONE && (!has_row || !slice_equal(db_column_slice(s->audit, AUDIT_META_READ, 0),
-                                                     id_slice(&s->generation)))) {
+    enum error e = driver_step(s->audit, AUDIT_META_READ, &has_row);
+    if (e == ERROR_NONE &&
+        (!has_row || !slice_equal(driver_column_slice(s->audit, AUDIT_META_READ, 0),
+                                  id_slice(&s->generation)))) {
         *problem = "audit.db is of another store than brug.db (another generation)";
         e = ERROR_CORRUPT;
     }
-    db_reset(s->audit, AUDIT_META_READ);
+    driver_reset(s->audit, AUDIT_META_READ);
     return e;
 }
 
 static enum error read_last(struct store *s)
 {
     bool has_row;
-    enum error e = db_step(s->audit, AUDIT_LAST, &has_row);
+    enum error e = driver_step(s->audit, AUDIT_LAST, &has_row);
     if (e == ERROR_NONE && has_row) {
-        uint64_t first_lsn = db_column_u64(s->audit, AUDIT_LAST, 0);
-        uint64_t count = db_column_u64(s->audit, AUDIT_LAST, 1);
+        uint64_t first_lsn = driver_column_u64(s->audit, AUDIT_LAST, 0);
+        uint64_t count = driver_column_u64(s->audit, AUDIT_LAST, 1);
         if (first_lsn == 0 || first_lsn > INT64_MAX || count == 0 || count > UINT32_MAX ||
-            digest_from_slice(&s->audited_hash, db_column_slice(s->audit, AUDIT_LAST, 2)))
+            digest_from_slice(&s->audited_hash, driver_column_slice(s->audit, AUDIT_LAST, 2)))
             e = ERROR_CORRUPT;
         else
             s->audited_lsn = first_lsn + (count - 1);
     }
-    db_reset(s->audit, AUDIT_LAST);
+    driver_reset(s->audit, AUDIT_LAST);
     return e;
 }
 
@@ -57,9 +58,9 @@ enum error audit_open(struct store *s, const char *path, const char *vfs, bool i
 {
     static const struct schema schema = {AUDIT_STEPS, AUDIT_STEP_COUNT, AUDIT_SQL,
                                          AUDIT_STATEMENT_COUNT, AUDIT_META_SCHEMA};
-    struct db_options options = {path, vfs, AUDIT_APPLICATION_ID, CACHE_BYTES};
+    struct driver_options options = {path, vfs, AUDIT_APPLICATION_ID, CACHE_BYTES};
     bool is_empty;
-    enum error e = db_open(&s->audit, &options, &is_empty, problem);
+    enum error e = driver_open(&s->audit, &options, &is_empty, problem);
     if (e == ERROR_STORE_FORMAT)
         *problem = "audit.db is not a database of this program";
     if (e != ERROR_NONE)
@@ -76,7 +77,7 @@ enum error audit_open(struct store *s, const char *path, const char *vfs, bool i
     if (e == ERROR_NONE && is_empty)
         e = insert_meta(s);
     if (e == ERROR_NONE)
-        e = db_commit(s->audit);
+        e = driver_commit(s->audit);
     if (e == ERROR_NONE)
         e = check_generation(s, problem);
     return e == ERROR_NONE ? read_last(s) : e;
@@ -86,12 +87,13 @@ enum error audit_open(struct store *s, const char *path, const char *vfs, bool i
 static enum error check_same(struct store *s, const struct journal_row *row)
 {
     bool has_row, is_same = false;
-    db_bind_u64(s->audit, AUDIT_READ, 1, row->first_lsn);
-    enum error e = db_step(s->audit, AUDIT_READ, &has_row);
+    driver_bind_u64(s->audit, AUDIT_READ, 1, row->first_lsn);
+    enum error e = driver_step(s->audit, AUDIT_READ, &has_row);
     if (e == ERROR_NONE)
-        is_same = has_row && db_column_u64(s->audit, AUDIT_READ, 0) == row->count &&
-                  slice_equal(db_column_slice(s->audit, AUDIT_READ, 1), digest_slice(&row->hash));
-    db_reset(s->audit, AUDIT_READ);
+        is_same =
+            has_row && driver_column_u64(s->audit, AUDIT_READ, 0) == row->count &&
+            slice_equal(driver_column_slice(s->audit, AUDIT_READ, 1), digest_slice(&row->hash));
+    driver_reset(s->audit, AUDIT_READ);
     if (e == ERROR_NONE && !is_same)
         return store_failed(s, NULL, ERROR_CORRUPT,
                             "audit.db has another row under this lsn than the journal");
@@ -104,16 +106,16 @@ enum error audit_put(struct store *s, const struct journal_row *row)
         return check_same(s, row);
     if (row->first_lsn != s->audited_lsn + 1 || !digest_equal(&row->prev_hash, &s->audited_hash))
         return store_failed(s, NULL, ERROR_CORRUPT, "audit.db does not continue in the journal");
-    enum error e = s->is_auditing ? ERROR_NONE : db_begin(s->audit);
+    enum error e = s->is_auditing ? ERROR_NONE : driver_begin(s->audit);
     if (e != ERROR_NONE)
         return store_failed(s, s->audit, e, NULL);
     s->is_auditing = true;
-    db_bind_u64(s->audit, AUDIT_INSERT, 1, row->first_lsn);
-    db_bind_u64(s->audit, AUDIT_INSERT, 2, row->count);
-    db_bind_slice(s->audit, AUDIT_INSERT, 3, digest_slice(&row->prev_hash));
-    db_bind_slice(s->audit, AUDIT_INSERT, 4, digest_slice(&row->hash));
-    db_bind_slice(s->audit, AUDIT_INSERT, 5, row->records);
-    e = db_execute(s->audit, AUDIT_INSERT);
+    driver_bind_u64(s->audit, AUDIT_INSERT, 1, row->first_lsn);
+    driver_bind_u64(s->audit, AUDIT_INSERT, 2, row->count);
+    driver_bind_slice(s->audit, AUDIT_INSERT, 3, digest_slice(&row->prev_hash));
+    driver_bind_slice(s->audit, AUDIT_INSERT, 4, digest_slice(&row->hash));
+    driver_bind_slice(s->audit, AUDIT_INSERT, 5, row->records);
+    e = driver_execute(s->audit, AUDIT_INSERT);
     if (e != ERROR_NONE)
         return store_failed(s, s->audit, e, NULL);
     s->audited_lsn = row->first_lsn + (row->count - 1);
@@ -126,6 +128,6 @@ enum error audit_commit(struct store *s)
     if (!s->is_auditing)
         return ERROR_NONE;
     s->is_auditing = false;
-    enum error e = db_commit(s->audit);
+    enum error e = driver_commit(s->audit);
     return e == ERROR_NONE ? e : store_failed(s, s->audit, e, NULL);
 }

@@ -54,11 +54,11 @@ static enum error read_rows(struct fold *f, size_t bytes_max, struct fold_positi
     struct store *s = f->store;
     struct journal_row row;
     bool has_row, is_through = true;
-    db_bind_u64(s->outbox, JOURNAL_READ, 1, to->whole_lsn + 1);
-    db_bind_u64(s->outbox, JOURNAL_READ, 2, s->lsn);
+    driver_bind_u64(s->outbox, JOURNAL_READ, 1, to->whole_lsn + 1);
+    driver_bind_u64(s->outbox, JOURNAL_READ, 2, s->lsn);
     enum error e = ERROR_NONE;
     while (e == ERROR_NONE && is_through && f->cost_bytes < bytes_max) {
-        e = fold_db_error(f, db_step(s->outbox, JOURNAL_READ, &has_row));
+        e = fold_driver_error(f, driver_step(s->outbox, JOURNAL_READ, &has_row));
         if (e != ERROR_NONE || !has_row)
             break;
         e = journal_row_read(s, to->whole_lsn, &to->hash, &row);
@@ -72,13 +72,13 @@ static enum error read_rows(struct fold *f, size_t bytes_max, struct fold_positi
             *bytes += row.records.len;
         }
     }
-    db_reset(s->outbox, JOURNAL_READ);
+    driver_reset(s->outbox, JOURNAL_READ);
     return e;
 }
 
 static enum error write_deliveries(struct fold *f, const struct fold_message *m)
 {
-    struct db *d = f->store->outbox;
+    struct driver *d = f->store->outbox;
     enum error e = ERROR_NONE;
     for (size_t i = 0; e == ERROR_NONE && i < m->known->n_readers; i++) {
         const Brug__V1__KnownReader *r = m->known->readers[i];
@@ -86,20 +86,20 @@ static enum error write_deliveries(struct fold *f, const struct fold_message *m)
         if (waits == m->has_delivery[i])
             continue;
         unsigned statement = waits ? DELIVERY_PUT : DELIVERY_DELETE;
-        db_bind_slice(d, statement, 1, bytes_of(r->endpoint));
-        db_bind_u64(d, statement, 2, r->sequence);
+        driver_bind_slice(d, statement, 1, bytes_of(r->endpoint));
+        driver_bind_u64(d, statement, 2, r->sequence);
         if (waits) {
-            db_bind_slice(d, statement, 3, id_slice(&m->key.message_id));
-            db_bind_slice(d, statement, 4, id_slice(&m->key.organisation));
+            driver_bind_slice(d, statement, 3, id_slice(&m->key.message_id));
+            driver_bind_slice(d, statement, 4, id_slice(&m->key.organisation));
         }
-        e = db_execute(d, statement);
+        e = driver_execute(d, statement);
     }
     return e;
 }
 
 static enum error write_message(struct fold *f, const struct fold_message *m)
 {
-    struct db *d = f->store->outbox;
+    struct driver *d = f->store->outbox;
     struct buf *row = &f->store->scratch;
     uint64_t waiting = 0;
     uint8_t *at;
@@ -110,48 +110,48 @@ static enum error write_message(struct fold *f, const struct fold_message *m)
     if (e != ERROR_NONE)
         return e;
     (void)brug__v1__known_message__pack(m->known, at); /* its size, which we know */
-    db_bind_slice(d, MESSAGE_PUT, 1, id_slice(&m->key.message_id));
-    db_bind_slice(d, MESSAGE_PUT, 2, id_slice(&m->key.organisation));
-    db_bind_u64(d, MESSAGE_PUT, 3, waiting);
-    db_bind_slice(d, MESSAGE_PUT, 4, buf_slice(row));
-    e = db_execute(d, MESSAGE_PUT);
+    driver_bind_slice(d, MESSAGE_PUT, 1, id_slice(&m->key.message_id));
+    driver_bind_slice(d, MESSAGE_PUT, 2, id_slice(&m->key.organisation));
+    driver_bind_u64(d, MESSAGE_PUT, 3, waiting);
+    driver_bind_slice(d, MESSAGE_PUT, 4, buf_slice(row));
+    e = driver_execute(d, MESSAGE_PUT);
     return e == ERROR_NONE ? write_deliveries(f, m) : e;
 }
 
 static enum error write_tables(struct fold *f)
 {
-    struct db *d = f->store->outbox;
+    struct driver *d = f->store->outbox;
     enum error e = ERROR_NONE;
     list_for_each (l, next, &f->message_list) {
         const struct fold_message *m = container_of(l, struct fold_message, link);
         if (m->is_changed)
             e = write_message(f, m);
         if (e != ERROR_NONE)
-            return fold_db_error(f, e);
+            return fold_driver_error(f, e);
     }
     list_for_each (l, next, &f->mailbox_list) {
         const struct fold_mailbox *b = container_of(l, struct fold_mailbox, link);
-        db_bind_slice(d, MAILBOX_RAISE, 1, id_slice(&b->endpoint));
-        db_bind_u64(d, MAILBOX_RAISE, 2, b->sequence);
-        e = db_execute(d, MAILBOX_RAISE);
+        driver_bind_slice(d, MAILBOX_RAISE, 1, id_slice(&b->endpoint));
+        driver_bind_u64(d, MAILBOX_RAISE, 2, b->sequence);
+        e = driver_execute(d, MAILBOX_RAISE);
         if (e != ERROR_NONE)
-            return fold_db_error(f, e);
+            return fold_driver_error(f, e);
     }
     return ERROR_NONE;
 }
 
 static enum error write_position(struct fold *f, const struct fold_position *to)
 {
-    struct db *d = f->store->outbox;
-    db_bind_u64(d, JOURNAL_DELETE, 1, to->whole_lsn + 1);
-    enum error e = db_execute(d, JOURNAL_DELETE);
+    struct driver *d = f->store->outbox;
+    driver_bind_u64(d, JOURNAL_DELETE, 1, to->whole_lsn + 1);
+    enum error e = driver_execute(d, JOURNAL_DELETE);
     if (e != ERROR_NONE)
-        return fold_db_error(f, e);
-    db_bind_u64(d, META_FOLDED, 1, to->lsn);
-    db_bind_u64(d, META_FOLDED, 2, to->whole_lsn);
-    db_bind_slice(d, META_FOLDED, 3, digest_slice(&to->hash));
-    db_bind_u64(d, META_FOLDED, 4, (uint64_t)to->newest_ms);
-    return fold_db_error(f, db_execute(d, META_FOLDED));
+        return fold_driver_error(f, e);
+    driver_bind_u64(d, META_FOLDED, 1, to->lsn);
+    driver_bind_u64(d, META_FOLDED, 2, to->whole_lsn);
+    driver_bind_slice(d, META_FOLDED, 3, digest_slice(&to->hash));
+    driver_bind_u64(d, META_FOLDED, 4, (uint64_t)to->newest_ms);
+    return fold_driver_error(f, driver_execute(d, META_FOLDED));
 }
 
 enum error fold_slice(struct store *s, size_t bytes_max, struct fold_position *to, uint64_t *bytes)

@@ -39,7 +39,7 @@ struct fold {
 };
 
 /* Notes a failure of the outbox's driver; returns e. */
-enum error fold_db_error(struct fold *f, enum error e);
+enum error fold_driver_error(struct fold *f, enum error e);
 /* Brings one record to the slice. A failure is noted in the store. */
 enum error fold_record(struct fold *f, uint64_t lsn, unsigned type, struct slice payload)
     MUST_CHECK;

@@ -26,7 +26,7 @@ static enum error unpack_error(struct fold *f)
     return arena_was_exceeded(f->store->arena) ? ERROR_NO_MEMORY : ERROR_CORRUPT;
 }
 
-enum error fold_db_error(struct fold *f, enum error e)
+enum error fold_driver_error(struct fold *f, enum error e)
 {
     return e == ERROR_NONE ? e : store_failed(f->store, f->store->outbox, e, NULL);
 }
@@ -74,26 +74,26 @@ static enum error message_add(struct fold *f, const struct message_key *key,
 static enum error message_read(struct fold *f, const struct message_key *key,
                                struct fold_message **out)
 {
-    struct db *d = f->store->outbox;
+    struct driver *d = f->store->outbox;
     Brug__V1__KnownMessage *known = NULL;
     bool has_row = false;
-    db_bind_slice(d, MESSAGE_READ, 1, id_slice(&key->message_id));
-    db_bind_slice(d, MESSAGE_READ, 2, id_slice(&key->organisation));
-    enum error e = db_step(d, MESSAGE_READ, &has_row);
+    driver_bind_slice(d, MESSAGE_READ, 1, id_slice(&key->message_id));
+    driver_bind_slice(d, MESSAGE_READ, 2, id_slice(&key->organisation));
+    enum error e = driver_step(d, MESSAGE_READ, &has_row);
     if (e == ERROR_NONE && has_row) {
-        struct slice row = db_column_slice(d, MESSAGE_READ, 0);
+        struct slice row = driver_column_slice(d, MESSAGE_READ, 0);
         f->cost_bytes += row.len;
         known =
             brug__v1__known_message__unpack(arena_allocator(f->store->arena), row.len, row.data);
         if (known == NULL)
             e = unpack_error(f);
     }
-    db_reset(d, MESSAGE_READ);
+    driver_reset(d, MESSAGE_READ);
     *out = NULL;
     if (e != ERROR_NONE || known == NULL)
         return e == ERROR_CORRUPT && has_row
                    ? store_failed(f->store, NULL, e, "a row of `message` does not unpack")
-                   : fold_db_error(f, e);
+                   : fold_driver_error(f, e);
     return message_add(f, key, known, true, out);
 }
 
@@ -308,13 +308,13 @@ static enum error fold_healed(struct fold *f, uint64_t lsn, struct slice payload
 static enum error put_directory(struct fold *f, unsigned type, ProtobufCBinaryData id,
                                 struct slice payload)
 {
-    struct db *d = f->store->outbox;
+    struct driver *d = f->store->outbox;
     if (id.len != ID_BYTES)
         return ERROR_CORRUPT;
-    db_bind_u64(d, DIRECTORY_PUT, 1, type);
-    db_bind_slice(d, DIRECTORY_PUT, 2, bytes_of(id));
-    db_bind_slice(d, DIRECTORY_PUT, 3, payload);
-    return fold_db_error(f, db_execute(d, DIRECTORY_PUT));
+    driver_bind_u64(d, DIRECTORY_PUT, 1, type);
+    driver_bind_slice(d, DIRECTORY_PUT, 2, bytes_of(id));
+    driver_bind_slice(d, DIRECTORY_PUT, 3, payload);
+    return fold_driver_error(f, driver_execute(d, DIRECTORY_PUT));
 }
 
 static enum error fold_municipality(struct fold *f, uint64_t lsn, struct slice payload)
@@ -352,14 +352,14 @@ static enum error fold_endpoint(struct fold *f, uint64_t lsn, struct slice paylo
 
 static enum error fold_case_opened(struct fold *f, uint64_t lsn, struct slice payload)
 {
-    struct db *d = f->store->outbox;
+    struct driver *d = f->store->outbox;
     Brug__V1__CaseOpened *c;
     UNPACK(f, payload, case_opened, c);
     if (c->case_id.len != ID_BYTES)
         return ERROR_CORRUPT;
-    db_bind_slice(d, CASE_PUT, 1, bytes_of(c->case_id));
-    db_bind_slice(d, CASE_PUT, 2, payload);
-    return fold_db_error(f, db_execute(d, CASE_PUT));
+    driver_bind_slice(d, CASE_PUT, 1, bytes_of(c->case_id));
+    driver_bind_slice(d, CASE_PUT, 2, payload);
+    return fold_driver_error(f, driver_execute(d, CASE_PUT));
 }
 
 /* What is for the audit only. */

@@ -7,7 +7,7 @@
 #ifndef DAEMON_STORE_INSIDE_H
 #define DAEMON_STORE_INSIDE_H
 
-#include "daemon/store/db.h"
+#include "daemon/store/driver.h"
 #include "daemon/store/store.h"
 #include "proto/arena.h"
 
@@ -30,7 +30,7 @@ struct fold_position {
 };
 
 struct store {
-    struct db *outbox, *audit;
+    struct driver *outbox, *audit;
     int lock, directory; /* descriptors */
     size_t checkpoint_pages, fold_slice_bytes, fold_lag_bytes_max;
     uint64_t reserve_bytes, free_bytes;
@@ -50,7 +50,7 @@ struct store {
 };
 
 /* Notes the first failure with its line: `problem`, else the driver's, else the error's own; returns e. */
-enum error store_failed(struct store *s, struct db *d, enum error e, const char *problem);
+enum error store_failed(struct store *s, struct driver *d, enum error e, const char *problem);
 /* The hash of a row over its parts (group.h). */
 struct digest journal_hash(const struct digest *prev_hash, uint64_t first_lsn, uint64_t count,
                            struct slice records);
@@ -67,7 +67,8 @@ enum error store_tidy(struct store *s) MUST_CHECK;
 /* Serialises the bodies of the group that go into its pack; none: out stays empty. */
 enum error pack_build(struct buf *out, const struct group *g) MUST_CHECK;
 /* Reads one body out of the pack that would hold it: ERROR_NOT_FOUND. */
-enum error pack_read(struct db *d, uint64_t first_lsn, uint64_t lsn, struct buf *out) MUST_CHECK;
+enum error pack_read(struct driver *d, uint64_t first_lsn, uint64_t lsn, struct buf *out)
+    MUST_CHECK;
 
 /* ---- audit.c ---- */
 enum error audit_open(struct store *s, const char *path, const char *vfs, bool is_new_outbox,

@@ -35,9 +35,9 @@ static enum error on_row_error(struct loading *l, enum error e, const char *prob
     return e;
 }
 
-static enum error on_db_error(struct loading *l, enum error e)
+static enum error on_driver_error(struct loading *l, enum error e)
 {
-    return e == ERROR_NONE ? e : on_row_error(l, e, db_problem(l->store->outbox));
+    return e == ERROR_NONE ? e : on_row_error(l, e, driver_problem(l->store->outbox));
 }
 
 /* Whether W promises that this id is in memory. */
@@ -77,33 +77,34 @@ static enum error load_directory_row(struct loading *l, uint64_t type, struct sl
 
 static enum error load_directory(struct loading *l)
 {
-    struct db *d = l->store->outbox;
+    struct driver *d = l->store->outbox;
     bool has_row;
     enum error e;
-    while ((e = on_db_error(l, db_step(d, DIRECTORY_READ, &has_row))) == ERROR_NONE && has_row) {
+    while ((e = on_driver_error(l, driver_step(d, DIRECTORY_READ, &has_row))) == ERROR_NONE &&
+           has_row) {
         arena_reset(l->store->arena, ROW_ARENA_BYTES_MAX);
-        e = load_directory_row(l, db_column_u64(d, DIRECTORY_READ, 0),
-                               db_column_slice(d, DIRECTORY_READ, 1),
-                               db_column_u64(d, DIRECTORY_READ, 2));
+        e = load_directory_row(l, driver_column_u64(d, DIRECTORY_READ, 0),
+                               driver_column_slice(d, DIRECTORY_READ, 1),
+                               driver_column_u64(d, DIRECTORY_READ, 2));
         if (on_row_error(l, e, "a row of `directory` cannot be loaded") != ERROR_NONE)
             break;
     }
-    db_reset(d, DIRECTORY_READ);
+    driver_reset(d, DIRECTORY_READ);
     return e;
 }
 
 static enum error load_cases(struct loading *l)
 {
-    struct db *d = l->store->outbox;
+    struct driver *d = l->store->outbox;
     bool has_row;
     enum error e;
-    while ((e = on_db_error(l, db_step(d, CASE_READ, &has_row))) == ERROR_NONE && has_row) {
+    while ((e = on_driver_error(l, driver_step(d, CASE_READ, &has_row))) == ERROR_NONE && has_row) {
         e = state_load_row(l->state, BRUG__V1__RECORD_TYPE__RECORD_TYPE_CASE_OPENED,
-                           db_column_slice(d, CASE_READ, 0));
+                           driver_column_slice(d, CASE_READ, 0));
         if (on_row_error(l, e, "a row of `casefile` cannot be loaded") != ERROR_NONE)
             break;
     }
-    db_reset(d, CASE_READ);
+    driver_reset(d, CASE_READ);
     return e;
 }
 
@@ -147,18 +148,19 @@ static enum error load_recent_message(struct loading *l, struct slice row)
 
 static enum error load_recent(struct loading *l)
 {
-    struct db *d = l->store->outbox;
+    struct driver *d = l->store->outbox;
     struct id from = id_at(l->low_water_ms, 0), to = id_at(l->store->folded.newest_ms, 0xff);
     bool has_row;
     enum error e;
-    db_bind_slice(d, MESSAGE_RANGE, 1, id_slice(&from));
-    db_bind_slice(d, MESSAGE_RANGE, 2, id_slice(&to));
-    while ((e = on_db_error(l, db_step(d, MESSAGE_RANGE, &has_row))) == ERROR_NONE && has_row) {
-        e = load_recent_message(l, db_column_slice(d, MESSAGE_RANGE, 0));
+    driver_bind_slice(d, MESSAGE_RANGE, 1, id_slice(&from));
+    driver_bind_slice(d, MESSAGE_RANGE, 2, id_slice(&to));
+    while ((e = on_driver_error(l, driver_step(d, MESSAGE_RANGE, &has_row))) == ERROR_NONE &&
+           has_row) {
+        e = load_recent_message(l, driver_column_slice(d, MESSAGE_RANGE, 0));
         if (on_row_error(l, e, "a row of `message` cannot be loaded") != ERROR_NONE)
             break;
     }
-    db_reset(d, MESSAGE_RANGE);
+    driver_reset(d, MESSAGE_RANGE);
     return e;
 }
 
@@ -166,15 +168,15 @@ static enum error load_recent(struct loading *l)
 static enum error read_message(struct loading *l, const struct id *message_id,
                                const struct id *organisation, Brug__V1__KnownMessage **out)
 {
-    struct db *d = l->store->outbox;
+    struct driver *d = l->store->outbox;
     bool has_row;
     *out = NULL;
-    db_bind_slice(d, MESSAGE_READ, 1, id_slice(message_id));
-    db_bind_slice(d, MESSAGE_READ, 2, id_slice(organisation));
-    enum error e = on_db_error(l, db_step(d, MESSAGE_READ, &has_row));
+    driver_bind_slice(d, MESSAGE_READ, 1, id_slice(message_id));
+    driver_bind_slice(d, MESSAGE_READ, 2, id_slice(organisation));
+    enum error e = on_driver_error(l, driver_step(d, MESSAGE_READ, &has_row));
     if (e == ERROR_NONE && has_row)
-        e = unpack_message(l, db_column_slice(d, MESSAGE_READ, 0), out);
-    db_reset(d, MESSAGE_READ);
+        e = unpack_message(l, driver_column_slice(d, MESSAGE_READ, 0), out);
+    driver_reset(d, MESSAGE_READ);
     return e;
 }
 
@@ -213,26 +215,27 @@ static enum error load_waiting_message(struct loading *l, const struct id *endpo
 
 static enum error load_delivery(struct loading *l)
 {
-    struct db *d = l->store->outbox;
+    struct driver *d = l->store->outbox;
     struct id endpoint, message_id, organisation;
-    if (id_from_slice(&endpoint, db_column_slice(d, DELIVERY_READ, 0)) != ERROR_NONE ||
-        id_from_slice(&message_id, db_column_slice(d, DELIVERY_READ, 2)) != ERROR_NONE ||
-        id_from_slice(&organisation, db_column_slice(d, DELIVERY_READ, 3)) != ERROR_NONE)
+    if (id_from_slice(&endpoint, driver_column_slice(d, DELIVERY_READ, 0)) != ERROR_NONE ||
+        id_from_slice(&message_id, driver_column_slice(d, DELIVERY_READ, 2)) != ERROR_NONE ||
+        id_from_slice(&organisation, driver_column_slice(d, DELIVERY_READ, 3)) != ERROR_NONE)
         return ERROR_CORRUPT;
     return load_waiting_message(l, &endpoint, &message_id, &organisation);
 }
 
 static enum error load_waiting(struct loading *l)
 {
-    struct db *d = l->store->outbox;
+    struct driver *d = l->store->outbox;
     bool has_row;
     enum error e;
-    while ((e = on_db_error(l, db_step(d, DELIVERY_READ, &has_row))) == ERROR_NONE && has_row) {
+    while ((e = on_driver_error(l, driver_step(d, DELIVERY_READ, &has_row))) == ERROR_NONE &&
+           has_row) {
         e = load_delivery(l);
         if (on_row_error(l, e, "a row of `delivery` cannot be loaded") != ERROR_NONE)
             break;
     }
-    db_reset(d, DELIVERY_READ);
+    driver_reset(d, DELIVERY_READ);
     return e;
 }
 
@@ -334,9 +337,9 @@ static enum error walk_journal(struct loading *l, on_record_cb *on_record)
     uint64_t end = s->folded.whole_lsn;
     bool has_row;
     enum error e;
-    db_bind_u64(s->outbox, JOURNAL_READ, 1, 0);
-    db_bind_u64(s->outbox, JOURNAL_READ, 2, s->lsn);
-    while ((e = on_db_error(l, db_step(s->outbox, JOURNAL_READ, &has_row))) == ERROR_NONE &&
+    driver_bind_u64(s->outbox, JOURNAL_READ, 1, 0);
+    driver_bind_u64(s->outbox, JOURNAL_READ, 2, s->lsn);
+    while ((e = on_driver_error(l, driver_step(s->outbox, JOURNAL_READ, &has_row))) == ERROR_NONE &&
            has_row) {
         struct digest prev_hash = row.hash;
         e = journal_row_read(s, end, &prev_hash, &row);
@@ -346,7 +349,7 @@ static enum error walk_journal(struct loading *l, on_record_cb *on_record)
             break;
         end = row.first_lsn + (row.count - 1);
     }
-    db_reset(s->outbox, JOURNAL_READ);
+    driver_reset(s->outbox, JOURNAL_READ);
     return e;
 }
 
@@ -379,37 +382,37 @@ enum error store_load(struct store *s, struct state *state, int64_t low_water_ms
 
 /* ---- cold loads ---- */
 
-static enum error read_bytes(struct db *d, unsigned statement, struct buf *out)
+static enum error read_bytes(struct driver *d, unsigned statement, struct buf *out)
 {
     bool has_row;
-    enum error e = db_step(d, statement, &has_row);
+    enum error e = driver_step(d, statement, &has_row);
     if (e == ERROR_NONE)
-        e = has_row ? buf_append_slice(out, db_column_slice(d, statement, 0)) : ERROR_NOT_FOUND;
-    db_reset(d, statement);
+        e = has_row ? buf_append_slice(out, driver_column_slice(d, statement, 0)) : ERROR_NOT_FOUND;
+    driver_reset(d, statement);
     return e;
 }
 
 static enum error load_message(struct store *s, struct load *l)
 {
-    db_bind_slice(s->outbox, MESSAGE_READ, 1, id_slice(&l->message_id));
-    db_bind_slice(s->outbox, MESSAGE_READ, 2, id_slice(&l->organisation));
+    driver_bind_slice(s->outbox, MESSAGE_READ, 1, id_slice(&l->message_id));
+    driver_bind_slice(s->outbox, MESSAGE_READ, 2, id_slice(&l->organisation));
     return read_bytes(s->outbox, MESSAGE_READ, &l->bytes);
 }
 
 static enum error load_body(struct store *s, struct load *l)
 {
-    struct db *d = s->outbox;
+    struct driver *d = s->outbox;
     uint64_t first_lsn = 0;
     bool has_row;
-    db_bind_u64(d, BODY_READ, 1, l->body_lsn);
+    driver_bind_u64(d, BODY_READ, 1, l->body_lsn);
     enum error e = read_bytes(d, BODY_READ, &l->bytes);
     if (e != ERROR_NOT_FOUND)
         return e;
-    db_bind_u64(d, PACK_FIND, 1, l->body_lsn);
-    e = db_step(d, PACK_FIND, &has_row);
+    driver_bind_u64(d, PACK_FIND, 1, l->body_lsn);
+    e = driver_step(d, PACK_FIND, &has_row);
     if (e == ERROR_NONE && has_row)
-        first_lsn = db_column_u64(d, PACK_FIND, 0);
-    db_reset(d, PACK_FIND);
+        first_lsn = driver_column_u64(d, PACK_FIND, 0);
+    driver_reset(d, PACK_FIND);
     if (e == ERROR_NONE && !has_row)
         return ERROR_NOT_FOUND;
     return e == ERROR_NONE ? pack_read(d, first_lsn, l->body_lsn, &l->bytes) : e;

@@ -90,7 +90,7 @@ static bool find_entry(struct slice list, uint64_t delta, struct entry *out)
     return false;
 }
 
-static enum error read_into(struct db *d, uint64_t first_lsn, size_t offset, size_t len,
+static enum error read_into(struct driver *d, uint64_t first_lsn, size_t offset, size_t len,
                             struct buf *out)
 {
     uint8_t *at;
@@ -98,13 +98,13 @@ static enum error read_into(struct db *d, uint64_t first_lsn, size_t offset, siz
     enum error e = buf_extend(out, len, &at);
     if (e != ERROR_NONE)
         return e;
-    e = db_read_part(d, "pack", "bodies", first_lsn, offset, len, at);
+    e = driver_read_part(d, "pack", "bodies", first_lsn, offset, len, at);
     if (e != ERROR_NONE)
         out->len = before;
     return e;
 }
 
-enum error pack_read(struct db *d, uint64_t first_lsn, uint64_t lsn, struct buf *out)
+enum error pack_read(struct driver *d, uint64_t first_lsn, uint64_t lsn, struct buf *out)
 {
     struct buf list;
     struct entry found;

@@ -2,11 +2,11 @@
 #include "daemon/store/schema.h"
 
 /* The number that the database claims; 0: it is empty. */
-static enum error read_number(struct db *d, const struct schema *x, bool is_empty, size_t *out)
+static enum error read_number(struct driver *d, const struct schema *x, bool is_empty, size_t *out)
 {
     uint64_t number = 0;
     if (!is_empty) {
-        enum error e = db_query_u64(d, "SELECT schema_number FROM meta WHERE one = 1", &number);
+        enum error e = driver_query_u64(d, "SELECT schema_number FROM meta WHERE one = 1", &number);
         if (e != ERROR_NONE)
             return e;
         if (number == 0)
@@ -18,19 +18,19 @@ static enum error read_number(struct db *d, const struct schema *x, bool is_empt
     return ERROR_NONE;
 }
 
-enum error schema_begin(struct db *d, const struct schema *x, bool is_empty)
+enum error schema_begin(struct driver *d, const struct schema *x, bool is_empty)
 {
     size_t number;
     enum error e = read_number(d, x, is_empty, &number);
     if (e != ERROR_NONE)
         return e;
-    e = db_begin(d);
+    e = driver_begin(d);
     for (size_t i = number; e == ERROR_NONE && i < x->step_count; i++)
-        e = db_run(d, x->steps[i]);
+        e = driver_run(d, x->steps[i]);
     if (e == ERROR_NONE)
-        e = db_prepare(d, x->statements, x->statement_count);
+        e = driver_prepare(d, x->statements, x->statement_count);
     if (e != ERROR_NONE || is_empty || number == x->step_count)
         return e;
-    db_bind_u64(d, x->set_number, 1, x->step_count);
-    return db_execute(d, x->set_number);
+    driver_bind_u64(d, x->set_number, 1, x->step_count);
+    return driver_execute(d, x->set_number);
 }

@@ -4,7 +4,7 @@
 #ifndef DAEMON_STORE_SCHEMA_H
 #define DAEMON_STORE_SCHEMA_H
 
-#include "daemon/store/db.h"
+#include "daemon/store/driver.h"
 
 /* Every schema has a table `meta` with one row and its column schema_number. */
 struct schema {
@@ -20,6 +20,6 @@ struct schema {
  * row of `meta` into a database that was empty, and commits. ERROR_STORE_FORMAT: made by a newer program, nothing
  * was changed.
  */
-enum error schema_begin(struct db *d, const struct schema *x, bool is_empty) MUST_CHECK;
+enum error schema_begin(struct driver *d, const struct schema *x, bool is_empty) MUST_CHECK;
 
 #endif

@@ -35,11 +35,11 @@
 #define FOLD_SLICE_BYTES_DEFAULT (256u << 10)
 #define FOLD_LAG_BYTES_DEFAULT (64u << 20)
 
-enum error store_failed(struct store *s, struct db *d, enum error e, const char *problem)
+enum error store_failed(struct store *s, struct driver *d, enum error e, const char *problem)
 {
     if (s->failed == ERROR_NONE) {
         s->failed = e;
-        s->problem = problem != NULL ? problem : d != NULL ? db_problem(d) : error_text(e);
+        s->problem = problem != NULL ? problem : d != NULL ? driver_problem(d) : error_text(e);
     }
     return e;
 }
@@ -59,16 +59,16 @@ struct digest journal_hash(const struct digest *prev_hash, uint64_t first_lsn, u
 enum error journal_row_read(struct store *s, uint64_t prev_lsn, const struct digest *prev_hash,
                             struct journal_row *out)
 {
-    struct db *d = s->outbox;
+    struct driver *d = s->outbox;
     struct journal_row row = {
-        .first_lsn = db_column_u64(d, JOURNAL_READ, 0),
-        .count = db_column_u64(d, JOURNAL_READ, 1),
-        .records = db_column_slice(d, JOURNAL_READ, 4),
+        .first_lsn = driver_column_u64(d, JOURNAL_READ, 0),
+        .count = driver_column_u64(d, JOURNAL_READ, 1),
+        .records = driver_column_slice(d, JOURNAL_READ, 4),
     };
     if (row.first_lsn != prev_lsn + 1 || row.count == 0 || row.count > UINT32_MAX)
         return store_failed(s, NULL, ERROR_CORRUPT, "a row of the journal is missing");
-    if (digest_from_slice(&row.prev_hash, db_column_slice(d, JOURNAL_READ, 2)) != ERROR_NONE ||
-        digest_from_slice(&row.hash, db_column_slice(d, JOURNAL_READ, 3)) != ERROR_NONE ||
+    if (digest_from_slice(&row.prev_hash, driver_column_slice(d, JOURNAL_READ, 2)) != ERROR_NONE ||
+        digest_from_slice(&row.hash, driver_column_slice(d, JOURNAL_READ, 3)) != ERROR_NONE ||
         !digest_equal(&row.prev_hash, prev_hash))
         return store_failed(s, NULL, ERROR_CORRUPT, "the chain of the journal is broken");
     struct digest hash = journal_hash(prev_hash, row.first_lsn, row.count, row.records);
@@ -107,37 +107,37 @@ static enum error open_directory(struct store *s, const char *path, const char *
 
 static enum error insert_meta(struct store *s)
 {
-    struct db *d = s->outbox;
-    db_bind_u64(d, META_INSERT, 1, OUTBOX_STEP_COUNT);
-    db_bind_slice(d, META_INSERT, 2, id_slice(&s->generation));
-    db_bind_u64(d, META_INSERT, 3, 0);
-    db_bind_u64(d, META_INSERT, 4, 0);
-    db_bind_slice(d, META_INSERT, 5, digest_slice(&s->folded.hash));
-    db_bind_u64(d, META_INSERT, 6, 0);
-    return db_execute(d, META_INSERT);
+    struct driver *d = s->outbox;
+    driver_bind_u64(d, META_INSERT, 1, OUTBOX_STEP_COUNT);
+    driver_bind_slice(d, META_INSERT, 2, id_slice(&s->generation));
+    driver_bind_u64(d, META_INSERT, 3, 0);
+    driver_bind_u64(d, META_INSERT, 4, 0);
+    driver_bind_slice(d, META_INSERT, 5, digest_slice(&s->folded.hash));
+    driver_bind_u64(d, META_INSERT, 6, 0);
+    return driver_execute(d, META_INSERT);
 }
 
 static enum error read_meta(struct store *s)
 {
-    struct db *d = s->outbox;
+    struct driver *d = s->outbox;
     struct fold_position at;
     bool has_row;
-    enum error e = db_step(d, META_READ, &has_row);
+    enum error e = driver_step(d, META_READ, &has_row);
     if (e != ERROR_NONE)
         goto end;
     e = ERROR_CORRUPT;
-    if (!has_row || id_from_slice(&s->generation, db_column_slice(d, META_READ, 0)) ||
-        digest_from_slice(&at.hash, db_column_slice(d, META_READ, 3)))
+    if (!has_row || id_from_slice(&s->generation, driver_column_slice(d, META_READ, 0)) ||
+        digest_from_slice(&at.hash, driver_column_slice(d, META_READ, 3)))
         goto end;
-    at.lsn = db_column_u64(d, META_READ, 1);
-    at.whole_lsn = db_column_u64(d, META_READ, 2);
-    at.newest_ms = (int64_t)db_column_u64(d, META_READ, 4);
+    at.lsn = driver_column_u64(d, META_READ, 1);
+    at.whole_lsn = driver_column_u64(d, META_READ, 2);
+    at.newest_ms = (int64_t)driver_column_u64(d, META_READ, 4);
     if (at.whole_lsn > at.lsn || at.lsn > INT64_MAX || at.newest_ms < 0)
         goto end;
     s->folded = at;
     e = ERROR_NONE;
 end:
-    db_reset(d, META_READ);
+    driver_reset(d, META_READ);
     return e;
 }
 
@@ -146,20 +146,20 @@ static enum error open_outbox(struct store *s, const char *path, const struct st
 {
     static const struct schema schema = {OUTBOX_STEPS, OUTBOX_STEP_COUNT, OUTBOX_SQL,
                                          OUTBOX_STATEMENT_COUNT, META_SCHEMA};
-    struct db_options options = {path, o->vfs, OUTBOX_APPLICATION_ID, OUTBOX_CACHE_BYTES};
-    enum error e = db_open(&s->outbox, &options, is_new, problem);
+    struct driver_options options = {path, o->vfs, OUTBOX_APPLICATION_ID, OUTBOX_CACHE_BYTES};
+    enum error e = driver_open(&s->outbox, &options, is_new, problem);
     if (e == ERROR_STORE_FORMAT)
         *problem = "brug.db is not a database of this program";
     if (e != ERROR_NONE)
         return e;
     for (size_t i = 0; e == ERROR_NONE && !*is_new && i < OUTBOX_LIVE_TABLE_COUNT; i++)
-        e = db_check_table(s->outbox, OUTBOX_LIVE_TABLES[i]);
+        e = driver_check_table(s->outbox, OUTBOX_LIVE_TABLES[i]);
     if (e == ERROR_NONE)
         e = schema_begin(s->outbox, &schema, *is_new);
     if (e == ERROR_NONE && *is_new)
         e = insert_meta(s);
     if (e == ERROR_NONE)
-        e = db_commit(s->outbox);
+        e = driver_commit(s->outbox);
     return e == ERROR_NONE ? read_meta(s) : e;
 }
 
@@ -169,10 +169,10 @@ static enum error verify_journal(struct store *s)
     struct journal_row row = {.hash = s->folded.hash};
     uint64_t end = s->folded.whole_lsn;
     bool has_row;
-    db_bind_u64(s->outbox, JOURNAL_READ, 1, 0);
-    db_bind_u64(s->outbox, JOURNAL_READ, 2, INT64_MAX);
+    driver_bind_u64(s->outbox, JOURNAL_READ, 1, 0);
+    driver_bind_u64(s->outbox, JOURNAL_READ, 2, INT64_MAX);
     enum error e;
-    while ((e = db_step(s->outbox, JOURNAL_READ, &has_row)) == ERROR_NONE && has_row) {
+    while ((e = driver_step(s->outbox, JOURNAL_READ, &has_row)) == ERROR_NONE && has_row) {
         struct digest prev_hash = row.hash;
         e = journal_row_read(s, end, &prev_hash, &row);
         if (e != ERROR_NONE)
@@ -185,7 +185,7 @@ static enum error verify_journal(struct store *s)
         if (e != ERROR_NONE)
             break;
     }
-    db_reset(s->outbox, JOURNAL_READ);
+    driver_reset(s->outbox, JOURNAL_READ);
     s->lsn = end;
     s->hash = row.hash;
     return e;
@@ -195,10 +195,11 @@ static enum error verify_journal(struct store *s)
 static enum error check_ends(struct store *s)
 {
     bool has_row;
-    db_bind_u64(s->outbox, PACK_FIND, 1, INT64_MAX);
-    enum error e = db_step(s->outbox, PACK_FIND, &has_row);
-    bool is_ahead = e == ERROR_NONE && has_row && db_column_u64(s->outbox, PACK_FIND, 0) > s->lsn;
-    db_reset(s->outbox, PACK_FIND);
+    driver_bind_u64(s->outbox, PACK_FIND, 1, INT64_MAX);
+    enum error e = driver_step(s->outbox, PACK_FIND, &has_row);
+    bool is_ahead =
+        e == ERROR_NONE && has_row && driver_column_u64(s->outbox, PACK_FIND, 0) > s->lsn;
+    driver_reset(s->outbox, PACK_FIND);
     if (e != ERROR_NONE)
         return e;
     if (is_ahead || s->folded.lsn > s->lsn)
@@ -296,8 +297,8 @@ void store_close(struct store *s)
 {
     if (s == NULL)
         return;
-    db_close(s->outbox, s->failed == ERROR_NONE);
-    db_close(s->audit, s->failed == ERROR_NONE);
+    driver_close(s->outbox, s->failed == ERROR_NONE);
+    driver_close(s->audit, s->failed == ERROR_NONE);
     if (s->lock >= 0)
         (void)close(s->lock); /* gives the lock back; nothing was written */
     if (s->directory >= 0)
@@ -311,31 +312,31 @@ void store_close(struct store *s)
 
 static enum error insert_journal(struct store *s, const struct group *g, const struct digest *hash)
 {
-    struct db *d = s->outbox;
-    db_bind_u64(d, JOURNAL_INSERT, 1, g->first_lsn);
-    db_bind_u64(d, JOURNAL_INSERT, 2, g->count);
-    db_bind_slice(d, JOURNAL_INSERT, 3, digest_slice(&s->hash));
-    db_bind_slice(d, JOURNAL_INSERT, 4, digest_slice(hash));
-    db_bind_slice(d, JOURNAL_INSERT, 5, buf_slice(&g->records));
-    return db_execute(d, JOURNAL_INSERT);
+    struct driver *d = s->outbox;
+    driver_bind_u64(d, JOURNAL_INSERT, 1, g->first_lsn);
+    driver_bind_u64(d, JOURNAL_INSERT, 2, g->count);
+    driver_bind_slice(d, JOURNAL_INSERT, 3, digest_slice(&s->hash));
+    driver_bind_slice(d, JOURNAL_INSERT, 4, digest_slice(hash));
+    driver_bind_slice(d, JOURNAL_INSERT, 5, buf_slice(&g->records));
+    return driver_execute(d, JOURNAL_INSERT);
 }
 
 static enum error insert_bodies(struct store *s, const struct group *g)
 {
-    struct db *d = s->outbox;
+    struct driver *d = s->outbox;
     enum error e = pack_build(&s->scratch, g);
     if (e == ERROR_NONE && s->scratch.len > 0) {
-        db_bind_u64(d, PACK_INSERT, 1, g->first_lsn);
-        db_bind_slice(d, PACK_INSERT, 2, buf_slice(&s->scratch));
-        e = db_execute(d, PACK_INSERT);
+        driver_bind_u64(d, PACK_INSERT, 1, g->first_lsn);
+        driver_bind_slice(d, PACK_INSERT, 2, buf_slice(&s->scratch));
+        e = driver_execute(d, PACK_INSERT);
     }
     for (size_t i = 0; e == ERROR_NONE && i < g->body_count; i++) {
         const struct body *b = g->bodies[i].body;
         if (b->len <= STORE_BODY_BYTES_PACKED_MAX)
             continue;
-        db_bind_u64(d, BODY_INSERT, 1, g->bodies[i].lsn);
-        db_bind_slice(d, BODY_INSERT, 2, slice_of(b->bytes, b->len));
-        e = db_execute(d, BODY_INSERT);
+        driver_bind_u64(d, BODY_INSERT, 1, g->bodies[i].lsn);
+        driver_bind_slice(d, BODY_INSERT, 2, slice_of(b->bytes, b->len));
+        e = driver_execute(d, BODY_INSERT);
     }
     return e;
 }
@@ -353,7 +354,7 @@ static size_t fold_bytes_due(const struct store *s, const struct group *g)
 static enum error write_group(struct store *s, const struct group *g, const struct digest *hash,
                               struct fold_position *to, uint64_t *folded_bytes)
 {
-    enum error e = db_begin(s->outbox);
+    enum error e = driver_begin(s->outbox);
     if (e == ERROR_NONE)
         e = insert_journal(s, g, hash);
     if (e == ERROR_NONE)
@@ -367,12 +368,12 @@ static enum error write_group(struct store *s, const struct group *g, const stru
 static enum error end_transaction(struct store *s, enum error e)
 {
     if (e == ERROR_NONE) {
-        e = db_commit(s->outbox);
+        e = driver_commit(s->outbox);
         if (e == ERROR_NONE)
             return e;
         (void)store_failed(s, s->outbox, e, NULL);
     }
-    db_rollback(s->outbox);
+    driver_rollback(s->outbox);
     return e;
 }
 
@@ -409,7 +410,7 @@ enum error store_fold(struct store *s, bool *is_done)
         *is_done = true;
         return store_tidy(s);
     }
-    enum error e = db_begin(s->outbox);
+    enum error e = driver_begin(s->outbox);
     if (e != ERROR_NONE)
         return store_failed(s, s->outbox, e, NULL);
     e = end_transaction(s, fold_slice(s, s->fold_slice_bytes, &to, &folded_bytes));
@@ -421,11 +422,11 @@ enum error store_fold(struct store *s, bool *is_done)
     return store_tidy(s);
 }
 
-static enum error tidy_one(struct store *s, struct db *d)
+static enum error tidy_one(struct store *s, struct driver *d)
 {
-    if (db_pages_pending(d) < s->checkpoint_pages)
+    if (driver_pages_pending(d) < s->checkpoint_pages)
         return ERROR_NONE;
-    enum error e = db_checkpoint(d);
+    enum error e = driver_checkpoint(d);
     return e == ERROR_NONE ? e : store_failed(s, d, e, NULL);
 }
 

@@ -1,4 +1,4 @@
-/* tests/lib/outbox.c: a world of records, and stores in temporary directories. */
+/* tests/lib/outbox.c: a history of records, and stores in temporary directories. */
 #include "tests/lib/outbox.h"
 #include <assert.h>
 #include <dirent.h>
@@ -25,9 +25,9 @@ static void *must_have(void *p)
     return p;
 }
 
-/* ---- the world ---- */
+/* ---- the history ---- */
 
-uint64_t world_random(struct world *w, uint64_t below)
+uint64_t history_random(struct history *w, uint64_t below)
 {
     uint64_t z = w->random += UINT64_C(0x9e3779b97f4a7c15);
     z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
@@ -35,19 +35,19 @@ uint64_t world_random(struct world *w, uint64_t below)
     return (z ^ (z >> 31)) % below;
 }
 
-static void fill_random(struct world *w, uint8_t *out, size_t len)
+static void fill_random(struct history *w, uint8_t *out, size_t len)
 {
     for (size_t i = 0; i < len; i++)
-        out[i] = (uint8_t)world_random(w, 256);
+        out[i] = (uint8_t)history_random(w, 256);
 }
 
-static struct id random_id(struct world *w, unsigned version)
+static struct id random_id(struct history *w, unsigned version)
 {
     uint8_t random[32];
     struct digest d;
     fill_random(w, random, sizeof random);
     if (version == 7) {
-        int64_t back_ms = (int64_t)world_random(w, (uint64_t)w->spread_ms + 1);
+        int64_t back_ms = (int64_t)history_random(w, (uint64_t)w->spread_ms + 1);
         return id_v7(w->now_ms - back_ms, random);
     }
     if (version == 4)
@@ -66,24 +66,24 @@ static ProtobufCBinaryData id_bytes(const struct id *id)
     return bytes(id->bytes, id_is_none(id) ? 0 : ID_BYTES);
 }
 
-void world_init(struct world *w, uint64_t seed)
+void history_init(struct history *w, uint64_t seed)
 {
-    *w = (struct world){
-        .random = seed, .now_ms = WORLD_NOW_MS, .spread_ms = INT64_C(96) * 3600 * 1000};
+    *w = (struct history){
+        .random = seed, .now_ms = HISTORY_NOW_MS, .spread_ms = INT64_C(96) * 3600 * 1000};
     w->municipality = random_id(w, 4);
     for (unsigned i = 0; i < 2; i++)
         w->organisations[i] = random_id(w, 4);
-    for (unsigned i = 0; i < WORLD_ENDPOINTS; i++) {
+    for (unsigned i = 0; i < HISTORY_ENDPOINTS; i++) {
         w->persons[i] = random_id(w, 4);
         w->endpoints[i] = random_id(w, 4);
     }
 }
 
-void world_fini(struct world *w) { free(w->messages); }
+void history_fini(struct history *w) { free(w->messages); }
 
-struct group *world_empty_group(struct world *w) { return must_have(group_new(w->lsn + 1)); }
+struct group *history_empty_group(struct history *w) { return must_have(group_new(w->lsn + 1)); }
 
-void world_add(struct world *w, struct group *g, unsigned type, const void *message)
+void history_add(struct history *w, struct group *g, unsigned type, const void *message)
 {
     size_t len = protobuf_c_message_get_packed_size(message);
     uint8_t *packed = must_have(malloc(len + 1));
@@ -94,22 +94,22 @@ void world_add(struct world *w, struct group *g, unsigned type, const void *mess
     w->now_ms += 3;
 }
 
-static const struct id *organisation_of(const struct world *w, unsigned endpoint)
+static const struct id *organisation_of(const struct history *w, unsigned endpoint)
 {
     return &w->organisations[endpoint % 2];
 }
 
-static void add_municipality(struct world *w, struct group *g)
+static void add_municipality(struct history *w, struct group *g)
 {
     Brug__V1__MunicipalityRow r = BRUG__V1__MUNICIPALITY_ROW__INIT;
     r.municipality = id_bytes(&w->municipality);
     r.epoch = w->lsn + 1;
     r.status = BRUG__V1__STATUS__STATUS_ACTIVE;
     r.at_ms = w->now_ms;
-    world_add(w, g, BRUG__V1__RECORD_TYPE__RECORD_TYPE_MUNICIPALITY, &r);
+    history_add(w, g, BRUG__V1__RECORD_TYPE__RECORD_TYPE_MUNICIPALITY, &r);
 }
 
-static void add_organisation(struct world *w, struct group *g, unsigned i)
+static void add_organisation(struct history *w, struct group *g, unsigned i)
 {
     Brug__V1__OrganisationRow r = BRUG__V1__ORGANISATION_ROW__INIT;
     ProtobufCBinaryData municipalities[1] = {id_bytes(&w->municipality)};
@@ -121,10 +121,10 @@ static void add_organisation(struct world *w, struct group *g, unsigned i)
                     : BRUG__V1__ORGANISATION_KIND__ORGANISATION_KIND_TEAM;
     r.status = BRUG__V1__STATUS__STATUS_ACTIVE;
     r.at_ms = w->now_ms;
-    world_add(w, g, BRUG__V1__RECORD_TYPE__RECORD_TYPE_ORGANISATION, &r);
+    history_add(w, g, BRUG__V1__RECORD_TYPE__RECORD_TYPE_ORGANISATION, &r);
 }
 
-static void add_person(struct world *w, struct group *g, unsigned i)
+static void add_person(struct history *w, struct group *g, unsigned i)
 {
     Brug__V1__PersonRow r = BRUG__V1__PERSON_ROW__INIT;
     r.person = id_bytes(&w->persons[i]);
@@ -132,10 +132,10 @@ static void add_person(struct world *w, struct group *g, unsigned i)
     r.role = i % 2 == 0 ? BRUG__V1__ROLE__ROLE_GP : BRUG__V1__ROLE__ROLE_CONSULTANT;
     r.status = BRUG__V1__STATUS__STATUS_ACTIVE;
     r.at_ms = w->now_ms;
-    world_add(w, g, BRUG__V1__RECORD_TYPE__RECORD_TYPE_PERSON, &r);
+    history_add(w, g, BRUG__V1__RECORD_TYPE__RECORD_TYPE_PERSON, &r);
 }
 
-static void add_endpoint(struct world *w, struct group *g, unsigned i)
+static void add_endpoint(struct history *w, struct group *g, unsigned i)
 {
     Brug__V1__EndpointRow r = BRUG__V1__ENDPOINT_ROW__INIT;
     Brug__V1__SignedBinding binding = BRUG__V1__SIGNED_BINDING__INIT;
@@ -148,25 +148,25 @@ static void add_endpoint(struct world *w, struct group *g, unsigned i)
     r.identity_key_digest = bytes(key.bytes, DIGEST_BYTES);
     r.status = BRUG__V1__STATUS__STATUS_ACTIVE;
     r.sequence = w->sequences[i];
-    r.away_until_ms = (int64_t)world_random(w, 1000);
+    r.away_until_ms = (int64_t)history_random(w, 1000);
     r.at_ms = w->now_ms;
-    world_add(w, g, BRUG__V1__RECORD_TYPE__RECORD_TYPE_ENDPOINT, &r);
+    history_add(w, g, BRUG__V1__RECORD_TYPE__RECORD_TYPE_ENDPOINT, &r);
 }
 
-struct group *world_directory(struct world *w)
+struct group *history_directory(struct history *w)
 {
-    struct group *g = world_empty_group(w);
+    struct group *g = history_empty_group(w);
     add_municipality(w, g);
     for (unsigned i = 0; i < 2; i++)
         add_organisation(w, g, i);
-    for (unsigned i = 0; i < WORLD_ENDPOINTS; i++)
+    for (unsigned i = 0; i < HISTORY_ENDPOINTS; i++)
         add_person(w, g, i);
-    for (unsigned i = 0; i < WORLD_ENDPOINTS; i++)
+    for (unsigned i = 0; i < HISTORY_ENDPOINTS; i++)
         add_endpoint(w, g, i);
     return g;
 }
 
-struct body *world_body(uint64_t lsn, size_t len)
+struct body *history_body(uint64_t lsn, size_t len)
 {
     uint8_t *sealed = must_have(malloc(len + 1));
     for (size_t i = 0; i < len; i++)
@@ -177,39 +177,39 @@ struct body *world_body(uint64_t lsn, size_t len)
     return b;
 }
 
-static struct world_message *new_message(struct world *w)
+static struct history_message *new_message(struct history *w)
 {
     if (w->count == w->capacity) {
         w->capacity = w->capacity == 0 ? 256 : w->capacity * 2;
         w->messages = must_have(reallocarray(w->messages, w->capacity, sizeof *w->messages));
     }
-    struct world_message *m = &w->messages[w->count++];
+    struct history_message *m = &w->messages[w->count++];
     memset(m, 0, sizeof *m);
     return m;
 }
 
-static struct world_message *any_message(struct world *w)
+static struct history_message *any_message(struct history *w)
 {
-    return w->count == 0 ? NULL : &w->messages[world_random(w, w->count)];
+    return w->count == 0 ? NULL : &w->messages[history_random(w, w->count)];
 }
 
-static void add_accepted(struct world *w, struct group *g, size_t body_bytes, unsigned id_version,
+static void add_accepted(struct history *w, struct group *g, size_t body_bytes, unsigned id_version,
                          unsigned readers)
 {
     Brug__V1__Accepted r = BRUG__V1__ACCEPTED__INIT;
-    Brug__V1__ReaderSequence values[WORLD_ENDPOINTS], *list[WORLD_ENDPOINTS];
-    struct world_message *m = new_message(w);
-    struct body *b = world_body(w->lsn + 1, body_bytes);
-    unsigned sender = (unsigned)world_random(w, WORLD_ENDPOINTS);
+    Brug__V1__ReaderSequence values[HISTORY_ENDPOINTS], *list[HISTORY_ENDPOINTS];
+    struct history_message *m = new_message(w);
+    struct body *b = history_body(w->lsn + 1, body_bytes);
+    unsigned sender = (unsigned)history_random(w, HISTORY_ENDPOINTS);
     bool is_relay_made = id_version == 8;
     m->id = random_id(w, id_version);
     m->organisation = is_relay_made ? ID_NONE : *organisation_of(w, sender);
     m->body_lsn = w->lsn + 1;
     m->digest = b->digest;
-    unsigned first = (unsigned)world_random(w, WORLD_ENDPOINTS);
+    unsigned first = (unsigned)history_random(w, HISTORY_ENDPOINTS);
     for (unsigned i = 0; i < readers; i++) {
-        unsigned endpoint = (first + i) % WORLD_ENDPOINTS;
-        m->readers[i] = (struct world_reader){endpoint, ++w->sequences[endpoint], true, false};
+        unsigned endpoint = (first + i) % HISTORY_ENDPOINTS;
+        m->readers[i] = (struct history_reader){endpoint, ++w->sequences[endpoint], true, false};
         brug__v1__reader_sequence__init(&values[i]);
         values[i].endpoint = id_bytes(&w->endpoints[endpoint]);
         values[i].sequence = w->sequences[endpoint];
@@ -232,29 +232,29 @@ static void add_accepted(struct world *w, struct group *g, size_t body_bytes, un
     r.n_readers = readers;
     MUST(group_append_body(g, w->lsn + 1, b));
     body_unref(b);
-    world_add(w, g, BRUG__V1__RECORD_TYPE__RECORD_TYPE_ACCEPTED, &r);
+    history_add(w, g, BRUG__V1__RECORD_TYPE__RECORD_TYPE_ACCEPTED, &r);
 }
 
-void world_add_message(struct world *w, struct group *g, size_t body_bytes)
+void history_add_message(struct history *w, struct group *g, size_t body_bytes)
 {
     add_accepted(w, g, body_bytes, 7, 1);
 }
 
-static void add_any_accepted(struct world *w, struct group *g)
+static void add_any_accepted(struct history *w, struct group *g)
 {
     static const unsigned versions[] = {7, 7, 7, 7, 7, 7, 4, 4, 8, 8};
-    size_t len = world_random(w, 100) < w->big_body_percent ? 70000 + world_random(w, 200000)
-                                                            : 20 + world_random(w, 3000);
-    add_accepted(w, g, len, versions[world_random(w, 10)],
-                 1 + (unsigned)world_random(w, WORLD_ENDPOINTS));
+    size_t len = history_random(w, 100) < w->big_body_percent ? 70000 + history_random(w, 200000)
+                                                              : 20 + history_random(w, 3000);
+    add_accepted(w, g, len, versions[history_random(w, 10)],
+                 1 + (unsigned)history_random(w, HISTORY_ENDPOINTS));
 }
 
-static void add_refusal(struct world *w, struct group *g)
+static void add_refusal(struct history *w, struct group *g)
 {
     Brug__V1__Refusal r = BRUG__V1__REFUSAL__INIT;
-    struct world_message *m = new_message(w);
-    unsigned sender = (unsigned)world_random(w, WORLD_ENDPOINTS);
-    m->id = random_id(w, world_random(w, 3) == 0 ? 4 : 7);
+    struct history_message *m = new_message(w);
+    unsigned sender = (unsigned)history_random(w, HISTORY_ENDPOINTS);
+    m->id = random_id(w, history_random(w, 3) == 0 ? 4 : 7);
     m->organisation = *organisation_of(w, sender);
     m->is_refusal = true;
     m->digest = digest_of_slice(id_slice(&m->id));
@@ -265,10 +265,11 @@ static void add_refusal(struct world *w, struct group *g)
     r.digest = bytes(m->digest.bytes, DIGEST_BYTES);
     r.code = BRUG__V1__CODE__CODE_NO_SUCH_CASE;
     r.at_ms = w->now_ms;
-    world_add(w, g, BRUG__V1__RECORD_TYPE__RECORD_TYPE_REFUSAL, &r);
+    history_add(w, g, BRUG__V1__RECORD_TYPE__RECORD_TYPE_REFUSAL, &r);
 }
 
-static bool add_acknowledged(struct world *w, struct group *g, struct world_message *m, unsigned i)
+static bool add_acknowledged(struct history *w, struct group *g, struct history_message *m,
+                             unsigned i)
 {
     Brug__V1__Acknowledged r = BRUG__V1__ACKNOWLEDGED__INIT;
     if (!m->readers[i].is_waiting)
@@ -279,16 +280,16 @@ static bool add_acknowledged(struct world *w, struct group *g, struct world_mess
     r.endpoint = id_bytes(&w->endpoints[m->readers[i].endpoint]);
     r.sequence = m->readers[i].sequence;
     r.result = BRUG__V1__ACK_RESULT__ACK_RESULT_STORED;
-    if (world_random(w, 10) == 0) {
+    if (history_random(w, 10) == 0) {
         r.result = BRUG__V1__ACK_RESULT__ACK_RESULT_UNREADABLE;
         r.code = BRUG__V1__CODE__CODE_LETTER_DECRYPT;
     }
     r.at_ms = w->now_ms;
-    world_add(w, g, BRUG__V1__RECORD_TYPE__RECORD_TYPE_ACKNOWLEDGED, &r);
+    history_add(w, g, BRUG__V1__RECORD_TYPE__RECORD_TYPE_ACKNOWLEDGED, &r);
     return true;
 }
 
-static bool add_opened(struct world *w, struct group *g, struct world_message *m, unsigned i)
+static bool add_opened(struct history *w, struct group *g, struct history_message *m, unsigned i)
 {
     Brug__V1__OpenedBy r = BRUG__V1__OPENED_BY__INIT;
     unsigned endpoint = m->readers[i].endpoint;
@@ -297,11 +298,11 @@ static bool add_opened(struct world *w, struct group *g, struct world_message *m
     r.endpoint = id_bytes(&w->endpoints[endpoint]);
     r.person = id_bytes(&w->persons[endpoint]);
     r.at_ms = w->now_ms;
-    world_add(w, g, BRUG__V1__RECORD_TYPE__RECORD_TYPE_OPENED_BY, &r);
+    history_add(w, g, BRUG__V1__RECORD_TYPE__RECORD_TYPE_OPENED_BY, &r);
     return true;
 }
 
-static bool add_cancelled(struct world *w, struct group *g, struct world_message *m, unsigned i)
+static bool add_cancelled(struct history *w, struct group *g, struct history_message *m, unsigned i)
 {
     Brug__V1__Cancelled r = BRUG__V1__CANCELLED__INIT;
     if (!m->readers[i].is_waiting)
@@ -313,11 +314,11 @@ static bool add_cancelled(struct world *w, struct group *g, struct world_message
     r.sequence = m->readers[i].sequence;
     r.cause = BRUG__V1__CODE__CODE_SUSPENDED;
     r.at_ms = w->now_ms;
-    world_add(w, g, BRUG__V1__RECORD_TYPE__RECORD_TYPE_CANCELLED, &r);
+    history_add(w, g, BRUG__V1__RECORD_TYPE__RECORD_TYPE_CANCELLED, &r);
     return true;
 }
 
-static void add_quarantine_or_heal(struct world *w, struct group *g, struct world_message *m)
+static void add_quarantine_or_heal(struct history *w, struct group *g, struct history_message *m)
 {
     Brug__V1__Quarantined q = BRUG__V1__QUARANTINED__INIT;
     Brug__V1__Healed h = BRUG__V1__HEALED__INIT;
@@ -327,10 +328,10 @@ static void add_quarantine_or_heal(struct world *w, struct group *g, struct worl
         q.message_id = id_bytes(&m->id);
         q.found_digest = bytes(m->digest.bytes, DIGEST_BYTES);
         q.at_ms = w->now_ms;
-        world_add(w, g, BRUG__V1__RECORD_TYPE__RECORD_TYPE_QUARANTINED, &q);
+        history_add(w, g, BRUG__V1__RECORD_TYPE__RECORD_TYPE_QUARANTINED, &q);
         return;
     }
-    struct body *b = world_body(w->lsn + 1, 300);
+    struct body *b = history_body(w->lsn + 1, 300);
     MUST(group_append_body(g, w->lsn + 1, b));
     m->is_quarantined = false;
     m->body_lsn = w->lsn + 1;
@@ -339,10 +340,10 @@ static void add_quarantine_or_heal(struct world *w, struct group *g, struct worl
     h.organisation = id_bytes(&m->organisation);
     h.message_id = id_bytes(&m->id);
     h.at_ms = w->now_ms;
-    world_add(w, g, BRUG__V1__RECORD_TYPE__RECORD_TYPE_HEALED, &h);
+    history_add(w, g, BRUG__V1__RECORD_TYPE__RECORD_TYPE_HEALED, &h);
 }
 
-static void add_case(struct world *w, struct group *g)
+static void add_case(struct history *w, struct group *g)
 {
     Brug__V1__CaseOpened r = BRUG__V1__CASE_OPENED__INIT;
     struct id id = random_id(w, 7), message_id = random_id(w, 7);
@@ -352,23 +353,23 @@ static void add_case(struct world *w, struct group *g)
     r.team = id_bytes(&w->organisations[1]);
     r.message_id = id_bytes(&message_id);
     r.at_ms = w->now_ms;
-    world_add(w, g, BRUG__V1__RECORD_TYPE__RECORD_TYPE_CASE_OPENED, &r);
+    history_add(w, g, BRUG__V1__RECORD_TYPE__RECORD_TYPE_CASE_OPENED, &r);
 }
 
-static void add_session(struct world *w, struct group *g)
+static void add_session(struct history *w, struct group *g)
 {
     Brug__V1__Session r = BRUG__V1__SESSION__INIT;
-    r.endpoint = id_bytes(&w->endpoints[world_random(w, WORLD_ENDPOINTS)]);
+    r.endpoint = id_bytes(&w->endpoints[history_random(w, HISTORY_ENDPOINTS)]);
     r.at_ms = w->now_ms;
-    world_add(w, g, BRUG__V1__RECORD_TYPE__RECORD_TYPE_SESSION, &r);
+    history_add(w, g, BRUG__V1__RECORD_TYPE__RECORD_TYPE_SESSION, &r);
 }
 
-static bool add_about(struct world *w, struct group *g, uint64_t what)
+static bool add_about(struct history *w, struct group *g, uint64_t what)
 {
-    struct world_message *m = any_message(w);
+    struct history_message *m = any_message(w);
     if (m == NULL || m->is_refusal)
         return false;
-    unsigned i = (unsigned)world_random(w, m->reader_count);
+    unsigned i = (unsigned)history_random(w, m->reader_count);
     if (what < 70)
         return add_acknowledged(w, g, m, i);
     if (what < 80)
@@ -379,15 +380,15 @@ static bool add_about(struct world *w, struct group *g, uint64_t what)
     return true;
 }
 
-static void add_any(struct world *w, struct group *g)
+static void add_any(struct history *w, struct group *g)
 {
-    uint64_t what = world_random(w, 100);
+    uint64_t what = history_random(w, 100);
     if (what < 30)
         add_any_accepted(w, g);
     else if (what < 33)
         add_refusal(w, g);
     else if (what < 90)
-        while (!add_about(w, g, 33 + world_random(w, 57)))
+        while (!add_about(w, g, 33 + history_random(w, 57)))
             add_any_accepted(w, g);
     else if (what < 93)
         add_case(w, g);
@@ -396,20 +397,20 @@ static void add_any(struct world *w, struct group *g)
     else if (what < 97)
         add_municipality(w, g);
     else
-        add_endpoint(w, g, (unsigned)world_random(w, WORLD_ENDPOINTS));
+        add_endpoint(w, g, (unsigned)history_random(w, HISTORY_ENDPOINTS));
 }
 
-struct group *world_group(struct world *w, unsigned records)
+struct group *history_group(struct history *w, unsigned records)
 {
-    struct group *g = world_empty_group(w);
+    struct group *g = history_empty_group(w);
     while (g->count < records)
         add_any(w, g);
     return g;
 }
 
-struct group *world_load(struct world *w, unsigned messages, size_t body_bytes, bool is_acked)
+struct group *history_load(struct history *w, unsigned messages, size_t body_bytes, bool is_acked)
 {
-    struct group *g = world_empty_group(w);
+    struct group *g = history_empty_group(w);
     size_t first = w->count;
     for (unsigned i = 0; i < messages; i++)
         add_accepted(w, g, body_bytes, 7, 1);
@@ -424,7 +425,7 @@ struct state *state_empty(struct id generation)
 {
     static const uint64_t seed[2] = {1, 2};
     struct state *s = must_have(state_new(seed));
-    state_load_done(s, 0, WORLD_LOW_WATER_MS, &generation);
+    state_load_done(s, 0, HISTORY_LOW_WATER_MS, &generation);
     return s;
 }
 
@@ -532,7 +533,7 @@ struct state *outbox_load(struct store *s)
     static const uint64_t seed[2] = {3, 4};
     struct state *state = must_have(state_new(seed));
     const char *problem;
-    enum error e = store_load(s, state, WORLD_LOW_WATER_MS, &problem);
+    enum error e = store_load(s, state, HISTORY_LOW_WATER_MS, &problem);
     if (e != ERROR_NONE)
         must(e, problem);
     return state;

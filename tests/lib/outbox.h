@@ -1,5 +1,5 @@
 /*
- * tests/lib/outbox.h: what tests of the store need: a small world whose records a relay could have
+ * tests/lib/outbox.h: what tests of the store need: a history whose records a relay could have
  * decided, in groups ready to commit, and directories with stores in them.
  *
  * Everything follows from the seed. A failure of the helpers themselves ends the test program.
@@ -11,50 +11,51 @@
 #include "daemon/core/state.h"
 #include "daemon/store/store.h"
 
-#define WORLD_ENDPOINTS 6
-#define WORLD_NOW_MS INT64_C(1764000000000)
-#define WORLD_LOW_WATER_MS (WORLD_NOW_MS - INT64_C(48) * 3600 * 1000)
+#define HISTORY_ENDPOINTS 6
+#define HISTORY_NOW_MS INT64_C(1764000000000)
+#define HISTORY_LOW_WATER_MS (HISTORY_NOW_MS - INT64_C(48) * 3600 * 1000)
 
-struct world_reader {
+struct history_reader {
     unsigned endpoint; /* index */
     uint64_t sequence;
     bool is_waiting, is_opened;
 };
 
-struct world_message {
+struct history_message {
     struct id organisation, id; /* ID_NONE: made by the relay */
     bool is_refusal, is_quarantined;
     uint64_t body_lsn;
     struct digest digest;
     unsigned reader_count;
-    struct world_reader readers[WORLD_ENDPOINTS];
+    struct history_reader readers[HISTORY_ENDPOINTS];
 };
 
-struct world {
+struct history {
     uint64_t random;
     uint64_t lsn; /* of the last record */
     int64_t now_ms;
     int64_t spread_ms; /* how far back the times of new ids go */
-    struct id municipality, organisations[2], persons[WORLD_ENDPOINTS], endpoints[WORLD_ENDPOINTS];
-    uint64_t sequences[WORLD_ENDPOINTS];
-    struct world_message *messages;
+    struct id municipality, organisations[2], persons[HISTORY_ENDPOINTS],
+        endpoints[HISTORY_ENDPOINTS];
+    uint64_t sequences[HISTORY_ENDPOINTS];
+    struct history_message *messages;
     size_t count, capacity;
     unsigned big_body_percent; /* of bodies that are over 64 KiB */
 };
 
-void world_init(struct world *w, uint64_t seed);
-void world_fini(struct world *w);
-uint64_t world_random(struct world *w, uint64_t below);
-/* Records of all types, the directory's first. The first group must be world_directory. */
-struct group *world_directory(struct world *w);
-struct group *world_group(struct world *w, unsigned records);
+void history_init(struct history *w, uint64_t seed);
+void history_fini(struct history *w);
+uint64_t history_random(struct history *w, uint64_t below);
+/* Records of all types, the directory's first. The first group must be history_directory. */
+struct group *history_directory(struct history *w);
+struct group *history_group(struct history *w, unsigned records);
 /* Messages with small bodies for one reader each, then an acknowledgement of each: what a relay under load commits. */
-struct group *world_load(struct world *w, unsigned messages, size_t body_bytes, bool is_acked);
-struct group *world_empty_group(struct world *w);
-void world_add(struct world *w, struct group *g, unsigned type, const void *message);
-void world_add_message(struct world *w, struct group *g, size_t body_bytes);
-/* The body that belongs to a lsn of this world. */
-struct body *world_body(uint64_t lsn, size_t len);
+struct group *history_load(struct history *w, unsigned messages, size_t body_bytes, bool is_acked);
+struct group *history_empty_group(struct history *w);
+void history_add(struct history *w, struct group *g, unsigned type, const void *message);
+void history_add_message(struct history *w, struct group *g, size_t body_bytes);
+/* The body that belongs to a lsn of this history. */
+struct body *history_body(uint64_t lsn, size_t len);
 
 /* Applies a group as the relay does. */
 void state_apply_group(struct state *s, const struct group *g);

@@ -1,5 +1,5 @@
 /* tests/store/test_store_driver.c: the suite that every SQL driver passes. */
-#include "daemon/store/db.h"
+#include "daemon/store/driver.h"
 #include "tests/lib/outbox.h"
 #include <setjmp.h>
 #include <stdarg.h>
@@ -21,40 +21,41 @@ static const char *const sql[STATEMENT_COUNT] = {
 
 static char path[1024];
 
-static enum error open_db(struct db **out, bool *is_empty)
+static enum error open_db(struct driver **out, bool *is_empty)
 {
-    struct db_options o = {path, NULL, MARK, 1 << 20};
+    struct driver_options o = {path, NULL, MARK, 1 << 20};
     const char *problem;
-    return db_open(out, &o, is_empty, &problem);
+    return driver_open(out, &o, is_empty, &problem);
 }
 
-static struct db *open_with_table(void)
+static struct driver *open_with_table(void)
 {
-    struct db *d;
+    struct driver *d;
     bool is_empty;
     assert_int_equal(open_db(&d, &is_empty), ERROR_NONE);
     if (is_empty)
-        assert_int_equal(db_run(d, "CREATE TABLE thing(key INTEGER PRIMARY KEY, name BLOB, bytes"
-                                   " BLOB NOT NULL); CREATE TABLE other(a INTEGER)"),
+        assert_int_equal(driver_run(d,
+                                    "CREATE TABLE thing(key INTEGER PRIMARY KEY, name BLOB, bytes"
+                                    " BLOB NOT NULL); CREATE TABLE other(a INTEGER)"),
                          ERROR_NONE);
-    assert_int_equal(db_prepare(d, sql, STATEMENT_COUNT), ERROR_NONE);
+    assert_int_equal(driver_prepare(d, sql, STATEMENT_COUNT), ERROR_NONE);
     return d;
 }
 
-static enum error put(struct db *d, uint64_t key, struct slice name, struct slice bytes)
+static enum error put(struct driver *d, uint64_t key, struct slice name, struct slice bytes)
 {
-    db_bind_u64(d, PUT, 1, key);
-    db_bind_slice(d, PUT, 2, name);
-    db_bind_slice(d, PUT, 3, bytes);
-    return db_execute(d, PUT);
+    driver_bind_u64(d, PUT, 1, key);
+    driver_bind_slice(d, PUT, 2, name);
+    driver_bind_slice(d, PUT, 3, bytes);
+    return driver_execute(d, PUT);
 }
 
-static bool has(struct db *d, uint64_t key)
+static bool has(struct driver *d, uint64_t key)
 {
     bool has_row;
-    db_bind_u64(d, GET, 1, key);
-    assert_int_equal(db_step(d, GET, &has_row), ERROR_NONE);
-    db_reset(d, GET);
+    driver_bind_u64(d, GET, 1, key);
+    assert_int_equal(driver_step(d, GET, &has_row), ERROR_NONE);
+    driver_reset(d, GET);
     return has_row;
 }
 
@@ -74,7 +75,7 @@ static int tear_down(void **state)
 static void test_values_come_back(void **unused)
 {
     static uint8_t big[300000];
-    struct db *d = open_with_table();
+    struct driver *d = open_with_table();
     const uint64_t keys[] = {0, 1, UINT64_C(1) << 40, INT64_MAX};
     bool has_row;
     memset(big, 0xa5, sizeof big);
@@ -82,114 +83,114 @@ static void test_values_come_back(void **unused)
         assert_int_equal(put(d, keys[i], slice_of("a\0b", i), slice_of(big, i * 100000)),
                          ERROR_NONE);
     for (size_t i = 0; i < 4; i++) {
-        db_bind_u64(d, GET, 1, keys[i]);
-        assert_int_equal(db_step(d, GET, &has_row), ERROR_NONE);
+        driver_bind_u64(d, GET, 1, keys[i]);
+        assert_int_equal(driver_step(d, GET, &has_row), ERROR_NONE);
         assert_true(has_row);
-        assert_true(slice_equal(db_column_slice(d, GET, 0), slice_of("a\0b", i)));
-        assert_true(slice_equal(db_column_slice(d, GET, 1), slice_of(big, i * 100000)));
-        assert_int_equal(db_step(d, GET, &has_row), ERROR_NONE);
+        assert_true(slice_equal(driver_column_slice(d, GET, 0), slice_of("a\0b", i)));
+        assert_true(slice_equal(driver_column_slice(d, GET, 1), slice_of(big, i * 100000)));
+        assert_int_equal(driver_step(d, GET, &has_row), ERROR_NONE);
         assert_false(has_row);
-        db_reset(d, GET);
+        driver_reset(d, GET);
     }
-    db_bind_u64(d, LIST, 1, 1);
-    db_bind_u64(d, LIST, 2, INT64_MAX);
+    driver_bind_u64(d, LIST, 1, 1);
+    driver_bind_u64(d, LIST, 2, INT64_MAX);
     for (size_t i = 1; i < 4; i++) {
-        assert_int_equal(db_step(d, LIST, &has_row), ERROR_NONE);
+        assert_int_equal(driver_step(d, LIST, &has_row), ERROR_NONE);
         assert_true(has_row);
-        assert_int_equal(db_column_u64(d, LIST, 0), keys[i]);
+        assert_int_equal(driver_column_u64(d, LIST, 0), keys[i]);
     }
-    assert_int_equal(db_step(d, LIST, &has_row), ERROR_NONE);
+    assert_int_equal(driver_step(d, LIST, &has_row), ERROR_NONE);
     assert_false(has_row);
-    db_reset(d, LIST);
+    driver_reset(d, LIST);
     uint64_t count;
-    assert_int_equal(db_query_u64(d, "SELECT count(*) FROM thing", &count), ERROR_NONE);
+    assert_int_equal(driver_query_u64(d, "SELECT count(*) FROM thing", &count), ERROR_NONE);
     assert_int_equal(count, 4);
-    assert_int_equal(db_query_u64(d, "SELECT key FROM thing WHERE key = 77", &count),
+    assert_int_equal(driver_query_u64(d, "SELECT key FROM thing WHERE key = 77", &count),
                      ERROR_CORRUPT);
-    assert_int_equal(db_run(d, "SELECT nonsense"), ERROR_CORRUPT);
-    assert_non_null(db_problem(d));
-    db_close(d, true);
-    db_close(NULL, true);
+    assert_int_equal(driver_run(d, "SELECT nonsense"), ERROR_CORRUPT);
+    assert_non_null(driver_problem(d));
+    driver_close(d, true);
+    driver_close(NULL, true);
 }
 
 static void test_transactions(void **unused)
 {
-    struct db *d = open_with_table();
-    assert_int_equal(db_begin(d), ERROR_NONE);
+    struct driver *d = open_with_table();
+    assert_int_equal(driver_begin(d), ERROR_NONE);
     assert_int_equal(put(d, 1, SLICE_NONE, SLICE_NONE), ERROR_NONE);
     assert_true(has(d, 1));
-    db_rollback(d);
+    driver_rollback(d);
     assert_false(has(d, 1));
-    db_rollback(d);
-    assert_int_equal(db_begin(d), ERROR_NONE);
+    driver_rollback(d);
+    assert_int_equal(driver_begin(d), ERROR_NONE);
     assert_int_equal(put(d, 2, SLICE_NONE, SLICE_NONE), ERROR_NONE);
-    assert_int_equal(db_commit(d), ERROR_NONE);
-    assert_int_equal(db_begin(d), ERROR_NONE);
+    assert_int_equal(driver_commit(d), ERROR_NONE);
+    assert_int_equal(driver_begin(d), ERROR_NONE);
     assert_int_equal(put(d, 3, SLICE_NONE, SLICE_NONE), ERROR_NONE);
-    db_close(d, false); /* as if the process ended here */
+    driver_close(d, false); /* as if the process ended here */
     d = open_with_table();
     assert_false(has(d, 1));
     assert_true(has(d, 2));
     assert_false(has(d, 3));
-    db_bind_u64(d, DELETE, 1, 3);
-    assert_int_equal(db_execute(d, DELETE), ERROR_NONE);
+    driver_bind_u64(d, DELETE, 1, 3);
+    assert_int_equal(driver_execute(d, DELETE), ERROR_NONE);
     assert_false(has(d, 2));
-    db_close(d, true);
+    driver_close(d, true);
 }
 
 static void test_parts(void **unused)
 {
     uint8_t bytes[50000], out[100];
-    struct db *d = open_with_table();
+    struct driver *d = open_with_table();
     for (size_t i = 0; i < sizeof bytes; i++)
         bytes[i] = (uint8_t)(i * 7 ^ i >> 8);
     assert_int_equal(put(d, 9, SLICE_NONE, slice_of(bytes, sizeof bytes)), ERROR_NONE);
     for (size_t at = 0; at <= sizeof bytes - 100; at += 4990) {
-        assert_int_equal(db_read_part(d, "thing", "bytes", 9, at, 100, out), ERROR_NONE);
+        assert_int_equal(driver_read_part(d, "thing", "bytes", 9, at, 100, out), ERROR_NONE);
         assert_memory_equal(out, bytes + at, 100);
     }
-    assert_int_equal(db_read_part(d, "thing", "bytes", 9, 50000, 0, out), ERROR_NONE);
-    assert_int_equal(db_read_part(d, "thing", "bytes", 9, 49901, 100, out), ERROR_CORRUPT);
-    assert_int_equal(db_read_part(d, "thing", "bytes", 9, SIZE_MAX, 100, out), ERROR_CORRUPT);
-    assert_int_equal(db_read_part(d, "thing", "bytes", 8, 0, 1, out), ERROR_NOT_FOUND);
-    db_close(d, true);
+    assert_int_equal(driver_read_part(d, "thing", "bytes", 9, 50000, 0, out), ERROR_NONE);
+    assert_int_equal(driver_read_part(d, "thing", "bytes", 9, 49901, 100, out), ERROR_CORRUPT);
+    assert_int_equal(driver_read_part(d, "thing", "bytes", 9, SIZE_MAX, 100, out), ERROR_CORRUPT);
+    assert_int_equal(driver_read_part(d, "thing", "bytes", 8, 0, 1, out), ERROR_NOT_FOUND);
+    driver_close(d, true);
 }
 
 static void test_checkpoints(void **unused)
 {
     uint8_t bytes[50000] = {0};
-    struct db *d = open_with_table();
+    struct driver *d = open_with_table();
     for (uint64_t i = 0; i < 20; i++)
         assert_int_equal(put(d, i, SLICE_NONE, slice_of(bytes, sizeof bytes)), ERROR_NONE);
-    assert_true(db_pages_pending(d) > 20);
-    assert_int_equal(db_checkpoint(d), ERROR_NONE);
-    assert_int_equal(db_pages_pending(d), 0);
-    assert_int_equal(db_check_table(d, "thing"), ERROR_NONE);
+    assert_true(driver_pages_pending(d) > 20);
+    assert_int_equal(driver_checkpoint(d), ERROR_NONE);
+    assert_int_equal(driver_pages_pending(d), 0);
+    assert_int_equal(driver_check_table(d, "thing"), ERROR_NONE);
     assert_true(has(d, 19));
-    db_close(d, true);
+    driver_close(d, true);
 }
 
 static void test_only_ours_and_only_one(void **unused)
 {
-    struct db *d, *other = NULL;
-    struct db_options foreign = {path, NULL, MARK + 1, 1 << 20};
+    struct driver *d, *other = NULL;
+    struct driver_options foreign = {path, NULL, MARK + 1, 1 << 20};
     const char *problem = NULL;
     bool is_empty = false;
     assert_int_equal(open_db(&d, &is_empty), ERROR_NONE);
     assert_true(is_empty);
-    db_close(d, true);
+    driver_close(d, true);
     assert_int_equal(open_db(&d, &is_empty), ERROR_NONE);
     assert_true(is_empty); /* marked, but without tables */
-    db_close(d, true);
-    assert_int_equal(db_open(&other, &foreign, &is_empty, &problem), ERROR_STORE_FORMAT);
+    driver_close(d, true);
+    assert_int_equal(driver_open(&other, &foreign, &is_empty, &problem), ERROR_STORE_FORMAT);
     assert_non_null(problem);
     d = open_with_table();
     assert_int_not_equal(open_db(&other, &is_empty), ERROR_NONE);
     assert_null(other);
-    db_close(d, true);
+    driver_close(d, true);
     assert_int_equal(open_db(&d, &is_empty), ERROR_NONE);
     assert_false(is_empty);
-    db_close(d, true);
+    driver_close(d, true);
 }
 
 int main(void)

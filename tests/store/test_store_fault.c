@@ -18,19 +18,19 @@ struct story {
     struct group *groups[GROUPS];
     struct digest digests[GROUPS];
     uint64_t ends[GROUPS];
-    struct world world;
+    struct history history;
 };
 
 static void story_init(struct story *y, uint64_t seed)
 {
     struct state *state = state_empty(ID_NONE);
-    world_init(&y->world, seed);
-    y->world.big_body_percent = 4;
+    history_init(&y->history, seed);
+    y->history.big_body_percent = 4;
     for (unsigned i = 0; i < GROUPS; i++) {
-        y->groups[i] = i == 0 ? world_directory(&y->world) : world_group(&y->world, 20);
+        y->groups[i] = i == 0 ? history_directory(&y->history) : history_group(&y->history, 20);
         state_apply_group(state, y->groups[i]);
         y->digests[i] = state_digest_of(state);
-        y->ends[i] = y->world.lsn;
+        y->ends[i] = y->history.lsn;
     }
     state_free(state);
 }
@@ -39,7 +39,7 @@ static void story_fini(struct story *y)
 {
     for (unsigned i = 0; i < GROUPS; i++)
         group_free(y->groups[i]);
-    world_fini(&y->world);
+    history_fini(&y->history);
 }
 
 static struct store_options options_of(const char *directory, const char *vfs)
@@ -223,7 +223,7 @@ static void test_disk_full(void **unused)
         skip();
     }
     story_init(&y, 14);
-    y.world.big_body_percent = 0;
+    y.history.big_body_percent = 0;
     struct store_options o = options_of(directory, NULL);
     const char *problem;
     struct store *s;

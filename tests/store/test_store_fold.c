@@ -58,13 +58,13 @@ static struct digest run_plan(const struct plan *p, uint64_t seed)
     char *directory = directory_new();
     struct store *s = open_plan(directory, p);
     struct state *state = state_empty(store_generation(s));
-    struct world w;
+    struct history w;
     bool is_done;
-    world_init(&w, seed);
+    history_init(&w, seed);
     w.big_body_percent = 2;
     for (unsigned i = 1; i <= GROUPS; i++) {
-        struct group *g =
-            i == 1 ? world_directory(&w) : world_group(&w, 1 + (unsigned)world_random(&w, 40));
+        struct group *g = i == 1 ? history_directory(&w)
+                                 : history_group(&w, 1 + (unsigned)history_random(&w, 40));
         state_apply_group(state, g);
         assert_int_equal(store_commit(s, g), ERROR_NONE);
         group_free(g);
@@ -85,7 +85,7 @@ static struct digest run_plan(const struct plan *p, uint64_t seed)
     store_close(s);
     struct digest tables = outbox_tables(directory);
     state_free(state);
-    world_fini(&w);
+    history_fini(&w);
     directory_free(directory);
     return tables;
 }
@@ -102,15 +102,15 @@ static void test_fold_position_changes_nothing(void **unused)
     }
 }
 
-/* What the tables hold is what the world did. */
+/* What the tables hold is what happened. */
 static void test_tables_hold_what_happened(void **unused)
 {
     char *directory = directory_new();
     struct store *s = outbox_open(directory);
-    struct world w;
-    world_init(&w, 77);
+    struct history w;
+    history_init(&w, 77);
     for (unsigned i = 0; i < GROUPS; i++) {
-        struct group *g = i == 0 ? world_directory(&w) : world_group(&w, 30);
+        struct group *g = i == 0 ? history_directory(&w) : history_group(&w, 30);
         assert_int_equal(store_commit(s, g), ERROR_NONE);
         group_free(g);
     }
@@ -126,7 +126,7 @@ static void test_tables_hold_what_happened(void **unused)
     assert_int_equal(outbox_sql(directory, "brug.db", "SELECT count(*) FROM message"), w.count);
     assert_int_equal(outbox_sql(directory, "brug.db", "SELECT count(*) FROM journal"), 0);
     assert_int_equal(outbox_sql(directory, "audit.db", "SELECT sum(count) FROM audit"), w.lsn);
-    world_fini(&w);
+    history_fini(&w);
     directory_free(directory);
 }
 
@@ -137,11 +137,11 @@ static void test_acknowledged_in_one_slice_costs_no_delivery(void **unused)
     struct store_options o = outbox_options(directory);
     const char *problem;
     struct store *s;
-    struct world w;
+    struct history w;
     o.fold_slice_bytes = 1 << 20;
     assert_int_equal(store_open(&s, &o, &problem), ERROR_NONE);
-    world_init(&w, 5);
-    struct group *groups[] = {world_directory(&w), world_load(&w, 100, 100, true)};
+    history_init(&w, 5);
+    struct group *groups[] = {history_directory(&w), history_load(&w, 100, 100, true)};
     for (unsigned i = 0; i < 2; i++) {
         assert_int_equal(store_commit(s, groups[i]), ERROR_NONE);
         group_free(groups[i]);
@@ -157,11 +157,11 @@ static void test_acknowledged_in_one_slice_costs_no_delivery(void **unused)
     outbox_fold_all(s);
     store_close(s);
     assert_int_equal(outbox_sql(directory, "brug.db", "SELECT count(*) FROM message"), 100);
-    world_fini(&w);
+    history_fini(&w);
     directory_free(directory);
 }
 
-static void assert_loads_body(struct store *s, const struct world_message *m)
+static void assert_loads_body(struct store *s, const struct history_message *m)
 {
     struct load *l = load_new(LOAD_BODY);
     struct body *b;
@@ -174,7 +174,7 @@ static void assert_loads_body(struct store *s, const struct world_message *m)
     load_free(l);
 }
 
-static void assert_loads_message(struct store *s, const struct world_message *m)
+static void assert_loads_message(struct store *s, const struct history_message *m)
 {
     struct load *l = load_new(LOAD_MESSAGE);
     l->message_id = m->id;
@@ -198,11 +198,11 @@ static void test_cold_loads(void **unused)
 {
     char *directory = directory_new();
     struct store *s = outbox_open(directory);
-    struct world w;
-    world_init(&w, 6);
+    struct history w;
+    history_init(&w, 6);
     w.big_body_percent = 10;
     for (unsigned i = 0; i < 20; i++) {
-        struct group *g = i == 0 ? world_directory(&w) : world_group(&w, 25);
+        struct group *g = i == 0 ? history_directory(&w) : history_group(&w, 25);
         assert_int_equal(store_commit(s, g), ERROR_NONE);
         group_free(g);
     }
@@ -225,7 +225,7 @@ static void test_cold_loads(void **unused)
         load_free(l);
     }
     store_close(s);
-    world_fini(&w);
+    history_fini(&w);
     directory_free(directory);
 }
 
@@ -234,10 +234,10 @@ static void test_sequences_go_on(void **unused)
 {
     char *directory = directory_new();
     struct store *s = outbox_open(directory);
-    struct world w;
-    world_init(&w, 8);
+    struct history w;
+    history_init(&w, 8);
     struct state *state = state_empty(store_generation(s));
-    struct group *groups[] = {world_directory(&w), world_load(&w, 50, 20, true)};
+    struct group *groups[] = {history_directory(&w), history_load(&w, 50, 20, true)};
     for (unsigned i = 0; i < 2; i++) {
         state_apply_group(state, groups[i]);
         assert_int_equal(store_commit(s, groups[i]), ERROR_NONE);
@@ -246,11 +246,11 @@ static void test_sequences_go_on(void **unused)
     outbox_fold_all(s);
     assert_restart_finds(directory, state, s); /* the digest holds each endpoint's sequence */
     store_close(s);
-    for (unsigned i = 0; i < WORLD_ENDPOINTS; i++)
+    for (unsigned i = 0; i < HISTORY_ENDPOINTS; i++)
         assert_true(w.sequences[i] > 0);
     assert_int_equal(outbox_sql(directory, "brug.db", "SELECT sum(sequence) FROM mailbox"), 50);
     state_free(state);
-    world_fini(&w);
+    history_fini(&w);
     directory_free(directory);
 }
 

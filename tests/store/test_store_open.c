@@ -22,13 +22,13 @@ static char *sample_store(uint64_t *lsn)
     struct store_options o = outbox_options(directory);
     const char *problem;
     struct store *s;
-    struct world w;
+    struct history w;
     bool is_done;
     o.fold_slice_bytes = 1 << 20;
-    world_init(&w, 21);
+    history_init(&w, 21);
     assert_int_equal(store_open(&s, &o, &problem), ERROR_NONE);
     for (unsigned i = 0; i < 5; i++) {
-        struct group *g = i == 0 ? world_directory(&w) : world_group(&w, 20);
+        struct group *g = i == 0 ? history_directory(&w) : history_group(&w, 20);
         assert_int_equal(store_commit(s, g), ERROR_NONE);
         group_free(g);
         if (i == 1)
@@ -41,7 +41,7 @@ static char *sample_store(uint64_t *lsn)
     assert_false(is_done);
     store_close(s);
     *lsn = w.lsn;
-    world_fini(&w);
+    history_fini(&w);
     assert_int_equal(outbox_sql(directory, "brug.db", "SELECT count(*) FROM journal"), 3);
     assert_int_equal(outbox_sql(directory, "brug.db", "SELECT folded_lsn > whole_lsn FROM meta"),
                      1);
@@ -90,14 +90,14 @@ static void test_room_and_lag(void **unused)
     struct store_options o = outbox_options(directory);
     const char *problem;
     struct store *s;
-    struct world w;
+    struct history w;
     o.reserve_bytes = UINT64_MAX;
     o.fold_lag_bytes_max = 1000;
     o.fold_slice_bytes = 1 << 20;
     assert_int_equal(store_open(&s, &o, &problem), ERROR_NONE);
     assert_false(store_has_room(s));
-    world_init(&w, 3);
-    struct group *g = world_directory(&w);
+    history_init(&w, 3);
+    struct group *g = history_directory(&w);
     assert_int_equal(store_commit(s, g), ERROR_NONE);
     assert_true(store_is_behind(s));
     store_close(s);
@@ -107,7 +107,7 @@ static void test_room_and_lag(void **unused)
     assert_false(store_is_behind(s));
     store_close(s);
     group_free(g);
-    world_fini(&w);
+    history_fini(&w);
     directory_free(directory);
 }
 
@@ -330,11 +330,11 @@ static void test_unknown_record_type(void **unused)
     static const uint64_t seed[2] = {1, 2};
     char *directory = directory_new();
     struct store *s = outbox_open(directory);
-    struct world w;
+    struct history w;
     const char *problem;
     bool is_done;
-    world_init(&w, 5);
-    struct group *groups[] = {world_directory(&w), world_group(&w, 10)};
+    history_init(&w, 5);
+    struct group *groups[] = {history_directory(&w), history_group(&w, 10)};
     assert_int_equal(group_append(groups[1], UNKNOWN_RECORD_TYPE, slice_text("?")), ERROR_NONE);
     for (unsigned i = 0; i < 2; i++) {
         assert_int_equal(store_commit(s, groups[i]), ERROR_NONE);
@@ -345,16 +345,16 @@ static void test_unknown_record_type(void **unused)
     store_close(s);
     s = outbox_open(directory);
     struct state *state = state_new(seed);
-    assert_int_equal(store_load(s, state, WORLD_LOW_WATER_MS, &problem), ERROR_STORE_FORMAT);
+    assert_int_equal(store_load(s, state, HISTORY_LOW_WATER_MS, &problem), ERROR_STORE_FORMAT);
     assert_non_null(strstr(problem, "type"));
     assert_int_equal(store_folded_lsn(s), 0);
     state_free(state);
     store_close(s);
-    world_fini(&w);
+    history_fini(&w);
     directory_free(directory);
 }
 
-static bool is_in_memory(const struct state *state, const struct world_message *m)
+static bool is_in_memory(const struct state *state, const struct history_message *m)
 {
     struct message_key key = {m->organisation, m->id};
     return message_find(state, &key) != NULL;
@@ -366,28 +366,28 @@ static void test_unfolded_record_about_an_old_message(void **unused)
 {
     char *directory = directory_new();
     struct store *s = outbox_open(directory);
-    struct world w;
+    struct history w;
     Brug__V1__OpenedBy opened = BRUG__V1__OPENED_BY__INIT;
-    world_init(&w, 5);
-    w.now_ms = WORLD_LOW_WATER_MS - 1000000;
+    history_init(&w, 5);
+    w.now_ms = HISTORY_LOW_WATER_MS - 1000000;
     w.spread_ms = 0;
-    struct group *groups[3] = {world_directory(&w), world_load(&w, 1, 50, true)};
+    struct group *groups[3] = {history_directory(&w), history_load(&w, 1, 50, true)};
     for (unsigned i = 0; i < 2; i++)
         assert_int_equal(store_commit(s, groups[i]), ERROR_NONE);
     outbox_fold_all(s);
     struct state *state = outbox_load(s);
     assert_false(is_in_memory(state, &w.messages[0]));
     state_free(state);
-    const struct world_message *m = &w.messages[0];
-    groups[2] = world_empty_group(&w);
+    const struct history_message *m = &w.messages[0];
+    groups[2] = history_empty_group(&w);
     opened.organisation = (ProtobufCBinaryData){ID_BYTES, (uint8_t *)(uintptr_t)&m->organisation};
     opened.message_id = (ProtobufCBinaryData){ID_BYTES, (uint8_t *)(uintptr_t)&m->id};
     opened.endpoint.len = opened.person.len = ID_BYTES;
     opened.endpoint.data = w.endpoints[m->readers[0].endpoint].bytes;
     opened.person.data = w.persons[m->readers[0].endpoint].bytes;
     opened.at_ms = 1;
-    world_add(&w, groups[2], BRUG__V1__RECORD_TYPE__RECORD_TYPE_OPENED_BY, &opened);
-    world_add(&w, groups[2], BRUG__V1__RECORD_TYPE__RECORD_TYPE_OPENED_BY, &opened);
+    history_add(&w, groups[2], BRUG__V1__RECORD_TYPE__RECORD_TYPE_OPENED_BY, &opened);
+    history_add(&w, groups[2], BRUG__V1__RECORD_TYPE__RECORD_TYPE_OPENED_BY, &opened);
     assert_int_equal(store_commit(s, groups[2]), ERROR_NONE);
     state = outbox_load(s);
     assert_true(is_in_memory(state, m));
@@ -399,7 +399,7 @@ static void test_unfolded_record_about_an_old_message(void **unused)
     store_close(s);
     for (unsigned i = 0; i < 3; i++)
         group_free(groups[i]);
-    world_fini(&w);
+    history_fini(&w);
     directory_free(directory);
 }
 
@@ -428,9 +428,9 @@ static void test_flipped_body(void **unused)
 {
     char *directory = directory_new(), path[1024];
     struct store *s = outbox_open(directory);
-    struct world w;
-    world_init(&w, 9);
-    struct group *groups[] = {world_directory(&w), world_load(&w, 3, 5000, false)};
+    struct history w;
+    history_init(&w, 9);
+    struct group *groups[] = {history_directory(&w), history_load(&w, 3, 5000, false)};
     for (unsigned i = 0; i < 2; i++) {
         assert_int_equal(store_commit(s, groups[i]), ERROR_NONE);
         group_free(groups[i]);
@@ -440,7 +440,7 @@ static void test_flipped_body(void **unused)
     struct buf file;
     buf_init(&file, SIZE_MAX / 2);
     assert_int_equal(buf_read_file(&file, path), ERROR_NONE);
-    struct body *b = world_body(w.messages[1].body_lsn, 5000);
+    struct body *b = history_body(w.messages[1].body_lsn, 5000);
     const uint8_t *at = memmem(file.data, file.len, b->bytes, 100);
     assert_non_null(at);
     flip_byte(path, (long)(at - file.data) + 50, 0x10);
@@ -457,7 +457,7 @@ static void test_flipped_body(void **unused)
     store_close(s);
     body_unref(b);
     buf_fini(&file);
-    world_fini(&w);
+    history_fini(&w);
     directory_free(directory);
 }
 
@@ -472,7 +472,7 @@ static void use_damaged(const char *directory, uint64_t lsn)
     if (store_open(&s, &o, &problem) != ERROR_NONE)
         return;
     struct state *state = state_new(seed);
-    enum error e = store_load(s, state, WORLD_LOW_WATER_MS, &problem);
+    enum error e = store_load(s, state, HISTORY_LOW_WATER_MS, &problem);
     assert_true(e == ERROR_NONE || problem != NULL);
     state_free(state);
     struct load *l = load_new(LOAD_BODY);
@@ -488,15 +488,15 @@ static void test_flipped_bytes_anywhere(void **unused)
 {
     uint64_t lsn;
     char *sound = sample_store(&lsn), path[1024];
-    struct world dice;
-    world_init(&dice, 31);
+    struct history dice;
+    history_init(&dice, 31);
     for (unsigned i = 0; i < 250; i++) {
         char *directory = directory_copy(sound);
         directory_file(path, sizeof path, directory, i % 5 == 4 ? "audit.db" : "brug.db");
         long size = file_size(path);
         for (unsigned k = 0; k < 1 + i % 4; k++)
-            flip_byte(path, (long)world_random(&dice, (uint64_t)size),
-                      (uint8_t)(1 + world_random(&dice, 255)));
+            flip_byte(path, (long)history_random(&dice, (uint64_t)size),
+                      (uint8_t)(1 + history_random(&dice, 255)));
         use_damaged(directory, lsn);
         directory_free(directory);
     }
@@ -510,7 +510,7 @@ static void test_wal_cut_anywhere(void **unused)
     struct store_options o = outbox_options(directory);
     const char *problem;
     struct store *s;
-    struct world w;
+    struct history w;
     o.checkpoint_pages = 100000;
     o.fold_slice_bytes = 1 << 30;        /* the audit file knows rows only after they were synced */
     store_close(outbox_open(directory)); /* what makes a store is not in the WAL any more */
@@ -519,9 +519,9 @@ static void test_wal_cut_anywhere(void **unused)
     struct digest digests[31];
     uint64_t ends[31] = {0};
     digests[0] = state_digest_of(state);
-    world_init(&w, 41);
+    history_init(&w, 41);
     for (unsigned i = 1; i <= 30; i++) {
-        struct group *g = i == 1 ? world_directory(&w) : world_group(&w, 12);
+        struct group *g = i == 1 ? history_directory(&w) : history_group(&w, 12);
         state_apply_group(state, g);
         assert_int_equal(store_commit(s, g), ERROR_NONE);
         group_free(g);
@@ -555,7 +555,7 @@ static void test_wal_cut_anywhere(void **unused)
     assert_true(found_states > 10);
     store_close(s);
     state_free(state);
-    world_fini(&w);
+    history_fini(&w);
     directory_free(directory);
 }
 

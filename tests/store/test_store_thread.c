@@ -46,7 +46,7 @@ struct thread_test {
     char *directory;
     struct store_thread *thread;
     struct bell bell;
-    struct world world;
+    struct history history;
     struct state *state;
 };
 
@@ -62,12 +62,13 @@ static void begin(struct thread_test *t, const char *vfs, uint64_t seed)
     t->state = state_empty(store_generation(s));
     assert_int_equal(store_thread_start(&t->thread, &s, ring, &t->bell), ERROR_NONE);
     assert_null(s);
-    world_init(&t->world, seed);
+    history_init(&t->history, seed);
 }
 
 static struct group *next_group(struct thread_test *t)
 {
-    struct group *g = t->world.lsn == 0 ? world_directory(&t->world) : world_group(&t->world, 20);
+    struct group *g =
+        t->history.lsn == 0 ? history_directory(&t->history) : history_group(&t->history, 20);
     state_apply_group(t->state, g);
     return g;
 }
@@ -75,7 +76,7 @@ static struct group *next_group(struct thread_test *t)
 static void end(struct thread_test *t)
 {
     state_free(t->state);
-    world_fini(&t->world);
+    history_fini(&t->history);
     directory_free(t->directory);
 }
 
@@ -85,7 +86,7 @@ static void assert_all_there(struct thread_test *t)
     struct store *s = outbox_open(t->directory);
     struct state *loaded = outbox_load(s);
     struct digest found = state_digest_of(loaded), expected = state_digest_of(t->state);
-    assert_int_equal(store_lsn(s), t->world.lsn);
+    assert_int_equal(store_lsn(s), t->history.lsn);
     assert_memory_equal(&found, &expected, sizeof found);
     state_free(loaded);
     store_close(s);
@@ -108,7 +109,7 @@ static void test_groups_become_durable(void **unused)
             assert_true((lsn != 0) == (r.group != NULL));
         }
         assert_ptr_equal(r.group, g);
-        assert_int_equal(lsn, t.world.lsn);
+        assert_int_equal(lsn, t.history.lsn);
         assert_true(r.has_room);
         assert_false(r.is_behind);
         group_free(r.group);
@@ -136,7 +137,7 @@ static void test_loads_between_commits(void **unused)
             groups++;
             for (unsigned i = 0; i < 150; i++, asked++) {
                 struct load *l = load_new(LOAD_BODY);
-                l->body_lsn = 1 + world_random(&t.world, t.world.lsn);
+                l->body_lsn = 1 + history_random(&t.history, t.history.lsn);
                 store_thread_load(t.thread, l);
             }
         }
@@ -176,11 +177,11 @@ static void test_folds_when_idle(void **unused)
         } while (r.group == NULL);
         group_free(r.group);
     }
-    for (unsigned i = 0; i < SECONDS_MAX * 100 && r.folded_lsn < t.world.lsn; i++) {
+    for (unsigned i = 0; i < SECONDS_MAX * 100 && r.folded_lsn < t.history.lsn; i++) {
         nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
         store_thread_collect(t.thread, &r);
     }
-    assert_int_equal(r.folded_lsn, t.world.lsn);
+    assert_int_equal(r.folded_lsn, t.history.lsn);
     store_thread_stop(t.thread);
     assert_int_equal(outbox_sql(t.directory, "brug.db", "SELECT count(*) FROM journal"), 0);
     assert_all_there(&t);

@@ -1,17 +1,17 @@
 /*
- * daemon/store/db_sqlite.c: the SQL driver over SQLite.
+ * daemon/store/driver_sqlite.c: the SQL driver over SQLite.
  *
  * Invariants
  *  1. One connection per file, exclusive for its whole life: SQLite 3.7.0-3.51.2 can corrupt a WAL that two
  *     connections check-point. In exclusive mode the index of the WAL lies in our memory; there is no -shm file.
- *  2. SQLite never check-points by itself: its automatic check-points swallow the errors of fsync. db_checkpoint looks at
+ *  2. SQLite never check-points by itself: its automatic check-points swallow the errors of fsync. driver_checkpoint looks at
  *     what came of it, and closing makes none unless it is asked for.
  *  3. secure_delete is off. What is deleted are ids, digests, and letters sealed for keys that are not on this machine, and
  *     the journal's rows live on in the audit file. Zeroing reaches neither the WAL nor what a disk moved away, so it would promise
  *     more than it holds, and it costs more than half of the speed of a delete.
  *  4. No memory mapping: a read error must come back as an error, not as a signal.
  */
-#include "daemon/store/db.h"
+#include "daemon/store/driver.h"
 #include <assert.h>
 #include <sqlite3.h>
 #include <stdlib.h>
@@ -19,7 +19,7 @@
 
 #define PAGE_BYTES "8192"
 
-struct db {
+struct driver {
     sqlite3 *connection;
     sqlite3_stmt *begin, *commit;
     sqlite3_stmt **statements;
@@ -30,7 +30,7 @@ struct db {
 };
 
 /* Keeps the static text of what went wrong and gives the error for it. */
-static enum error failed(struct db *d, int code)
+static enum error failed(struct driver *d, int code)
 {
     d->problem = sqlite3_errstr(code);
     switch (code & 0xff) {
@@ -57,16 +57,16 @@ static enum error failed(struct db *d, int code)
     }
 }
 
-const char *db_problem(const struct db *d) { return d->problem; }
+const char *driver_problem(const struct driver *d) { return d->problem; }
 
-enum error db_run(struct db *d, const char *sql)
+enum error driver_run(struct driver *d, const char *sql)
 {
     int code = sqlite3_exec(d->connection, sql, NULL, NULL, NULL);
     return code == SQLITE_OK ? ERROR_NONE : failed(d, code);
 }
 
 /* Runs one query; the first row's first column as text must be (or begin with) what is expected. */
-static enum error expect_text(struct db *d, const char *sql, const char *expected)
+static enum error expect_text(struct driver *d, const char *sql, const char *expected)
 {
     sqlite3_stmt *statement;
     int code = sqlite3_prepare_v2(d->connection, sql, -1, &statement, NULL);
@@ -81,7 +81,7 @@ static enum error expect_text(struct db *d, const char *sql, const char *expecte
     return failed(d, code == SQLITE_ROW || end == SQLITE_OK ? SQLITE_CORRUPT : end);
 }
 
-enum error db_query_u64(struct db *d, const char *sql, uint64_t *out)
+enum error driver_query_u64(struct driver *d, const char *sql, uint64_t *out)
 {
     sqlite3_stmt *statement;
     int code = sqlite3_prepare_v2(d->connection, sql, -1, &statement, NULL);
@@ -96,7 +96,7 @@ enum error db_query_u64(struct db *d, const char *sql, uint64_t *out)
     return ERROR_NONE;
 }
 
-enum error db_check_table(struct db *d, const char *table)
+enum error driver_check_table(struct driver *d, const char *table)
 {
     char *sql = sqlite3_mprintf("PRAGMA quick_check(%Q)", table);
     if (sql == NULL)
@@ -106,7 +106,7 @@ enum error db_check_table(struct db *d, const char *table)
     return e;
 }
 
-static enum error prepare(struct db *d, const char *sql, sqlite3_stmt **out)
+static enum error prepare(struct driver *d, const char *sql, sqlite3_stmt **out)
 {
     int code = sqlite3_prepare_v3(d->connection, sql, -1, SQLITE_PREPARE_PERSISTENT, out, NULL);
     return code == SQLITE_OK ? ERROR_NONE : failed(d, code);
@@ -115,12 +115,12 @@ static enum error prepare(struct db *d, const char *sql, sqlite3_stmt **out)
 /* Called by SQLite after each commit in WAL mode. */
 static int on_wal(void *ctx, sqlite3 *connection, const char *name, int pages)
 {
-    struct db *d = ctx;
+    struct driver *d = ctx;
     d->pages_pending = pages > 0 ? (size_t)pages : 0;
     return SQLITE_OK;
 }
 
-static enum error checkpoint(struct db *d, int mode)
+static enum error checkpoint(struct driver *d, int mode)
 {
     int in_wal = -1, moved = -1;
     int code = sqlite3_wal_checkpoint_v2(d->connection, NULL, mode, &in_wal, &moved);
@@ -133,12 +133,13 @@ static enum error checkpoint(struct db *d, int mode)
 }
 
 /* Ours, or nobody's yet. Reads only. */
-static enum error check_ours(struct db *d, uint32_t application_id, bool *is_marked, bool *is_empty)
+static enum error check_ours(struct driver *d, uint32_t application_id, bool *is_marked,
+                             bool *is_empty)
 {
     uint64_t tables, mark;
-    enum error e = db_query_u64(d, "SELECT count(*) FROM sqlite_schema", &tables);
+    enum error e = driver_query_u64(d, "SELECT count(*) FROM sqlite_schema", &tables);
     if (e == ERROR_NONE)
-        e = db_query_u64(d, "PRAGMA application_id", &mark);
+        e = driver_query_u64(d, "PRAGMA application_id", &mark);
     if (e != ERROR_NONE)
         return e;
     *is_marked = mark == application_id;
@@ -149,7 +150,7 @@ static enum error check_ours(struct db *d, uint32_t application_id, bool *is_mar
     return ERROR_STORE_FORMAT;
 }
 
-static enum error set_up(struct db *d, const struct db_options *o, bool *is_empty)
+static enum error set_up(struct driver *d, const struct driver_options *o, bool *is_empty)
 {
     static const char BEFORE[] = "PRAGMA locking_mode=EXCLUSIVE; PRAGMA trusted_schema=OFF;"
                                  "PRAGMA mmap_size=0; PRAGMA temp_store=MEMORY;"
@@ -163,13 +164,13 @@ static enum error set_up(struct db *d, const struct db_options *o, bool *is_empt
         code = sqlite3_db_config(d->connection, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     if (code != SQLITE_OK)
         return failed(d, code);
-    enum error e = db_run(d, BEFORE);
+    enum error e = driver_run(d, BEFORE);
     if (e == ERROR_NONE)
         e = check_ours(d, o->application_id, &is_marked, is_empty);
     if (e == ERROR_NONE)
         e = expect_text(d, "PRAGMA journal_mode=WAL", "wal");
     if (e == ERROR_NONE)
-        e = db_run(d, AFTER);
+        e = driver_run(d, AFTER);
     if (e != ERROR_NONE)
         return e;
     char *sql = sqlite3_mprintf("PRAGMA cache_size=-%u; PRAGMA application_id=%u;",
@@ -178,7 +179,7 @@ static enum error set_up(struct db *d, const struct db_options *o, bool *is_empt
         return failed(d, SQLITE_NOMEM);
     if (is_marked)
         *strchr(sql, ';') = '\0';
-    e = db_run(d, sql);
+    e = driver_run(d, sql);
     sqlite3_free(sql);
     if (e != ERROR_NONE)
         return e;
@@ -191,11 +192,11 @@ static enum error set_up(struct db *d, const struct db_options *o, bool *is_empt
     return checkpoint(d, SQLITE_CHECKPOINT_TRUNCATE);
 }
 
-enum error db_open(struct db **out, const struct db_options *o, bool *is_empty,
-                   const char **problem)
+enum error driver_open(struct driver **out, const struct driver_options *o, bool *is_empty,
+                       const char **problem)
 {
     assert(o->application_id != 0);
-    struct db *d = calloc(1, sizeof *d);
+    struct driver *d = calloc(1, sizeof *d);
     if (d == NULL) {
         *problem = error_text(ERROR_NO_MEMORY);
         return ERROR_NO_MEMORY;
@@ -206,14 +207,14 @@ enum error db_open(struct db **out, const struct db_options *o, bool *is_empty,
     enum error e = code == SQLITE_OK ? set_up(d, o, is_empty) : failed(d, code);
     if (e != ERROR_NONE) {
         *problem = d->problem;
-        db_close(d, false);
+        driver_close(d, false);
         return e;
     }
     *out = d;
     return ERROR_NONE;
 }
 
-void db_close(struct db *d, bool is_sound)
+void driver_close(struct driver *d, bool is_sound)
 {
     if (d == NULL)
         return;
@@ -230,7 +231,7 @@ void db_close(struct db *d, bool is_sound)
     free(d);
 }
 
-enum error db_prepare(struct db *d, const char *const *sql, size_t n)
+enum error driver_prepare(struct driver *d, const char *const *sql, size_t n)
 {
     assert(d->statements == NULL);
     d->statements = calloc(n, sizeof *d->statements);
@@ -243,31 +244,31 @@ enum error db_prepare(struct db *d, const char *const *sql, size_t n)
     return e;
 }
 
-static sqlite3_stmt *statement_of(const struct db *d, unsigned statement)
+static sqlite3_stmt *statement_of(const struct driver *d, unsigned statement)
 {
     assert(statement < d->statement_count);
     return d->statements[statement];
 }
 
-static void note_bind(struct db *d, int code)
+static void note_bind(struct driver *d, int code)
 {
     if (code != SQLITE_OK)
         d->bind_failed = failed(d, code);
 }
 
-void db_bind_u64(struct db *d, unsigned statement, unsigned parameter, uint64_t v)
+void driver_bind_u64(struct driver *d, unsigned statement, unsigned parameter, uint64_t v)
 {
     note_bind(d, sqlite3_bind_int64(statement_of(d, statement), (int)parameter, (int64_t)v));
 }
 
-void db_bind_slice(struct db *d, unsigned statement, unsigned parameter, struct slice s)
+void driver_bind_slice(struct driver *d, unsigned statement, unsigned parameter, struct slice s)
 {
     const void *data = s.len == 0 ? "" : (const void *)s.data;
     note_bind(d, sqlite3_bind_blob64(statement_of(d, statement), (int)parameter, data, s.len,
                                      SQLITE_STATIC));
 }
 
-enum error db_step(struct db *d, unsigned statement, bool *has_row)
+enum error driver_step(struct driver *d, unsigned statement, bool *has_row)
 {
     enum error e = d->bind_failed;
     d->bind_failed = ERROR_NONE;
@@ -280,12 +281,12 @@ enum error db_step(struct db *d, unsigned statement, bool *has_row)
     return ERROR_NONE;
 }
 
-uint64_t db_column_u64(struct db *d, unsigned statement, unsigned column)
+uint64_t driver_column_u64(struct driver *d, unsigned statement, unsigned column)
 {
     return (uint64_t)sqlite3_column_int64(statement_of(d, statement), (int)column);
 }
 
-struct slice db_column_slice(struct db *d, unsigned statement, unsigned column)
+struct slice driver_column_slice(struct driver *d, unsigned statement, unsigned column)
 {
     sqlite3_stmt *s = statement_of(d, statement);
     const void *data = sqlite3_column_blob(s, (int)column);
@@ -296,22 +297,22 @@ struct slice db_column_slice(struct db *d, unsigned statement, unsigned column)
     return SLICE_NONE;
 }
 
-void db_reset(struct db *d, unsigned statement)
+void driver_reset(struct driver *d, unsigned statement)
 {
     /* Its code repeats the failure that the step has told already. */
     (void)sqlite3_reset(statement_of(d, statement));
 }
 
-enum error db_execute(struct db *d, unsigned statement)
+enum error driver_execute(struct driver *d, unsigned statement)
 {
     bool has_row;
-    enum error e = db_step(d, statement, &has_row);
-    db_reset(d, statement);
+    enum error e = driver_step(d, statement, &has_row);
+    driver_reset(d, statement);
     return e;
 }
 
-enum error db_read_part(struct db *d, const char *table, const char *column, uint64_t key,
-                        size_t offset, size_t len, uint8_t *out)
+enum error driver_read_part(struct driver *d, const char *table, const char *column, uint64_t key,
+                            size_t offset, size_t len, uint8_t *out)
 {
     sqlite3_blob *blob;
     int code = sqlite3_blob_open(d->connection, "main", table, column, (int64_t)key, 0, &blob);
@@ -328,24 +329,24 @@ enum error db_read_part(struct db *d, const char *table, const char *column, uin
     return code == SQLITE_OK ? ERROR_NONE : failed(d, code);
 }
 
-static enum error run_prepared(struct db *d, sqlite3_stmt *statement)
+static enum error run_prepared(struct driver *d, sqlite3_stmt *statement)
 {
     int code = sqlite3_step(statement);
     (void)sqlite3_reset(statement); /* repeats the code of the step */
     return code == SQLITE_DONE ? ERROR_NONE : failed(d, code);
 }
 
-enum error db_begin(struct db *d) { return run_prepared(d, d->begin); }
+enum error driver_begin(struct driver *d) { return run_prepared(d, d->begin); }
 
-enum error db_commit(struct db *d) { return run_prepared(d, d->commit); }
+enum error driver_commit(struct driver *d) { return run_prepared(d, d->commit); }
 
-void db_rollback(struct db *d)
+void driver_rollback(struct driver *d)
 {
     /* What was not committed is gone, also when this fails; the problem told stays the first one. */
     if (!sqlite3_get_autocommit(d->connection))
         (void)sqlite3_exec(d->connection, "ROLLBACK", NULL, NULL, NULL);
 }
 
-size_t db_pages_pending(const struct db *d) { return d->pages_pending; }
+size_t driver_pages_pending(const struct driver *d) { return d->pages_pending; }
 
-enum error db_checkpoint(struct db *d) { return checkpoint(d, SQLITE_CHECKPOINT_PASSIVE); }
+enum error driver_checkpoint(struct driver *d) { return checkpoint(d, SQLITE_CHECKPOINT_PASSIVE); }
