@@ -59,7 +59,7 @@ TEST_LIBS := -lcmocka
 
 # ---- the floors ----
 
-FLOORS := client daemon/ops daemon/net daemon/store daemon/core pki rules proto base
+FLOORS := client/cmd client daemon/ops daemon/net daemon/store daemon/core pki rules proto base
 PROTO_SRC := $(sort $(wildcard proto/brug/v1/*.proto))
 GEN_C := $(PROTO_SRC:proto/%.proto=$(B)/gen/%.pb-c.c)
 GEN_H := $(GEN_C:.c=.h)
