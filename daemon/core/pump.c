@@ -86,7 +86,23 @@ static void count_ack(struct relay *r, const Brug__V1__Acknowledged *a, struct m
     delivery_mark(r, e->session);
 }
 
-static void follow(struct relay *r, const struct decided *record, struct message *touched)
+/* The organisation whose directory entry a record changes; none for other records. Asked before it is
+ * applied: a record may borrow from the row that it replaces. */
+static struct id organisation_changed(const struct decided *record)
+{
+    ProtobufCBinaryData bytes = {0};
+    struct id id = ID_NONE;
+    if (record->type == RECORD(ORGANISATION))
+        bytes = ((const Brug__V1__OrganisationRow *)record->record)->organisation;
+    else if (record->type == RECORD(PERSON))
+        bytes = ((const Brug__V1__PersonRow *)record->record)->organisation;
+    else if (record->type == RECORD(ENDPOINT))
+        bytes = ((const Brug__V1__EndpointRow *)record->record)->organisation;
+    return id_take(bytes, &id) ? id : ID_NONE;
+}
+
+static void follow(struct relay *r, const struct decided *record, const struct id *organisation,
+                   struct message *touched)
 {
     switch (record->type) {
     case RECORD(ACCEPTED):
@@ -99,18 +115,9 @@ static void follow(struct relay *r, const struct decided *record, struct message
         changes_note(r, NULL);
         break;
     case RECORD(ORGANISATION):
-        changes_note(
-            r, organisation_find(
-                   r->state, ((const Brug__V1__OrganisationRow *)record->record)->organisation));
-        break;
     case RECORD(PERSON):
-        changes_note(r, organisation_find(
-                            r->state, ((const Brug__V1__PersonRow *)record->record)->organisation));
-        break;
     case RECORD(ENDPOINT):
-        changes_note(
-            r, organisation_find(r->state,
-                                 ((const Brug__V1__EndpointRow *)record->record)->organisation));
+        changes_note(r, organisation_find(r->state, id_bytes(organisation)));
         break;
     default:
         break;
@@ -130,8 +137,9 @@ static void commit_one(struct relay *r, struct decided *record)
     must(group_append(r->open, record->type, buf_slice(&r->record)));
     if (record->body)
         must(group_append_body(r->open, lsn, record->body));
+    struct id organisation = organisation_changed(record);
     must(apply(r->state, lsn, record->type, record->record, &touched));
-    follow(r, record, touched);
+    follow(r, record, &organisation, touched);
 }
 
 void pump_commit(struct relay *r, struct decision *d)
