@@ -31,6 +31,7 @@
 #define ANSWER_BYTES_MAX (16u << 20)
 #define READ_BYTES 65536u
 #define CRLS_MAX TRUST_CRLS_MAX
+#define STATUS_CODES_MAX 160u /* codes that travel on the wire are fewer */
 
 struct admin {
     uv_pipe_t listener;
@@ -177,8 +178,6 @@ void admin_answer(struct admin *a, uint64_t ticket, const Brug__V1__AdminAnswer 
     Brug__V1__AdminAnswer whole = *answer;
     struct buf enrolment;
     buf_init(&enrolment, ANSWER_BYTES_MAX);
-    if (whole.status != NULL)
-        a->options.fill_status(a->options.ctx, whole.status);
     if (p->is_adding_endpoint && whole.code == BRUG__V1__CODE__CODE_NONE) {
         const char *what = "the endpoint is no longer there";
         enum error e = complete_enrolment(a, answer, &enrolment, &what);
@@ -195,6 +194,22 @@ done:
 }
 
 /* ---- commands ---- */
+
+/* Figures of this moment: they are nobody's message, so they wait for no commit. */
+static void answer_status(struct peer *p)
+{
+    struct admin *a = p->admin;
+    Brug__V1__AdminAnswer answer = BRUG__V1__ADMIN_ANSWER__INIT;
+    Brug__V1__DaemonStatus status = BRUG__V1__DAEMON_STATUS__INIT;
+    Brug__V1__CodeCount counts[STATUS_CODES_MAX], *refused[STATUS_CODES_MAX];
+    relay_status(a->options.relay, &status, counts, STATUS_CODES_MAX, &status.n_refused);
+    for (size_t i = 0; i < status.n_refused; i++)
+        refused[i] = &counts[i];
+    status.refused = refused;
+    a->options.fill_status(a->options.ctx, &status);
+    answer.status = &status;
+    peer_answer(p, &answer, false);
+}
 
 static bool names_endpoint(const Brug__V1__AdminRequest *r)
 {
@@ -227,6 +242,10 @@ static void run(struct peer *p, struct slice frame)
     struct instant now = clock_now();
     Brug__V1__EndpointRow row;
     const char *what = NULL;
+    if (request->request_case == BRUG__V1__ADMIN_REQUEST__REQUEST_STATUS) {
+        answer_status(p);
+        return;
+    }
     if (request->request_case == BRUG__V1__ADMIN_REQUEST__REQUEST_ADD_MUNICIPALITY)
         e = check_anchors(request->add_municipality, &what);
     if (names_endpoint(request)) {
