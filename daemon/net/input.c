@@ -301,8 +301,7 @@ void connection_turn(struct connection *c)
 
 static void on_socket_end(struct connection *c, bool is_orderly)
 {
-    enum error code =
-        ERROR_TLS_BROKEN; /* without close_notify nobody knows whether it was the end */
+    enum error code = c->state == CONNECTION_OPEN ? ERROR_IO : ERROR_TLS_BROKEN;
     c->has_peer_ended = true;
     if (!is_orderly || c->state == CONNECTION_LINGERING)
         c->is_dead = true;

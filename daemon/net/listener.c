@@ -104,6 +104,12 @@ static enum error parse(const char *address, struct sockaddr_storage *out)
     return result ? ERROR_CONFIG : ERROR_NONE;
 }
 
+enum error net_check_address(const char *address)
+{
+    struct sockaddr_storage a = {0};
+    return parse(address, &a);
+}
+
 static uint16_t bound_port(const struct listener *l)
 {
     struct sockaddr_storage a = {0};

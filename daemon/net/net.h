@@ -36,7 +36,8 @@ struct net_events {
     /* A limit of net's own (FRAME_TOO_LARGE, HELLO_TIMEOUT, IDLE_TIMEOUT, WRITE_STALLED, FRAME_TRUNCATED, …) on a connection
      * that was connected: the owner may send a last frame and must call net_close. */
     void (*on_limit)(void *ctx, uint64_t session, enum error code);
-    /* Gone. `was_connected` false: the handshake failed; the code says why. Called once, not after net_close. */
+    /* Gone. `was_connected` false: the handshake failed; the code says why. Called once, not after net_close.
+     * Of a connection that was: NONE after close_notify, IO when it just ended, TLS_BROKEN, FRAME_TRUNCATED. */
     void (*on_closed)(void *ctx, uint64_t session, enum error code, bool was_connected,
                       const char *address);
     /* All input of this wake-up was handed over. */
@@ -58,6 +59,8 @@ enum error net_new(struct net **out, uv_loop_t *loop, const struct net_options *
                    const struct net_events *e, void *ctx) MUST_CHECK;
 /* "127.0.0.1:7410", "[::1]:0"; *port is the one bound. */
 enum error net_listen(struct net *n, const char *address, uint16_t *port) MUST_CHECK;
+/* ERROR_CONFIG unless net_listen could take it. */
+enum error net_check_address(const char *address) MUST_CHECK;
 enum error net_listen_fd(struct net *n, int fd) MUST_CHECK; /* socket activation */
 void net_stop_listening(struct net *n);
 /* Replaces the context for connections to come. */

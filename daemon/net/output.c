@@ -113,7 +113,7 @@ bool connection_queue(struct connection *c, const struct slice *parts, size_t co
 static void on_socket_failed(struct connection *c)
 {
     c->is_dead = c->is_broken = true;
-    connection_end(c, END_CLOSED, ERROR_TLS_BROKEN);
+    connection_end(c, END_CLOSED, ERROR_IO);
 }
 
 static void on_written(uv_write_t *request, int status);
