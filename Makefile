@@ -70,7 +70,7 @@ FLOORS_HERE := $(foreach f,$(FLOORS),$(if $(call floor_src,$(f))$(if $(filter pr
 LIBS := $(foreach f,$(FLOORS_HERE),$(call floor_lib,$(f)))
 FLOOR_SRC := $(foreach f,$(FLOORS_HERE),$(call floor_src,$(f)))
 
-BRUGD_SRC := $(wildcard daemon/main.c)
+BRUGD_SRC := $(sort $(wildcard daemon/*.c))
 BRUGCTL_SRC := $(sort $(wildcard ctl/*.c))
 BRUG_SRC := $(sort $(wildcard client/cmd/*.c))
 PROGRAMS := $(if $(BRUGD_SRC),$(B)/brugd) $(if $(BRUGCTL_SRC),$(B)/brugctl) $(if $(BRUG_SRC),$(B)/brug)
