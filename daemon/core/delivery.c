@@ -86,14 +86,19 @@ static void send_deliver(struct relay *r, struct session *s, const struct reader
 
 /* ---- loading bodies ---- */
 
-static bool may_load(const struct relay *r, const struct message *m)
+/* One load may always be asked for, so that a body larger than the budget comes too. */
+static bool has_budget(const struct relay *r, const struct message *m)
 {
     size_t budget = r->limits.body_cache_bytes_max / 2;
-    if (m->body || m->is_loading || m->is_quarantined || m->body_lsn > r->durable_lsn ||
-        r->loads_after_ms || r->loading_count >= LOADS_MAX)
+    if (r->loads_after_ms || r->loading_count >= LOADS_MAX)
         return false;
     return r->loading_count == 0 ||
            (r->loading_bytes < budget && m->body_bytes <= budget - r->loading_bytes);
+}
+
+static bool needs_load(const struct relay *r, const struct message *m)
+{
+    return !m->body && !m->is_loading && !m->is_quarantined && m->body_lsn <= r->durable_lsn;
 }
 
 static void load_body(struct relay *r, struct message *m)
@@ -110,14 +115,24 @@ static void load_body(struct relay *r, struct message *m)
     r->port.load(r->ctx, l);
 }
 
-/* Loads the body at `from` and those that the session will want after it. */
+/*
+ * Loads the body at `from` and those that the session will want after it: in order, so that none starves,
+ * and no more than a part of the cache, so that they are still there when their turn comes.
+ */
 static void load_ahead(struct relay *r, const struct session *s, struct list *from)
 {
+    size_t bytes_left = r->limits.body_cache_bytes_max / 4;
     unsigned left = s->credit_messages < AHEAD_MAX ? s->credit_messages : AHEAD_MAX;
     for (struct list *l = from; l != &s->endpoint->mailbox && left > 0; l = l->next, left--) {
         struct message *m = message_of(container_of(l, struct reader, link));
-        if (may_load(r, m))
-            load_body(r, m);
+        if (l != from && m->body_bytes > bytes_left)
+            return;
+        bytes_left -= m->body_bytes < bytes_left ? m->body_bytes : bytes_left;
+        if (!needs_load(r, m))
+            continue;
+        if (!has_budget(r, m))
+            return;
+        load_body(r, m);
     }
 }
 

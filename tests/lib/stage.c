@@ -1,5 +1,5 @@
-/* tests/lib/world.c: see world.h. */
-#include "tests/lib/world.h"
+/* tests/lib/stage.c: see world.h. */
+#include "tests/lib/stage.h"
 #include "proto/check.h"
 #include "proto/frame.h"
 #include "proto/limits.h"
@@ -32,7 +32,7 @@ static void *grown(void *items, size_t count, size_t *capacity, size_t size)
 
 /* ---- ids ---- */
 
-struct id world_id(unsigned version, uint32_t number)
+struct id stage_id(unsigned version, uint32_t number)
 {
     struct slice s = {(const uint8_t *)&number, sizeof number};
     struct digest d = digest_of_slice(s);
@@ -41,13 +41,13 @@ struct id world_id(unsigned version, uint32_t number)
     return id;
 }
 
-struct id world_message_id(struct world *w)
+struct id stage_message_id(struct stage *w)
 {
-    struct id random = world_id(4, w->next_id++);
+    struct id random = stage_id(4, w->next_id++);
     return id_v7(w->now.wall_ms, random.bytes);
 }
 
-struct id world_case_id(struct world *w) { return world_id(4, w->next_id++); }
+struct id stage_case_id(struct stage *w) { return stage_id(4, w->next_id++); }
 
 /* ---- the port ---- */
 
@@ -69,7 +69,7 @@ static void must_be_believable(const Brug__V1__ServerFrame *f)
 
 static bool on_send(void *ctx, uint64_t session, const struct slice *parts, size_t n)
 {
-    struct world *w = ctx;
+    struct stage *w = ctx;
     struct buf b;
     struct slice rest, frame;
     bool complete;
@@ -96,7 +96,7 @@ static bool on_send(void *ctx, uint64_t session, const struct slice *parts, size
 
 static void on_close(void *ctx, uint64_t session, enum error code)
 {
-    struct world *w = ctx;
+    struct stage *w = ctx;
     assert_int_equal((int)w->closed[session], -1);
     w->closed[session] = code;
 }
@@ -109,7 +109,7 @@ static void on_welcomed(void *ctx, uint64_t session, size_t frame_bytes_max)
 
 static void on_pause(void *ctx, uint64_t session, bool is_paused)
 {
-    struct world *w = ctx;
+    struct stage *w = ctx;
     if (session == 0)
         w->is_all_paused = is_paused;
     w->paused = is_paused ? w->paused + 1 : w->paused - 1;
@@ -117,7 +117,7 @@ static void on_pause(void *ctx, uint64_t session, bool is_paused)
 
 static void on_commit(void *ctx, struct group *g)
 {
-    struct world *w = ctx;
+    struct stage *w = ctx;
     assert_null(w->in_flight);
     assert_true(g->count > 0);
     w->in_flight = g;
@@ -125,14 +125,14 @@ static void on_commit(void *ctx, struct group *g)
 
 static void on_load(void *ctx, struct load *l)
 {
-    struct world *w = ctx;
+    struct stage *w = ctx;
     assert_true(w->load_count < sizeof w->loads / sizeof w->loads[0]);
     w->loads[w->load_count++] = l;
 }
 
 static void on_admin_answer(void *ctx, uint64_t ticket, const Brug__V1__AdminAnswer *a)
 {
-    struct world *w = ctx;
+    struct stage *w = ctx;
     size_t len = brug__v1__admin_answer__get_packed_size(a);
     uint8_t *bytes = malloc(len + 1);
     assert_non_null(bytes);
@@ -144,11 +144,11 @@ static void on_admin_answer(void *ctx, uint64_t ticket, const Brug__V1__AdminAns
     free(bytes);
 }
 
-static void on_anchors_changed(void *ctx) { ((struct world *)ctx)->anchors_changed++; }
+static void on_anchors_changed(void *ctx) { ((struct stage *)ctx)->anchors_changed++; }
 
 static void on_event(void *ctx, const struct relay_event *e)
 {
-    struct world *w = ctx;
+    struct stage *w = ctx;
     w->events[w->event_count++ % 64] = *e;
 }
 
@@ -158,26 +158,26 @@ static const struct relay_port PORT = {on_send,         on_close,           on_w
 
 /* ---- the store ---- */
 
-void world_flush(struct world *w) { relay_flush(w->relay, w->now); }
+void stage_flush(struct stage *w) { relay_flush(w->relay, w->now); }
 
-static void keep_body(struct world *w, const struct group_body *b)
+static void keep_body(struct stage *w, const struct group_body *b)
 {
     w->bodies = grown(w->bodies, w->body_count, &w->body_capacity, sizeof *w->bodies);
-    w->bodies[w->body_count++] = (struct world_body){b->lsn, body_ref(b->body)};
+    w->bodies[w->body_count++] = (struct stage_body){b->lsn, body_ref(b->body)};
 }
 
-static void keep_record(struct world *w, uint64_t lsn, unsigned type, struct slice payload)
+static void keep_record(struct stage *w, uint64_t lsn, unsigned type, struct slice payload)
 {
     uint8_t *copy = malloc(payload.len + 1);
     assert_non_null(copy);
     if (payload.len > 0)
         memcpy(copy, payload.data, payload.len);
     w->rows = grown(w->rows, w->row_count, &w->row_capacity, sizeof *w->rows);
-    w->rows[w->row_count++] = (struct world_row){lsn, type, slice_of(copy, payload.len)};
+    w->rows[w->row_count++] = (struct stage_row){lsn, type, slice_of(copy, payload.len)};
     assert_int_equal(apply_record(w->tables, lsn, type, payload), 0);
 }
 
-bool world_commit(struct world *w)
+bool stage_commit(struct stage *w)
 {
     struct group *g = w->in_flight;
     if (!g)
@@ -198,12 +198,12 @@ bool world_commit(struct world *w)
     return true;
 }
 
-uint64_t world_committed_lsn(const struct world *w)
+uint64_t stage_committed_lsn(const struct stage *w)
 {
     return w->row_count ? w->rows[w->row_count - 1].lsn : 0;
 }
 
-size_t world_count_records(const struct world *w, unsigned type)
+size_t stage_count_records(const struct stage *w, unsigned type)
 {
     size_t n = 0;
     for (size_t i = 0; i < w->row_count; i++)
@@ -255,7 +255,7 @@ static void append_known(struct buf *out, const struct message *m)
     assert_int_equal(frame_append_bare(out, &k.base), 0);
 }
 
-static void answer_message(struct world *w, struct load *l)
+static void answer_message(struct stage *w, struct load *l)
 {
     const struct message_key key = {l->organisation, l->message_id};
     const struct message *m = message_find(w->tables, &key);
@@ -264,7 +264,7 @@ static void answer_message(struct world *w, struct load *l)
         append_known(&l->bytes, m);
 }
 
-static void answer_body(struct world *w, struct load *l)
+static void answer_body(struct stage *w, struct load *l)
 {
     l->result = ERROR_NOT_FOUND;
     for (size_t i = 0; i < w->body_count; i++) {
@@ -278,7 +278,7 @@ static void answer_body(struct world *w, struct load *l)
     }
 }
 
-void world_load(struct world *w)
+void stage_load(struct stage *w)
 {
     while (w->load_count > 0) {
         struct load *l = w->loads[0];
@@ -294,12 +294,12 @@ void world_load(struct world *w)
     }
 }
 
-void world_settle(struct world *w)
+void stage_settle(struct stage *w)
 {
     do {
-        world_load(w);
-        world_flush(w);
-    } while (world_commit(w) || w->load_count > 0);
+        stage_load(w);
+        stage_flush(w);
+    } while (stage_commit(w) || w->load_count > 0);
 }
 
 static void load_rows(struct state *to, const struct table *t, unsigned type, size_t offset)
@@ -359,10 +359,10 @@ static void load_messages(struct state *to, const struct state *from, int64_t lo
     }
 }
 
-static struct state *state_of(const struct world *w, uint64_t upto, int64_t low_water_ms)
+static struct state *state_of(const struct stage *w, uint64_t upto, int64_t low_water_ms)
 {
     struct state *s = state_new(SEED);
-    struct id generation = world_id(4, GENERATION_NUMBER);
+    struct id generation = stage_id(4, GENERATION_NUMBER);
     assert_non_null(s);
     state_load_done(s, 0, low_water_ms, &generation);
     for (size_t i = 0; i < w->row_count && w->rows[i].lsn <= upto; i++)
@@ -370,9 +370,9 @@ static struct state *state_of(const struct world *w, uint64_t upto, int64_t low_
     return s;
 }
 
-struct state *world_replay(const struct world *w, uint64_t folded_lsn)
+struct state *stage_replay(const struct stage *w, uint64_t folded_lsn)
 {
-    struct id generation = world_id(4, GENERATION_NUMBER);
+    struct id generation = stage_id(4, GENERATION_NUMBER);
     struct state *from = state_of(w, folded_lsn, INT64_MIN), *s = state_new(SEED);
     assert_non_null(s);
     load_rows(s, &from->municipalities, BRUG__V1__RECORD_TYPE__RECORD_TYPE_MUNICIPALITY,
@@ -392,7 +392,7 @@ struct state *world_replay(const struct world *w, uint64_t folded_lsn)
     return s;
 }
 
-void world_crash(struct world *w, uint64_t folded_lsn)
+void stage_crash(struct stage *w, uint64_t folded_lsn)
 {
     relay_free(w->relay);
     group_free(w->in_flight);
@@ -405,7 +405,7 @@ void world_crash(struct world *w, uint64_t folded_lsn)
     for (uint64_t i = 1; i <= w->last_session; i++)
         if ((int)w->closed[i] == -1)
             w->closed[i] = ERROR_IO;
-    struct state *s = world_replay(w, folded_lsn);
+    struct state *s = stage_replay(w, folded_lsn);
     w->relay = relay_new(&w->limits, &PORT, w, &s);
     assert_non_null(w->relay);
     assert_null(s);
@@ -413,16 +413,16 @@ void world_crash(struct world *w, uint64_t folded_lsn)
 
 /* ---- sessions ---- */
 
-void world_key(const struct world_endpoint *e, struct digest *key)
+void stage_key(const struct stage_endpoint *e, struct digest *key)
 {
     *key = digest_of_slice(id_slice(&e->id));
 }
 
-static uint64_t open_with(struct world *w, struct world_endpoint *e, const char *anchor)
+static uint64_t open_with(struct stage *w, struct stage_endpoint *e, const char *anchor)
 {
     struct relay_peer peer = {.anchor = digest_of_slice(slice_text(anchor)),
                               .not_after_ms = INT64_MAX};
-    world_key(e, &peer.key);
+    stage_key(e, &peer.key);
     assert_true(w->last_session + 1 < CLOSED_CAPACITY);
     e->session = ++w->last_session;
     w->closed[e->session] = (enum error) - 1;
@@ -430,48 +430,48 @@ static uint64_t open_with(struct world *w, struct world_endpoint *e, const char 
     return e->session;
 }
 
-uint64_t world_open(struct world *w, struct world_endpoint *e)
+uint64_t stage_open(struct stage *w, struct stage_endpoint *e)
 {
     bool is_stranger = id_equal(&e->organisation, &w->stranger);
     return open_with(w, e, is_stranger ? OTHER_ANCHOR : ANCHOR);
 }
 
-uint64_t world_connect(struct world *w, struct world_endpoint *e)
+uint64_t stage_connect(struct stage *w, struct stage_endpoint *e)
 {
     Brug__V1__ClientFrame frame = BRUG__V1__CLIENT_FRAME__INIT;
     Brug__V1__Hello hello = BRUG__V1__HELLO__INIT;
-    uint64_t session = world_open(w, e);
-    if (world_is_closed(w, session, NULL))
+    uint64_t session = stage_open(w, e);
+    if (stage_is_closed(w, session, NULL))
         return session;
     hello.protocol_min = hello.protocol_max = LIMIT_PROTOCOL;
-    hello.software = (char *)(uintptr_t) "world";
+    hello.software = (char *)(uintptr_t) "stage";
     frame.frame_case = BRUG__V1__CLIENT_FRAME__FRAME_HELLO;
     frame.hello = &hello;
-    world_send(w, session, &frame);
+    stage_send(w, session, &frame);
     return session;
 }
 
-uint64_t world_listen(struct world *w, struct world_endpoint *e)
+uint64_t stage_listen(struct stage *w, struct stage_endpoint *e)
 {
-    uint64_t session = world_connect(w, e);
-    world_subscribe(w, session, 1000, 1u << 20);
-    world_settle(w);
-    Brug__V1__ServerFrame *s = world_take(w, session);
+    uint64_t session = stage_connect(w, e);
+    stage_subscribe(w, session, 1000, 1u << 20);
+    stage_settle(w);
+    Brug__V1__ServerFrame *s = stage_take(w, session);
     assert_non_null(s);
     assert_int_equal(s->frame_case, BRUG__V1__SERVER_FRAME__FRAME_WELCOME);
     return session;
 }
 
-void world_disconnect(struct world *w, struct world_endpoint *e)
+void stage_disconnect(struct stage *w, struct stage_endpoint *e)
 {
-    if (e->session && !world_is_closed(w, e->session, NULL)) {
+    if (e->session && !stage_is_closed(w, e->session, NULL)) {
         w->closed[e->session] = ERROR_IO;
         relay_on_disconnect(w->relay, e->session);
     }
     e->session = 0;
 }
 
-void world_send(struct world *w, uint64_t session, Brug__V1__ClientFrame *frame)
+void stage_send(struct stage *w, uint64_t session, Brug__V1__ClientFrame *frame)
 {
     struct buf b;
     buf_init(&b, SIZE_MAX / 2);
@@ -480,7 +480,7 @@ void world_send(struct world *w, uint64_t session, Brug__V1__ClientFrame *frame)
     buf_fini(&b);
 }
 
-Brug__V1__ServerFrame *world_take(struct world *w, uint64_t session)
+Brug__V1__ServerFrame *stage_take(struct stage *w, uint64_t session)
 {
     for (size_t i = w->frame_first; i < w->frame_count; i++) {
         if (w->frames[i].session != session)
@@ -493,7 +493,7 @@ Brug__V1__ServerFrame *world_take(struct world *w, uint64_t session)
     return NULL;
 }
 
-bool world_is_closed(const struct world *w, uint64_t session, enum error *why)
+bool stage_is_closed(const struct stage *w, uint64_t session, enum error *why)
 {
     if ((int)w->closed[session] == -1)
         return false;
@@ -502,9 +502,9 @@ bool world_is_closed(const struct world *w, uint64_t session, enum error *why)
     return true;
 }
 
-enum error world_take_code(struct world *w, uint64_t session)
+enum error stage_take_code(struct stage *w, uint64_t session)
 {
-    Brug__V1__ServerFrame *s = world_take(w, session);
+    Brug__V1__ServerFrame *s = stage_take(w, session);
     assert_non_null(s);
     if (s->frame_case != BRUG__V1__SERVER_FRAME__FRAME_REFUSED)
         return ERROR_NONE;
@@ -512,7 +512,7 @@ enum error world_take_code(struct world *w, uint64_t session)
     return (enum error)s->refused->code;
 }
 
-void world_subscribe(struct world *w, uint64_t session, uint32_t messages, uint64_t bytes)
+void stage_subscribe(struct stage *w, uint64_t session, uint32_t messages, uint64_t bytes)
 {
     Brug__V1__ClientFrame frame = BRUG__V1__CLIENT_FRAME__INIT;
     Brug__V1__Subscribe subscribe = BRUG__V1__SUBSCRIBE__INIT;
@@ -520,10 +520,10 @@ void world_subscribe(struct world *w, uint64_t session, uint32_t messages, uint6
     subscribe.bytes = bytes;
     frame.frame_case = BRUG__V1__CLIENT_FRAME__FRAME_SUBSCRIBE;
     frame.subscribe = &subscribe;
-    world_send(w, session, &frame);
+    stage_send(w, session, &frame);
 }
 
-void world_ack(struct world *w, uint64_t session, const struct id *organisation,
+void stage_ack(struct stage *w, uint64_t session, const struct id *organisation,
                const struct id *message, enum error unreadable)
 {
     Brug__V1__ClientFrame frame = BRUG__V1__CLIENT_FRAME__INIT;
@@ -533,13 +533,13 @@ void world_ack(struct world *w, uint64_t session, const struct id *organisation,
     ack.result = unreadable ? BRUG__V1__ACK_RESULT__ACK_RESULT_UNREADABLE
                             : BRUG__V1__ACK_RESULT__ACK_RESULT_STORED;
     ack.code = (Brug__V1__Code)unreadable;
-    frame.request = 2;
+    frame.request = w->request;
     frame.frame_case = BRUG__V1__CLIENT_FRAME__FRAME_ACK;
     frame.ack = &ack;
-    world_send(w, session, &frame);
+    stage_send(w, session, &frame);
 }
 
-void world_opened(struct world *w, uint64_t session, const struct id *organisation,
+void stage_opened(struct stage *w, uint64_t session, const struct id *organisation,
                   const struct id *message, const struct id *person)
 {
     Brug__V1__ClientFrame frame = BRUG__V1__CLIENT_FRAME__INIT;
@@ -547,21 +547,21 @@ void world_opened(struct world *w, uint64_t session, const struct id *organisati
     opened.organisation = id_bytes(organisation);
     opened.message_id = id_bytes(message);
     opened.person = id_bytes(person);
-    frame.request = 3;
+    frame.request = w->request;
     frame.frame_case = BRUG__V1__CLIENT_FRAME__FRAME_OPENED;
     frame.opened = &opened;
-    world_send(w, session, &frame);
+    stage_send(w, session, &frame);
 }
 
-void world_track(struct world *w, uint64_t session, const struct id *message)
+void stage_track(struct stage *w, uint64_t session, const struct id *message)
 {
     Brug__V1__ClientFrame frame = BRUG__V1__CLIENT_FRAME__INIT;
     Brug__V1__Track track = BRUG__V1__TRACK__INIT;
     track.message_id = id_bytes(message);
-    frame.request = 4;
+    frame.request = w->request;
     frame.frame_case = BRUG__V1__CLIENT_FRAME__FRAME_TRACK;
     frame.track = &track;
-    world_send(w, session, &frame);
+    stage_send(w, session, &frame);
 }
 
 /* ---- letters ---- */
@@ -581,12 +581,12 @@ static size_t ids_of(const struct endpoints *a, const struct endpoints *b, const
         for (; at > 0 && id_compare(&out[at - 1], &e->entity.id) > 0; at--)
             out[at] = out[at - 1];
         out[at] = e->entity.id;
-        assert_true(++n < WORLD_READERS_MAX);
+        assert_true(++n < STAGE_READERS_MAX);
     }
     return n;
 }
 
-void world_set_readers(const struct world *w, struct world_letter *l)
+void stage_set_readers(const struct stage *w, struct stage_letter *l)
 {
     const struct state *s = relay_state(w->relay);
     const struct organisation *from = organisation_find(s, id_bytes(&l->from->organisation));
@@ -598,19 +598,19 @@ void world_set_readers(const struct world *w, struct world_letter *l)
     l->copy_count = ids_of(&from->recoveries, &to->recoveries, NULL, l->copies);
 }
 
-struct world_letter world_letter(struct world *w, Brug__V1__Kind kind,
-                                 const struct world_endpoint *from, const struct id *to,
+struct stage_letter stage_letter(struct stage *w, Brug__V1__Kind kind,
+                                 const struct stage_endpoint *from, const struct id *to,
                                  const struct id *case_id)
 {
-    struct world_letter l = {.kind = kind,
-                             .id = world_message_id(w),
+    struct stage_letter l = {.kind = kind,
+                             .id = stage_message_id(w),
                              .case_id = case_id ? *case_id : ID_NONE,
                              .from = from,
                              .person = id_is_none(&from->person) ? w->gp : from->person,
                              .to = *to,
                              .municipality = w->municipality,
                              .sealed = "sealed bytes"};
-    world_set_readers(w, &l);
+    stage_set_readers(w, &l);
     return l;
 }
 
@@ -620,14 +620,14 @@ static void set_ids(ProtobufCBinaryData *to, const struct id *from, size_t n)
         to[i] = id_bytes(&from[i]);
 }
 
-void world_submit(struct world *w, uint64_t session, const struct world_letter *l)
+void stage_submit(struct stage *w, uint64_t session, const struct stage_letter *l)
 {
     Brug__V1__ClientFrame frame = BRUG__V1__CLIENT_FRAME__INIT;
     Brug__V1__Submit submit = BRUG__V1__SUBMIT__INIT;
     Brug__V1__Envelope envelope = BRUG__V1__ENVELOPE__INIT;
     Brug__V1__Header h = BRUG__V1__HEADER__INIT;
     Brug__V1__Sender from = BRUG__V1__SENDER__INIT;
-    ProtobufCBinaryData readers[WORLD_READERS_MAX], copies[WORLD_READERS_MAX];
+    ProtobufCBinaryData readers[STAGE_READERS_MAX], copies[STAGE_READERS_MAX];
     struct buf header, sealed;
     buf_init(&header, LIMIT_HEADER_BYTES);
     buf_init(&sealed, SIZE_MAX / 2);
@@ -648,7 +648,7 @@ void world_submit(struct world *w, uint64_t session, const struct world_letter *
     h.readers = readers;
     h.n_copies = l->copy_count;
     h.copies = copies;
-    h.written_at_ms = WORLD_NOW_MS;
+    h.written_at_ms = STAGE_NOW_MS;
     if (l->kind == BRUG__V1__KIND__KIND_REFERRAL) {
         h.flags = l->has_no_ground ? 0 : BRUG__V1__HEADER_FLAG__HEADER_FLAG_GROUND_RECORDED;
         h.reason = BRUG__V1__REASON__REASON_PARENTING;
@@ -661,19 +661,19 @@ void world_submit(struct world *w, uint64_t session, const struct world_letter *
     envelope.header = slice_bytes(buf_slice(&header));
     envelope.sealed = slice_bytes(buf_slice(&sealed));
     submit.envelope = &envelope;
-    frame.request = 1;
+    frame.request = w->request;
     frame.frame_case = BRUG__V1__CLIENT_FRAME__FRAME_SUBMIT;
     frame.submit = &submit;
-    world_send(w, session, &frame);
+    stage_send(w, session, &frame);
     buf_fini(&header);
     buf_fini(&sealed);
 }
 
-void world_post(struct world *w, const struct world_letter *l)
+void stage_post(struct stage *w, const struct stage_letter *l)
 {
-    world_submit(w, l->from->session, l);
-    world_settle(w);
-    Brug__V1__ServerFrame *s = world_take(w, l->from->session);
+    stage_submit(w, l->from->session, l);
+    stage_settle(w);
+    Brug__V1__ServerFrame *s = stage_take(w, l->from->session);
     assert_non_null(s);
     if (s->frame_case == BRUG__V1__SERVER_FRAME__FRAME_REFUSED)
         fail_msg("refused: %s %s", error_name((enum error)s->refused->code), s->refused->field);
@@ -682,19 +682,19 @@ void world_post(struct world *w, const struct world_letter *l)
 
 /* ---- administration ---- */
 
-const Brug__V1__AdminAnswer *world_admin(struct world *w, Brug__V1__AdminRequest *q,
+const Brug__V1__AdminAnswer *stage_admin(struct stage *w, Brug__V1__AdminRequest *q,
                                          const Brug__V1__EndpointRow *endpoint)
 {
     Brug__V1__Operator by = BRUG__V1__OPERATOR__INIT;
     by.name = (char *)(uintptr_t) "root";
     relay_on_admin(w->relay, 99, &by, q, endpoint, w->now);
-    world_settle(w);
+    stage_settle(w);
     assert_int_equal(w->admin_ticket, 99);
     w->admin_ticket = 0;
     return w->admin_answer;
 }
 
-const Brug__V1__AdminAnswer *world_set_status(struct world *w, Brug__V1__ObjectType type,
+const Brug__V1__AdminAnswer *stage_set_status(struct stage *w, Brug__V1__ObjectType type,
                                               const struct id *id, Brug__V1__Status status)
 {
     Brug__V1__AdminRequest q = BRUG__V1__ADMIN_REQUEST__INIT;
@@ -704,10 +704,10 @@ const Brug__V1__AdminAnswer *world_set_status(struct world *w, Brug__V1__ObjectT
     set.status = status;
     q.request_case = BRUG__V1__ADMIN_REQUEST__REQUEST_SET_STATUS;
     q.set_status = &set;
-    return world_admin(w, &q, NULL);
+    return stage_admin(w, &q, NULL);
 }
 
-static void add_municipality(struct world *w, const struct id *id, char *anchor)
+static void add_municipality(struct stage *w, const struct id *id, char *anchor)
 {
     Brug__V1__AdminRequest q = BRUG__V1__ADMIN_REQUEST__INIT;
     Brug__V1__AddMunicipality add = BRUG__V1__ADD_MUNICIPALITY__INIT;
@@ -718,10 +718,10 @@ static void add_municipality(struct world *w, const struct id *id, char *anchor)
     add.anchors = anchors;
     q.request_case = BRUG__V1__ADMIN_REQUEST__REQUEST_ADD_MUNICIPALITY;
     q.add_municipality = &add;
-    assert_int_equal(world_admin(w, &q, NULL)->code, 0);
+    assert_int_equal(stage_admin(w, &q, NULL)->code, 0);
 }
 
-static void add_organisation(struct world *w, const struct id *id, Brug__V1__OrganisationKind kind,
+static void add_organisation(struct stage *w, const struct id *id, Brug__V1__OrganisationKind kind,
                              const struct id *municipality)
 {
     Brug__V1__AdminRequest q = BRUG__V1__ADMIN_REQUEST__INIT;
@@ -734,11 +734,11 @@ static void add_organisation(struct world *w, const struct id *id, Brug__V1__Org
     add.name = (char *)(uintptr_t) "Praktijk De Linde";
     q.request_case = BRUG__V1__ADMIN_REQUEST__REQUEST_ADD_ORGANISATION;
     q.add_organisation = &add;
-    assert_int_equal(world_admin(w, &q, NULL)->code, 0);
+    assert_int_equal(stage_admin(w, &q, NULL)->code, 0);
     assert_true(w->admin_answer->invitation.len > 0);
 }
 
-void world_add_person(struct world *w, const struct id *id, const struct id *organisation,
+void stage_add_person(struct stage *w, const struct id *id, const struct id *organisation,
                       Brug__V1__Role role, int64_t until_ms)
 {
     Brug__V1__AdminRequest q = BRUG__V1__ADMIN_REQUEST__INIT;
@@ -750,12 +750,12 @@ void world_add_person(struct world *w, const struct id *id, const struct id *org
     add.until_ms = until_ms;
     q.request_case = BRUG__V1__ADMIN_REQUEST__REQUEST_ADD_PERSON;
     q.add_person = &add;
-    const Brug__V1__AdminAnswer *a = world_admin(w, &q, NULL);
+    const Brug__V1__AdminAnswer *a = stage_admin(w, &q, NULL);
     if (a->code)
         fail_msg("%s", a->error);
 }
 
-void world_add_endpoint(struct world *w, struct world_endpoint *e, const struct id *id,
+void stage_add_endpoint(struct stage *w, struct stage_endpoint *e, const struct id *id,
                         const struct id *organisation, const struct id *person, bool recovery)
 {
     Brug__V1__AdminRequest q = BRUG__V1__ADMIN_REQUEST__INIT;
@@ -763,8 +763,8 @@ void world_add_endpoint(struct world *w, struct world_endpoint *e, const struct 
     Brug__V1__EndpointRow row = BRUG__V1__ENDPOINT_ROW__INIT;
     Brug__V1__SignedBinding binding = BRUG__V1__SIGNED_BINDING__INIT;
     struct digest key;
-    *e = (struct world_endpoint){*id, *organisation, person ? *person : ID_NONE, 0};
-    world_key(e, &key);
+    *e = (struct stage_endpoint){*id, *organisation, person ? *person : ID_NONE, 0};
+    stage_key(e, &key);
     binding.binding = id_bytes(id);
     binding.signature = id_bytes(id);
     row.endpoint = id_bytes(id);
@@ -777,12 +777,12 @@ void world_add_endpoint(struct world *w, struct world_endpoint *e, const struct 
     row.identity_key_digest = digest_bytes(&key);
     q.request_case = BRUG__V1__ADMIN_REQUEST__REQUEST_ADD_ENDPOINT;
     q.add_endpoint = &add;
-    const Brug__V1__AdminAnswer *a = world_admin(w, &q, &row);
+    const Brug__V1__AdminAnswer *a = stage_admin(w, &q, &row);
     if (a->code)
         fail_msg("%s", a->error);
 }
 
-bool world_saw_event(const struct world *w, const char *name)
+bool stage_saw_event(const struct stage *w, const char *name)
 {
     for (size_t i = 0; i < 64 && i < w->event_count; i++)
         if (strcmp(w->events[i].name, name) == 0)
@@ -792,7 +792,7 @@ bool world_saw_event(const struct world *w, const char *name)
 
 /* ---- life ---- */
 
-struct relay_limits world_limits(void)
+struct relay_limits stage_limits(void)
 {
     return (struct relay_limits){.message_bytes_max = 1u << 20,
                                  .readers_max = LIMIT_READERS,
@@ -811,17 +811,17 @@ struct relay_limits world_limits(void)
                                  .waiting_commands_max = 64};
 }
 
-static void make_directory(struct world *w)
+static void make_directory(struct stage *w)
 {
     uint32_t n = 100;
     struct id *ids[] = {
         &w->municipality, &w->other_municipality, &w->practice,    &w->team,  &w->stranger, &w->gp,
         &w->gp2,          &w->consultant,         &w->consultant2, &w->leader};
     for (size_t i = 0; i < sizeof ids / sizeof ids[0]; i++)
-        *ids[i] = world_id(4, n++);
-    struct id e[7], stranger_gp = world_id(4, n++);
+        *ids[i] = stage_id(4, n++);
+    struct id e[7], stranger_gp = stage_id(4, n++);
     for (size_t i = 0; i < 7; i++)
-        e[i] = world_id(4, n++);
+        e[i] = stage_id(4, n++);
     add_municipality(w, &w->municipality, ANCHOR);
     add_municipality(w, &w->other_municipality, OTHER_ANCHOR);
     add_organisation(w, &w->practice, BRUG__V1__ORGANISATION_KIND__ORGANISATION_KIND_PRACTICE,
@@ -830,39 +830,40 @@ static void make_directory(struct world *w)
                      &w->municipality);
     add_organisation(w, &w->stranger, BRUG__V1__ORGANISATION_KIND__ORGANISATION_KIND_PRACTICE,
                      &w->other_municipality);
-    world_add_person(w, &w->gp, &w->practice, BRUG__V1__ROLE__ROLE_GP, 0);
-    world_add_person(w, &w->gp2, &w->practice, BRUG__V1__ROLE__ROLE_GP, 0);
-    world_add_person(w, &w->consultant, &w->team, BRUG__V1__ROLE__ROLE_CONSULTANT, 0);
-    world_add_person(w, &w->consultant2, &w->team, BRUG__V1__ROLE__ROLE_CONSULTANT, 0);
-    world_add_person(w, &w->leader, &w->team, BRUG__V1__ROLE__ROLE_LEADER, 0);
-    world_add_person(w, &stranger_gp, &w->stranger, BRUG__V1__ROLE__ROLE_GP, 0);
-    world_add_endpoint(w, &w->gp_pc, &e[0], &w->practice, &w->gp, false);
-    world_add_endpoint(w, &w->gp2_pc, &e[1], &w->practice, &w->gp2, false);
-    world_add_endpoint(w, &w->system, &e[2], &w->practice, NULL, false);
-    world_add_endpoint(w, &w->practice_recovery, &e[3], &w->practice, NULL, true);
-    world_add_endpoint(w, &w->consultant_pc, &e[4], &w->team, &w->consultant, false);
-    world_add_endpoint(w, &w->consultant2_pc, &e[5], &w->team, &w->consultant2, false);
-    world_add_endpoint(w, &w->stranger_pc, &e[6], &w->stranger, &stranger_gp, false);
+    stage_add_person(w, &w->gp, &w->practice, BRUG__V1__ROLE__ROLE_GP, 0);
+    stage_add_person(w, &w->gp2, &w->practice, BRUG__V1__ROLE__ROLE_GP, 0);
+    stage_add_person(w, &w->consultant, &w->team, BRUG__V1__ROLE__ROLE_CONSULTANT, 0);
+    stage_add_person(w, &w->consultant2, &w->team, BRUG__V1__ROLE__ROLE_CONSULTANT, 0);
+    stage_add_person(w, &w->leader, &w->team, BRUG__V1__ROLE__ROLE_LEADER, 0);
+    stage_add_person(w, &stranger_gp, &w->stranger, BRUG__V1__ROLE__ROLE_GP, 0);
+    stage_add_endpoint(w, &w->gp_pc, &e[0], &w->practice, &w->gp, false);
+    stage_add_endpoint(w, &w->gp2_pc, &e[1], &w->practice, &w->gp2, false);
+    stage_add_endpoint(w, &w->system, &e[2], &w->practice, NULL, false);
+    stage_add_endpoint(w, &w->practice_recovery, &e[3], &w->practice, NULL, true);
+    stage_add_endpoint(w, &w->consultant_pc, &e[4], &w->team, &w->consultant, false);
+    stage_add_endpoint(w, &w->consultant2_pc, &e[5], &w->team, &w->consultant2, false);
+    stage_add_endpoint(w, &w->stranger_pc, &e[6], &w->stranger, &stranger_gp, false);
 }
 
-struct world *world_new(const struct relay_limits *limits)
+struct stage *stage_new(const struct relay_limits *limits)
 {
-    struct world *w = calloc(1, sizeof *w);
+    struct stage *w = calloc(1, sizeof *w);
     assert_non_null(w);
-    w->limits = limits ? *limits : world_limits();
-    w->now = (struct instant){WORLD_NOW_MS, 1000};
-    w->low_water_ms = WORLD_NOW_MS - LIMIT_KNOWN_ID_MS;
+    w->limits = limits ? *limits : stage_limits();
+    w->now = (struct instant){STAGE_NOW_MS, 1000};
+    w->low_water_ms = STAGE_NOW_MS - LIMIT_KNOWN_ID_MS;
     w->next_id = 1000;
+    w->request = 1;
     w->closed = calloc(CLOSED_CAPACITY, sizeof *w->closed);
     w->tables = state_of(w, 0, INT64_MIN);
-    struct state *s = world_replay(w, 0);
+    struct state *s = stage_replay(w, 0);
     w->relay = relay_new(&w->limits, &PORT, w, &s);
     assert_non_null(w->relay);
     make_directory(w);
     return w;
 }
 
-void world_free(struct world *w)
+void stage_free(struct stage *w)
 {
     relay_free(w->relay);
     state_free(w->tables);
