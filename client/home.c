@@ -79,7 +79,7 @@ static void forget_keys(struct brug *b)
 
 static void forget(struct brug *b)
 {
-    session_free(&b->session);
+    session_close(&b->session);
     home_unlock(b);
     forget_keys(b);
     trust_free(b->people);

@@ -1,5 +1,5 @@
 /*
- * client/profile.c: the grammar of a sealed letter, profile 1.
+ * client/profile.c: the grammar of a sealed letter, profile 1 [P-103] to [P-107].
  *
  * Happy path: each function reads one production from the front of a slice and returns NULL. Failure:
  * it returns the name of the field that is not as it must be. Fixed parts (versions, algorithm

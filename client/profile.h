@@ -4,7 +4,7 @@
  *
  * The profile is far narrower than CMS (RFC 5652, 5083, 5084, 5753): one grammar in DER that leaves a
  * parser no choice. It closes short tags, CBC relabelling, long nonces, deep nesting, other digests,
- * other kinds of recipient, unsigned attributes and BER. The grammar stands in profile.c.
+ * other kinds of recipient, unsigned attributes and BER. The grammar stands in profile.c [P-103].
  * Pure: allocates nothing; results borrow the bytes. Failure: LETTER_PROFILE, and *where names the
  * field (a static string).
  */

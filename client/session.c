@@ -110,7 +110,7 @@ static enum error make_context(struct session *s)
     return tls_context_new(&s->context, &policy);
 }
 
-void session_free(struct session **s)
+void session_close(struct session **s)
 {
     if (!*s)
         return;
@@ -146,7 +146,7 @@ static enum error open_session(struct brug *b, struct session **out)
             e = ERROR_IO;
     }
     if (e != ERROR_NONE)
-        session_free(&s);
+        session_close(&s);
     else
         *out = s;
     return e;
@@ -173,7 +173,7 @@ int brug_start(struct brug *b)
 
 void brug_stop(struct brug *b)
 {
-    session_free(&b->session);
+    session_close(&b->session);
     home_unlock(b);
 }
 

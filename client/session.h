@@ -11,7 +11,7 @@
 struct session;
 
 /* Frees and closes; NULL inside is fine. */
-void session_free(struct session **s);
+void session_close(struct session **s);
 /* Something in the store may have to be sent. */
 void session_mark(struct session *s);
 /* Where the relay is: the profile's own setting, else what the enrolment answer said. */

@@ -164,7 +164,7 @@ int organisation_add(const struct ctl_options *o)
         add.name = (char *)o->name;
         add.area = o->area == NULL ? (char *)"" : (char *)o->area;
         if (o->card != NULL || o->expertise != NULL || o->telephone != NULL)
-            add.card = &card; /* the relay refuses one of a practice */
+            add.card = &card;
         request.request_case = BRUG__V1__ADMIN_REQUEST__REQUEST_ADD_ORGANISATION;
         request.add_organisation = &add;
         status = call_and_print(o, &request);

@@ -84,41 +84,36 @@ enum error certificates_read_file(const char *path, struct buf *ders, size_t max
     return e;
 }
 
-/* Certificates are read by certificate_from_der or bounded by trust_verify before anything else.
- * */
-struct digest certificate_digest(X509 *c)
+/* What was read can be written again; only memory can be missing, and then nothing goes on. */
+static struct digest digest_and_free(unsigned char *der, int len)
 {
-    unsigned char der[CERTIFICATE_BYTES_MAX], *at = der;
-    int len = i2d_X509(c, NULL);
-    assert(len > 0 && (size_t)len <= sizeof der);
-    len = i2d_X509(c, &at);
     assert(len > 0);
-    return digest_of_slice(slice_of(der, (size_t)len));
+    struct digest d = digest_of_slice(slice_of(der, (size_t)len));
+    OPENSSL_free(der);
+    return d;
 }
 
-/* The SubjectPublicKeyInfo as it stands in the certificate; empty when it does not fit. */
-static struct slice key_bytes(X509 *c, unsigned char *out, size_t out_len)
+struct digest certificate_digest(X509 *c)
 {
-    int len = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(c), NULL);
-    if (len <= 0 || (size_t)len > out_len)
-        return SLICE_NONE;
-    len = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(c), &out);
-    return len > 0 ? slice_of(out - len, (size_t)len) : SLICE_NONE;
+    unsigned char *der = NULL;
+    int len = i2d_X509(c, &der);
+    return digest_and_free(der, len);
 }
 
 struct digest certificate_key_digest(X509 *c)
 {
-    unsigned char der[CERTIFICATE_BYTES_MAX];
-    struct slice key = key_bytes(c, der, sizeof der);
-    assert(key.len > 0);
-    return digest_of_slice(key);
+    unsigned char *der = NULL;
+    int len = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(c), &der);
+    return digest_and_free(der, len);
 }
 
 bool certificate_has_key(X509 *c, struct slice spki)
 {
-    unsigned char der[CERTIFICATE_BYTES_MAX];
-    struct slice key = key_bytes(c, der, sizeof der);
-    return key.len > 0 && slice_equal(key, spki);
+    unsigned char *der = NULL;
+    int len = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(c), &der);
+    bool has = len > 0 && slice_equal(slice_of(der, (size_t)len), spki);
+    OPENSSL_free(der);
+    return has;
 }
 
 enum error certificate_validity(X509 *c, int64_t *from_ms, int64_t *until_ms)

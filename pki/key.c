@@ -49,14 +49,16 @@ void key_free(EVP_PKEY *key) { EVP_PKEY_free(key); }
 static bool key_has_curve(const EVP_PKEY *key, const char *curve)
 {
     char group[64];
-    return EVP_PKEY_is_a(key, "EC") && EVP_PKEY_get_group_name(key, group, sizeof group, NULL) &&
-           strcmp(group, curve) == 0;
+    return key && EVP_PKEY_is_a(key, "EC") &&
+           EVP_PKEY_get_group_name(key, group, sizeof group, NULL) && strcmp(group, curve) == 0;
 }
 
 bool key_is_p256(const EVP_PKEY *key) { return key_has_curve(key, "prime256v1"); }
 
 bool key_is_strong(const EVP_PKEY *key)
 {
+    if (!key)
+        return false;
     if (EVP_PKEY_is_a(key, "RSA") || EVP_PKEY_is_a(key, "RSA-PSS")) {
         int bits = EVP_PKEY_get_bits(key);
         return bits >= RSA_BITS_MIN && bits <= RSA_BITS_MAX;

@@ -26,6 +26,7 @@ enum error key_from_pem(EVP_PKEY **out, struct slice pem) MUST_CHECK;
 enum error key_public_der(EVP_PKEY *key, struct buf *out) MUST_CHECK;
 /* ERROR_TLS_WEAK unless it is one named-curve P-256 key with no byte after it. */
 enum error key_from_public_der(EVP_PKEY **out, struct slice der) MUST_CHECK;
+/* False also for NULL: the key of a certificate whose key cannot be read. */
 bool key_is_p256(const EVP_PKEY *key);
 /* P-256, P-384, Ed25519, or RSA of 3072 to 8192 bits. */
 bool key_is_strong(const EVP_PKEY *key);

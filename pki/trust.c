@@ -73,11 +73,9 @@ void trust_set_crl_required(struct trust *t, bool required) { t->is_crl_optional
 static enum error check_anchor(const struct trust *t, X509 *c)
 {
     enum error e = certificate_check_use(c, CERTIFICATE_ANCHOR);
-    if (!e && !(X509_get_extension_flags(c) & EXFLAG_SI))
-        e = ERROR_TLS_WRONG_USE;
     if (!e)
         e = certificate_check_strength(c);
-    if (!e && X509_verify(c, X509_get0_pubkey(c)) != 1)
+    if (!e && X509_self_signed(c, 1) != 1)
         e = failure_as(ERROR_TLS_WRONG_USE);
     for (size_t i = 0; !e && i < t->anchor_count; i++)
         if (X509_cmp(t->anchors[i], c) == 0)

@@ -2,6 +2,7 @@
 
 The bodies are random bytes: the relay must not care what is sealed [I7].
 """
+import hashlib
 import os
 import sys
 
@@ -298,20 +299,25 @@ def test_t17_a_foreign_id_looks_like_an_unknown_one(world):
 
 
 def test_a_countersignature_appears_in_the_directory(world):
-    import hashlib
     signature = sign(world.first.identity_key,
                      COUNTERSIGNATURE_LABEL + hashlib.sha256(world.second.binding).digest())
+
+    def put(client, signer, about):
+        own = wire.Countersignature(endpoint=signer.endpoint, signature=signature)
+        client.call(put_countersignature=wire.PutCountersignature(endpoint=about.endpoint,
+                                                                  countersignature=own))
+
     with world.connect(world.first) as c:
-        own = wire.Countersignature(endpoint=world.first.endpoint, signature=signature)
-        c.call(put_countersignature=wire.PutCountersignature(endpoint=world.second.endpoint,
-                                                             countersignature=own))
-        bad = wire.Countersignature(endpoint=world.first.endpoint, signature=signature[:-1] + b"x")
-        expect(Refused, lambda: c.call(put_countersignature=wire.PutCountersignature(
-            endpoint=world.second.endpoint, countersignature=bad)), name="BAD_SIGNATURE")
+        put(c, world.first, world.second)
+        expect(Refused, lambda: put(c, world.second, world.second), name="SENDER_MISMATCH")
+        expect(Refused, lambda: put(c, world.first, world.first), name="SENDER_MISMATCH")
+        expect(Refused, lambda: put(c, world.first, world.gp), name="NO_SUCH_OBJECT")
     with world.connect(world.gp) as c:
         entry = c.get_directory(world.town, organisations=[world.team.id])[0][world.team.id]
-        found = [s.signature for e in entry.endpoints for s in e.countersignatures]
-        assert found == [signature]
+        found = {wire.Binding.FromString(e.binding.binding).endpoint:
+                 [s.signature for s in e.countersignatures] for e in entry.endpoints}
+        assert found[world.second.endpoint] == [signature]
+        assert found[world.first.endpoint] == []
 
 
 def test_a_new_session_replaces_the_old_one(world):

@@ -19,7 +19,7 @@ static void must(enum error e) { need(e == ERROR_NONE); }
 static struct slice take(struct slice *s, uint8_t *tag, struct slice *body)
 {
     const uint8_t *begin = s->data;
-    uint8_t octet;
+    uint8_t octet = 0;
     size_t len;
     need(slice_take_u8(s, tag) && slice_take_u8(s, &octet));
     len = octet;

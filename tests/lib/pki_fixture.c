@@ -100,7 +100,7 @@ static void add_extensions(X509 *c, X509 *issuer, const struct fixture_wish *wis
     add_extension(c, issuer, NID_ext_key_usage, or (wish->extended, usual_extended(wish->use)));
     add_extension(c, issuer, NID_subject_alt_name,
                   or (wish->alternative, usual_alternative(wish, alternative, sizeof alternative)));
-    add_extension(c, issuer, NID_subject_key_identifier, "hash");
+    add_extension(c, issuer, NID_subject_key_identifier, or (wish->key_id, "hash"));
     add_extension(c, issuer, NID_authority_key_identifier, "keyid:always");
 }
 

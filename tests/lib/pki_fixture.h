@@ -30,7 +30,7 @@ struct fixture_wish {
     const char *name;                /* CN of a relay or a CA */
     EVP_PKEY *key;                   /* P-256 */
     int64_t from_ms, until_ms;
-    const char *usage, *extended, *alternative, *constraints;
+    const char *usage, *extended, *alternative, *constraints, *key_id;
     const char *digest; /* "SHA256" */
 };
 

@@ -135,6 +135,7 @@ static void other_kinds_of_key_are_weak_or_not_ours(void **state)
         assert_int_equal(key_public_der(all[i], &der), ERROR_NONE);
         assert_int_equal(key_from_public_der(&back, buf_slice(&der)), ERROR_TLS_WEAK);
         assert_int_equal(key_sign(all[i], "label", SLICE_NONE, &der), ERROR_TLS_WEAK);
+        assert_int_equal(key_verify(all[i], "label", SLICE_NONE, buf_slice(&der)), ERROR_TLS_WEAK);
         EVP_PKEY_free(all[i]);
     }
     buf_fini(&der);

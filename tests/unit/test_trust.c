@@ -97,6 +97,10 @@ static void usages_that_mix_two_purposes_are_refused(void **state)
                                     .constraints = bad[i].constraints};
         assert_int_equal(judge_wish(&wish, bad[i].use), ERROR_TLS_WRONG_USE);
     }
+    /* Letters name their readers by it. */
+    struct fixture_wish nameless = {
+        .use = CERTIFICATE_SEALING, .who = fixture_who(0x12), .key_id = ""};
+    assert_int_equal(judge_wish(&nameless, CERTIFICATE_SEALING), ERROR_TLS_WRONG_USE);
     struct fixture_wish mail = {
         .use = CERTIFICATE_SEALING, .who = fixture_who(0x12), .extended = "emailProtection"};
     assert_int_equal(judge_wish(&mail, CERTIFICATE_SEALING), ERROR_NONE);
