@@ -84,9 +84,14 @@ static struct outcome run_story(const struct story *y, const char *directory, co
         unsigned calls = fault_vfs_calls();
         bool unused;
         assert_int_equal(store_fold(s, &unused), r.failed);
-        if (r.committed < GROUPS)
+        if (r.committed < GROUPS) {
+            assert_int_equal(store_commit(s, y->groups[r.committed]), r.failed);
             assert_int_equal(store_lsn(s), r.committed == 0 ? 0 : y->ends[r.committed - 1]);
+        }
         assert_int_equal(fault_vfs_calls(), calls);
+        store_close(s);
+        assert_int_equal(fault_vfs_calls(), calls); /* closing leaves the disk as it is */
+        return r;
     }
     store_close(s);
     return r;
@@ -193,6 +198,42 @@ static void test_power_cuts(void **unused)
     story_fini(&y);
 }
 
+/* A process ended between writing and syncing. What the next start finds, it may tell; so from then on it must be
+ * on disk for good, though that start has not committed anything yet. */
+static void test_what_a_start_finds_is_durable(void **unused)
+{
+    struct story y;
+    unsigned unsynced = 0;
+    story_init(&y, 15);
+    for (unsigned n = 8; n <= 40; n++) {
+        char *directory = directory_new(), *left = directory_new();
+        struct store_options o = options_of(directory, FAULT_VFS);
+        const char *problem;
+        struct store *s;
+        fault_vfs_keep(true);
+        fault_vfs_fail(FAULT_SYNCS, n, true);
+        struct outcome r = run_story(&y, directory, FAULT_VFS, GROUPS);
+        fault_vfs_fail(0, 0, false);
+        assert_int_equal(store_open(&s, &o, &problem), ERROR_NONE);
+        uint64_t lsn = store_lsn(s);
+        unsynced += lsn > (r.committed == 0 ? 0 : y.ends[r.committed - 1]);
+        for (uint64_t seed = 1; seed <= 5; seed++) {
+            fault_vfs_cut(left, seed);
+            struct store *after = outbox_open(left);
+            if (store_lsn(after) < lsn)
+                fail_msg("sync %u, seed %d: lsn %d was found, then %d", n, (int)seed, (int)lsn,
+                         (int)store_lsn(after));
+            store_close(after);
+        }
+        store_close(s);
+        fault_vfs_keep(false);
+        directory_free(directory);
+        directory_free(left);
+    }
+    assert_true(unsynced > 3);
+    story_fini(&y);
+}
+
 /* A store that was closed in good order: nothing of it is lost. */
 static void test_power_cut_after_the_end(void **unused)
 {
@@ -262,6 +303,7 @@ int main(void)
         cmocka_unit_test(test_a_failing_read),
         cmocka_unit_test(test_a_failing_open),
         cmocka_unit_test(test_power_cuts),
+        cmocka_unit_test(test_what_a_start_finds_is_durable),
         cmocka_unit_test(test_power_cut_after_the_end),
         cmocka_unit_test(test_disk_full),
     };

@@ -111,6 +111,31 @@ static void test_room_and_lag(void **unused)
     directory_free(directory);
 }
 
+/* Folding in commits keeps the journal short, whatever comes in. */
+static void test_lag_stays_bounded(void **unused)
+{
+    char *directory = directory_new();
+    struct store_options o = outbox_options(directory);
+    const char *problem;
+    struct store *s;
+    struct history w;
+    o.fold_slice_bytes = 3000;
+    o.fold_lag_bytes_max = 30000;
+    assert_int_equal(store_open(&s, &o, &problem), ERROR_NONE);
+    history_init(&w, 3);
+    for (unsigned i = 0; i < 100; i++) {
+        struct group *g = i == 0 ? history_directory(&w) : history_group(&w, 1 + i % 50);
+        assert_int_equal(store_commit(s, g), ERROR_NONE);
+        assert_false(store_is_behind(s));
+        group_free(g);
+    }
+    store_close(s);
+    assert_true(outbox_sql(directory, "brug.db", "SELECT sum(length(records)) FROM journal") <
+                30000);
+    history_fini(&w);
+    directory_free(directory);
+}
+
 static void test_directory(void **unused)
 {
     char *directory = directory_new();
@@ -564,6 +589,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_new_store),
         cmocka_unit_test(test_room_and_lag),
+        cmocka_unit_test(test_lag_stays_bounded),
         cmocka_unit_test(test_directory),
         cmocka_unit_test(test_second_process),
         cmocka_unit_test(test_files_that_are_not_ours),
