@@ -1,12 +1,13 @@
 /*
  * daemon/store/audit.c: the audit file: whole journal rows by first_lsn, for good.
  *
- * It is a database of its own, because two SQLite files do not commit as one in WAL mode: it is written
- * and committed before the fold that removes the row from the journal. A crash between the two leaves rows in
- * both; putting such a row again changes nothing, and a row that differs stops the store.
+ * It is a database of its own, because two SQLite files do not commit as one in WAL mode: it is
+ * written and committed before the fold that removes the row from the journal. A crash between the
+ * two leaves rows in both; putting such a row again changes nothing, and a row that differs stops
+ * the store.
  *
- * Invariant: rows follow each other without a gap, each chained to the one before; audited_lsn is the end of
- * the last, never below folded_lsn and never above the last committed lsn.
+ * Invariant: rows follow each other without a gap, each chained to the one before; audited_lsn is
+ * the end of the last, never below folded_lsn and never above the last committed lsn.
  */
 #include "daemon/store/inside.h"
 #include "daemon/store/schema.h"

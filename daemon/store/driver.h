@@ -1,17 +1,19 @@
 /*
  * daemon/store/driver.h: a small SQL driver: what the store needs of a database and nothing more.
  *
- * One `struct driver` is one connection to one database, used by one thread at a time. The SQL stands once, in
- * sql.c, for all drivers: parameters are $1, $2, … in order of first appearance, values are 64-bit
- * integers and bytes, and a driver translates the type words INTEGER and BLOB and the ending WITHOUT ROWID if its
- * database has others. driver_sqlite.c implements it.
+ * One `struct driver` is one connection to one database, used by one thread at a time. The SQL
+ * stands once, in sql.c, for all drivers: parameters are $1, $2, … in order of first appearance,
+ * values are 64-bit integers and bytes, and a driver translates the type words INTEGER and BLOB and
+ * the ending WITHOUT ROWID if its database has others. driver_sqlite.c implements it.
  *
- * Happy path: driver_open, migrations by driver_run, driver_prepare once, then driver_begin, for each statement bind and
- * driver_execute (or driver_step until there is no row, and driver_reset), driver_commit.
+ * Happy path: driver_open, migrations by driver_run, driver_prepare once, then driver_begin, for
+ * each statement bind and driver_execute (or driver_step until there is no row, and driver_reset),
+ * driver_commit.
  *
- * Failures: a bind that fails is reported by the next step of that statement. After a failed driver_commit or
- * driver_checkpoint nothing is known about the disk: the caller closes with is_sound false and never retries.
- * Errors: ERROR_IO (a full disk too), ERROR_CORRUPT, ERROR_NO_MEMORY, ERROR_LOCKED, ERROR_PERMISSION, ERROR_STORE_FORMAT.
+ * Failures: a bind that fails is reported by the next step of that statement. After a failed
+ * driver_commit or driver_checkpoint nothing is known about the disk: the caller closes with
+ * is_sound false and never retries. Errors: ERROR_IO (a full disk too), ERROR_CORRUPT,
+ * ERROR_NO_MEMORY, ERROR_LOCKED, ERROR_PERMISSION, ERROR_STORE_FORMAT.
  */
 #ifndef DAEMON_STORE_DRIVER_H
 #define DAEMON_STORE_DRIVER_H
@@ -28,9 +30,9 @@ struct driver_options {
 };
 
 /*
- * Opens or creates, alone and exclusively, makes durable what an earlier process left half-way (a checked
- * check-point), and tells whether there are no tables yet. A database that is not ours is not touched: ERROR_STORE_FORMAT.
- * *problem is a static line.
+ * Opens or creates, alone and exclusively, makes durable what an earlier process left half-way (a
+ * checked check-point), and tells whether there are no tables yet. A database that is not ours is
+ * not touched: ERROR_STORE_FORMAT. *problem is a static line.
  */
 enum error driver_open(struct driver **out, const struct driver_options *o, bool *is_empty,
                        const char **problem) MUST_CHECK;
@@ -59,8 +61,8 @@ void driver_reset(struct driver *d, unsigned statement);
 /* A statement without result rows: step and reset. */
 enum error driver_execute(struct driver *d, unsigned statement) MUST_CHECK;
 
-/* Reads part of the bytes in `column` of the row whose integer key is `key`, without reading the whole.
- * ERROR_NOT_FOUND without such a row, ERROR_CORRUPT when it has fewer bytes. */
+/* Reads part of the bytes in `column` of the row whose integer key is `key`, without reading the
+ * whole. ERROR_NOT_FOUND without such a row, ERROR_CORRUPT when it has fewer bytes. */
 enum error driver_read_part(struct driver *d, const char *table, const char *column, uint64_t key,
                             size_t offset, size_t len, uint8_t *out) MUST_CHECK;
 

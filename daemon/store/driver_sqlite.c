@@ -2,13 +2,15 @@
  * daemon/store/driver_sqlite.c: the SQL driver over SQLite.
  *
  * Invariants
- *  1. One connection per file, exclusive for its whole life: SQLite 3.7.0-3.51.2 can corrupt a WAL that two
- *     connections check-point. In exclusive mode the index of the WAL lies in our memory; there is no -shm file.
- *  2. SQLite never check-points by itself: its automatic check-points swallow the errors of fsync. driver_checkpoint looks at
- *     what came of it, and closing makes none unless it is asked for.
- *  3. secure_delete is off. What is deleted are ids, digests, and letters sealed for keys that are not on this machine, and
- *     the journal's rows live on in the audit file. Zeroing reaches neither the WAL nor what a disk moved away, so it would promise
- *     more than it holds, and it costs more than half of the speed of a delete.
+ *  1. One connection per file, exclusive for its whole life: SQLite 3.7.0-3.51.2 can corrupt a WAL
+ *     that two connections check-point. In exclusive mode the index of the WAL lies in our memory;
+ *     there is no -shm file.
+ *  2. SQLite never check-points by itself: its automatic check-points swallow the errors of fsync.
+ *     driver_checkpoint looks at what came of it, and closing makes none unless it is asked for.
+ *  3. secure_delete is off. What is deleted are ids, digests, and letters sealed for keys that are
+ *     not on this machine, and the journal's rows live on in the audit file. Zeroing reaches
+ *     neither the WAL nor what a disk moved away, so it would promise more than it holds, and it
+ *     costs more than half of the speed of a delete.
  *  4. No memory mapping: a read error must come back as an error, not as a signal.
  */
 #include "daemon/store/driver.h"
@@ -342,7 +344,7 @@ enum error driver_commit(struct driver *d) { return run_prepared(d, d->commit); 
 
 void driver_rollback(struct driver *d)
 {
-    /* What was not committed is gone, also when this fails; the problem told stays the first one. */
+    /* What was not committed is gone, also when this fails; the problem stays the first one. */
     if (!sqlite3_get_autocommit(d->connection))
         (void)sqlite3_exec(d->connection, "ROLLBACK", NULL, NULL, NULL);
 }

@@ -1,12 +1,14 @@
 /*
  * daemon/store/fold.c: committed journal rows go into the tables.
  *
- * Happy path of a slice: read journal rows from where the last slice ended, put each whole into the audit file, and bring
- * its records, one after the other, to the messages in memory that they are about; at the end write each changed message
- * once, with the deliveries that began or ended waiting; commit the audit file; delete the rows that are
- * through; write the position. All but the audit file is in the caller's transaction.
+ * Happy path of a slice: read journal rows from where the last slice ended, put each whole into the
+ * audit file, and bring its records, one after the other, to the messages in memory that they are
+ * about; at the end write each changed message once, with the deliveries that began or ended
+ * waiting; commit the audit file; delete the rows that are through; write the position. All but the
+ * audit file is in the caller's transaction.
  *
- * So a message that was accepted, delivered and acknowledged within one slice costs one row and no delivery.
+ * So a message that was accepted, delivered and acknowledged within one slice costs one row and no
+ * delivery.
  *
  * Failures: all are final for the store. An unknown record type is ERROR_STORE_FORMAT.
  *
@@ -17,12 +19,13 @@
 #include "daemon/store/fold.h"
 #include "daemon/store/sql.h"
 
-#define ARENA_BYTES_MAX \
-    ((size_t)1 << 30) /* a slice is bounded by its cost; this only stops our own errors */
+/* A slice is bounded by what it costs; this only stops errors of ours. */
+#define ARENA_BYTES_MAX ((size_t)1 << 30)
 
 static struct slice bytes_of(ProtobufCBinaryData b) { return slice_of(b.data, b.len); }
 
-/* Records of one row, from to->lsn + 1 on, until the slice is full. *is_through: the row's end was reached. */
+/* Records of one row, from to->lsn + 1 on, until the slice is full. *is_through: the row's end was
+ * reached. */
 static enum error fold_row(struct fold *f, const struct journal_row *row, uint64_t bytes_max,
                            struct fold_position *to, bool *is_through)
 {

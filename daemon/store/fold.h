@@ -1,5 +1,6 @@
 /*
- * daemon/store/fold.h: one slice of folding in memory: the messages and mailboxes that its records are about.
+ * daemon/store/fold.h: one slice of folding in memory: the messages and mailboxes that its records
+ * are about.
  *
  * fold_record.c brings records to it; fold.c reads the journal and writes what came of it.
  */

@@ -1,12 +1,15 @@
 /*
  * daemon/store/fold_record.c: what each record means for the tables.
  *
- * A record is brought to the messages in memory that it is about; those that are not there are read from the
- * table. Rows of the directory and of cases are written at once: they are few. All memory is of the store's arena.
+ * A record is brought to the messages in memory that it is about; those that are not there are read
+ * from the table. Rows of the directory and of cases are written at once: they are few. All memory
+ * is of the store's arena.
  *
- * Failures: a record that does not unpack or names no id (CORRUPT), a type that is not known (STORE_FORMAT).
+ * Failures: a record that does not unpack or names no id (CORRUPT), a type that is not known
+ * (STORE_FORMAT).
  *
- * Invariant: a record about a message that is neither in the slice nor in the table changes nothing.
+ * Invariant: a record about a message that is neither in the slice nor in the table changes
+ * nothing.
  */
 #include "daemon/store/fold.h"
 #include "daemon/store/sql.h"

@@ -1,8 +1,9 @@
 /*
- * daemon/store/inside.h: what the files of daemon/store share of one store. Nobody else includes it.
+ * daemon/store/inside.h: what the files of daemon/store share; nobody else includes it.
  *
- * Who does what: store.c opens, commits and closes; pack.c lays bodies into a pack and finds them; audit.c
- * keeps the audit file; fold.c brings journal rows into the tables; load.c reads back; thread.c runs it all on a thread.
+ * Who does what: store.c opens, commits and closes; pack.c lays bodies into a pack and finds them;
+ * audit.c keeps the audit file; fold.c brings journal rows into the tables; load.c reads back;
+ * thread.c runs it all on a thread.
  */
 #ifndef DAEMON_STORE_INSIDE_H
 #define DAEMON_STORE_INSIDE_H
@@ -21,7 +22,8 @@ struct journal_row {
     struct slice records;
 };
 
-/* Where folding has come to. The journal keeps rows from whole_lsn + 1 on; lsn may lie inside the first of them. */
+/* Where folding has come to. The journal keeps rows from whole_lsn + 1 on; lsn may lie inside the
+ * first of them. */
 struct fold_position {
     uint64_t lsn;       /* of the last folded record */
     uint64_t whole_lsn; /* the end of the last row that was folded whole */
@@ -49,14 +51,16 @@ struct store {
     const char *problem;
 };
 
-/* Notes the first failure with its line: `problem`, else the driver's, else the error's own; returns e. */
+/* Notes the first failure with its line: `problem`, else the driver's, else the error's own;
+ * returns e. */
 enum error store_failed(struct store *s, struct driver *d, enum error e, const char *problem);
 /* The hash of a row over its parts (group.h). */
 struct digest journal_hash(const struct digest *prev_hash, uint64_t first_lsn, uint64_t count,
                            struct slice records);
 /*
- * The row that the statement JOURNAL_READ stands on; its records live until the next step. ERROR_CORRUPT, noted, when it does not follow
- * the row that ends at prev_lsn with prev_hash, and when its own hash is not that of its records.
+ * The row that the statement JOURNAL_READ stands on; its records live until the next step.
+ * ERROR_CORRUPT, noted, when it does not follow the row that ends at prev_lsn with prev_hash, and
+ * when its own hash is not that of its records.
  */
 enum error journal_row_read(struct store *s, uint64_t prev_lsn, const struct digest *prev_hash,
                             struct journal_row *out) MUST_CHECK;
@@ -73,15 +77,15 @@ enum error pack_read(struct driver *d, uint64_t first_lsn, uint64_t lsn, struct 
 /* ---- audit.c ---- */
 enum error audit_open(struct store *s, const char *path, const char *vfs, bool is_new_outbox,
                       const char **problem) MUST_CHECK;
-/* Puts a row into the audit file, in its transaction, which the first call begins. A row that is there already must have the same
- * hash: ERROR_CORRUPT. */
+/* Puts a row into the audit file, in its transaction, which the first call begins. A row that is
+ * there already must have the same hash: ERROR_CORRUPT. */
 enum error audit_put(struct store *s, const struct journal_row *row) MUST_CHECK;
 /* Makes durable what was put since the last time. */
 enum error audit_commit(struct store *s) MUST_CHECK;
 
 /* ---- fold.c ---- */
-/* Folds about so many bytes of journal, in the open transaction of the outbox. The caller sets s->folded = *to
- * and takes off *bytes once that transaction is committed. */
+/* Folds about so many bytes of journal, in the open transaction of the outbox. The caller sets
+ * s->folded = *to and takes off *bytes once that transaction is committed. */
 enum error fold_slice(struct store *s, size_t bytes_max, struct fold_position *to, uint64_t *bytes)
     MUST_CHECK;
 /* Whether a record is about a message that another record brought, and about which. */

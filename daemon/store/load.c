@@ -1,14 +1,17 @@
 /*
- * daemon/store/load.c: reads back: what is live at the start, and what is cold when the core asks for it.
+ * daemon/store/load.c: reads back: what is live at the start, and what is cold when the core asks
+ * for it.
  *
- * Happy path of the start: directory and case rows, then the messages whose UUIDv7 lies at or after W (one range of
- * the table), then those of before W that still wait for a reader or that a record after folded_lsn is about (what
- * is not folded must be in memory, because cold loads read the tables), then the journal after folded_lsn.
+ * Happy path of the start: directory and case rows, then the messages whose UUIDv7 lies at or after
+ * W (one range of the table), then those of before W that still wait for a reader or that a record
+ * after folded_lsn is about (what is not folded must be in memory, because cold loads read the
+ * tables), then the journal after folded_lsn.
  *
- * Failures: a row that does not read or unpack ends the start; in a cold load it is the answer of that load.
+ * Failures: a row that does not read or unpack ends the start; in a cold load it is the answer of
+ * that load.
  *
- * Invariant: a message is given to the state once: a waiting one of before W when the walk over the deliveries meets the
- * first of its readers that waits.
+ * Invariant: a message is given to the state once: a waiting one of before W when the walk over the
+ * deliveries meets the first of its readers that waits.
  */
 #include "base/list.h"
 #include "base/map.h"

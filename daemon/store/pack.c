@@ -1,9 +1,10 @@
 /*
  * daemon/store/pack.c: the bodies of one commit group in one value.
  *
- * Layout, integers big-endian: u32 count; count times (u32 lsn - first_lsn, u32 offset, u32 length), in order
- * of lsn, offsets from the end of this list; the bodies. To read one, the list and then the body are
- * fetched, never the whole. What a body says of itself is not checked here: its digest is in its record.
+ * Layout, integers big-endian: u32 count; count times (u32 lsn - first_lsn, u32 offset, u32
+ * length), in order of lsn, offsets from the end of this list; the bodies. To read one, the list
+ * and then the body are fetched, never the whole. What a body says of itself is not checked here:
+ * its digest is in its record.
  */
 #include "daemon/store/inside.h"
 

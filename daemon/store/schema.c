@@ -1,4 +1,4 @@
-/* daemon/store/schema.c: takes the steps between the schema of a database and that of this program. */
+/* daemon/store/schema.c: takes the steps from a database's schema to that of this program. */
 #include "daemon/store/schema.h"
 
 /* The number that the database claims; 0: it is empty. */

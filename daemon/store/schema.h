@@ -16,9 +16,9 @@ struct schema {
 };
 
 /*
- * Begins a transaction, takes the steps that are missing and prepares the statements. The caller inserts the
- * row of `meta` into a database that was empty, and commits. ERROR_STORE_FORMAT: made by a newer program, nothing
- * was changed.
+ * Begins a transaction, takes the steps that are missing and prepares the statements. The caller
+ * inserts the row of `meta` into a database that was empty, and commits. ERROR_STORE_FORMAT: made
+ * by a newer program, nothing was changed.
  */
 enum error schema_begin(struct driver *d, const struct schema *x, bool is_empty) MUST_CHECK;
 

@@ -1,9 +1,10 @@
 /*
  * daemon/store/sql.c: the schemas and the statements.
  *
- * Tables that hold bodies or long rows have an integer key, so that long values lie in chains of their own; those
- * with short rows and a compound key are WITHOUT ROWID: one tree instead of two. Message ids come first in
- * their keys: as UUIDv7 they arrive in order of time, so inserts go to the right edge and the start reads one range.
+ * Tables that hold bodies or long rows have an integer key, so that long values lie in chains of
+ * their own; those with short rows and a compound key are WITHOUT ROWID: one tree instead of two.
+ * Message ids come first in their keys: as UUIDv7 they arrive in order of time, so inserts go to
+ * the right edge and the start reads one range.
  */
 #include "daemon/store/sql.h"
 

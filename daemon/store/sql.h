@@ -1,8 +1,9 @@
 /*
- * daemon/store/sql.h: all SQL of the store, once for every driver: the schemas as numbered steps, and the
- * statements by number.
+ * daemon/store/sql.h: all SQL of the store, once for every driver: the schemas as numbered steps,
+ * and the statements by number.
  *
- * A step is never changed once a version with it was released; a change of the schema is a new step at the end.
+ * A step is never changed once a version with it was released; a change of the schema is a new step
+ * at the end.
  */
 #ifndef DAEMON_STORE_SQL_H
 #define DAEMON_STORE_SQL_H
@@ -13,7 +14,8 @@
 #define OUTBOX_APPLICATION_ID 0x42727567u /* "Brug" */
 #define AUDIT_APPLICATION_ID 0x42727541u  /* "BruA" */
 
-/* The n-th step makes schema n + 1 out of n. Each schema has a table `meta` with one row and its schema_number. */
+/* The n-th step makes schema n + 1 out of n. Each schema has a table `meta` with one row and its
+ * schema_number. */
 #define OUTBOX_STEP_COUNT 1
 extern const char *const OUTBOX_STEPS[OUTBOX_STEP_COUNT];
 #define AUDIT_STEP_COUNT 1

@@ -1,17 +1,20 @@
 /*
  * daemon/store/store.c: opens the outbox, commits groups, and closes it.
  *
- * Happy path: store_open takes the lock, opens and checks both files, brings them to this program's schema
- * and verifies the chain of the journal; store_load (load.c) fills the state; then store_commit for each group,
- * with a slice of folding when enough has gathered, and store_fold when there is nothing else to do.
+ * Happy path: store_open takes the lock, opens and checks both files, brings them to this program's
+ * schema and verifies the chain of the journal; store_load (load.c) fills the state; then
+ * store_commit for each group, with a slice of folding when enough has gathered, and store_fold
+ * when there is nothing else to do.
  *
- * Failures: whatever fails in a commit, a fold or a check-point is final: the first error is kept, every later
- * call returns it, and closing leaves the disk as it is. A start finds the last commit that reached the disk, which may include a
- * group whose commit was reported as failed; nobody was told anything about that one.
+ * Failures: whatever fails in a commit, a fold or a check-point is final: the first error is kept,
+ * every later call returns it, and closing leaves the disk as it is. A start finds the last commit
+ * that reached the disk, which may include a group whose commit was reported as failed; nobody was
+ * told anything about that one.
  *
  * Invariants: those of store.h, and
  *  5. lsn, hash and the fold's position in memory are those of the last committed transaction.
- *  6. Only one process and one `struct store` uses a directory: flock on brug.lock, held as long as the store is open.
+ *  6. Only one process and one `struct store` uses a directory: flock on brug.lock, held as long as
+ *     the store is open.
  */
 #include "daemon/store/inside.h"
 #include "daemon/store/schema.h"
@@ -341,7 +344,7 @@ static enum error insert_bodies(struct store *s, const struct group *g)
     return e;
 }
 
-/* How much to fold with this commit: nothing until a slice has gathered, then more than comes in. */
+/* How much to fold with this commit: nothing until a slice has gathered, then more than comes. */
 static size_t fold_bytes_due(const struct store *s, const struct group *g)
 {
     if (s->lag_bytes < s->fold_slice_bytes)
@@ -382,8 +385,6 @@ enum error store_commit(struct store *s, const struct group *g)
     assert(g->count > 0 && g->first_lsn == s->lsn + 1);
     struct fold_position to = s->folded;
     uint64_t folded_bytes = 0;
-    if (s->failed != ERROR_NONE)
-        return s->failed;
     enum error e = store_tidy(s);
     if (e != ERROR_NONE)
         return e;

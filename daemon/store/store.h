@@ -1,15 +1,20 @@
 /*
- * daemon/store/store.h: the outbox on disk (design §7): journal and packs, folding into tables, loading.
+ * daemon/store/store.h: the outbox on disk (design §7): journal and packs, folding into tables,
+ * loading.
  *
- * Two layers. `struct store` does everything synchronously on the calling thread (the simulator and the
- * fault tests use it as it is). `struct store_thread` runs one store on its own thread and carries
- * requests in and results out.
+ * Two layers. `struct store` does everything synchronously on the calling thread (the simulator and
+ * the fault tests use it as it is). `struct store_thread` runs one store on its own thread and
+ * carries requests in and results out.
  *
- * Files in `directory`: brug.db (journal, pack, body, tables), audit.db (whole journal rows by first_lsn).
+ * Files in `directory`: brug.db (journal, pack, body, tables), audit.db (whole journal rows by
+ * first_lsn).
  * Invariants
- *  1. Exactly one connection per file, exclusive, WAL, synchronous=FULL; check-points are called and their result checked.
- *  2. A group is one journal row and one pack row in one transaction; a failed commit is never retried: the store is dead after it.
- *  3. The audit file holds a journal row before the fold removes it; the same lsn with another hash stops everything.
+ *  1. Exactly one connection per file, exclusive, WAL, synchronous=FULL; check-points are called
+ *     and their result checked.
+ *  2. A group is one journal row and one pack row in one transaction; a failed commit is never
+ *     retried: the store is dead after it.
+ *  3. The audit file holds a journal row before the fold removes it; the same lsn with another hash
+ *     stops everything.
  *  4. folded_lsn moves in the same transaction as the rows that it folds.
  */
 #ifndef DAEMON_STORE_STORE_H
@@ -31,8 +36,12 @@ struct store_options {
     uint8_t random[16];        /* for the generation of a new store */
 };
 
-/* Opens or creates; recovers the WAL (checked TRUNCATE check-point), quick check, migrations.
- * *problem (a static or store-owned line, for the log) names what is wrong: IO, CORRUPT, STORE_FORMAT, LOCKED, PERMISSION. */
+/*
+ * Opens or creates; recovers the WAL (checked TRUNCATE check-point), checks the tables whose size
+ * follows what is live (not those of history: a start must not cost it), migrations.
+ * *problem (a static or store-owned line, for the log) names what is wrong: IO, CORRUPT,
+ * STORE_FORMAT, LOCKED, PERMISSION.
+ */
 enum error store_open(struct store **out, const struct store_options *o, const char **problem)
     MUST_CHECK;
 void store_close(struct store *s); /* accepts NULL; check-points */
@@ -44,7 +53,8 @@ struct id store_generation(const struct store *s);
 uint64_t store_lsn(const struct store *s); /* of the last committed record */
 uint64_t store_folded_lsn(const struct store *s);
 
-/* One transaction; includes a fold slice when the lag asks for it. Any error is final for this store. */
+/* One transaction; includes a fold slice when the lag asks for it. Any error is final for this
+ * store. */
 enum error store_commit(struct store *s, const struct group *g) MUST_CHECK;
 /* Folds up to one slice when nothing waits; *is_done when nothing is left to fold. */
 enum error store_fold(struct store *s, bool *is_done) MUST_CHECK;
@@ -58,7 +68,8 @@ uint64_t store_free_bytes(const struct store *s);
 /* ---- on its own thread ---- */
 struct store_thread;
 
-/* Called on the storage thread after something finished: wake the owner (uv_async_send), nothing else. */
+/* Called on the storage thread after something finished: wake the owner (uv_async_send), nothing
+ * else. */
 typedef void store_wake_cb(void *ctx);
 
 /* Takes the store (*s becomes NULL). */

@@ -1,15 +1,16 @@
 /*
  * daemon/store/thread.c: one store on a thread of its own.
  *
- * The owner hands over a group or loads and is woken when something finished; it then collects. The storage
- * thread commits a group as soon as there is one: the next group gathers at the owner while this one is
- * being written, so the disk itself sets the size of groups and no timer is needed. Between commits it
- * serves loads. When nothing came for a moment it folds, a slice at a time.
+ * The owner hands over a group or loads and is woken when something finished; it then collects. The
+ * storage thread commits a group as soon as there is one: the next group gathers at the owner while
+ * this one is being written, so the disk itself sets the size of groups and no timer is needed.
+ * Between commits it serves loads. When nothing came for a moment it folds, a slice at a time.
  *
- * Happy path: store_thread_commit → store_commit → "durable up to" is posted → wake → check-points that are due.
+ * Happy path: store_thread_commit → store_commit → "durable up to" is posted → wake → check-points
+ * that are due.
  *
- * Failures: after the first failed write nothing more is done; the failure is posted, and what is handed
- * over later stays until store_thread_stop frees it.
+ * Failures: after the first failed write nothing more is done; the failure is posted, and what is
+ * handed over later stays until store_thread_stop frees it.
  *
  * Invariants
  *  1. The store is touched by the storage thread alone; everything shared lies under the mutex.
@@ -24,12 +25,13 @@
 #include <stdlib.h>
 
 #define LOADS_BETWEEN_COMMITS 64
-/* Folding at once would delay the next commit and write what an acknowledgement is about to change. */
+/* Folding at once would delay the next commit and write what is about to be acknowledged. */
 #define QUIET_BEFORE_FOLD_MS 50
 /* While there is no room, how often to look whether somebody made some. */
 #define ROOM_CHECK_MS 1000
 
-/* Loads in order, a ring. The core's waiting room limits how many there are, so it may abort for memory. */
+/* Loads in order, a ring. The core's waiting room limits how many there are, so it may abort for
+ * memory. */
 struct load_queue {
     struct load **loads;
     size_t first, count, capacity;
@@ -86,7 +88,7 @@ static void queue_fini(struct load_queue *q)
     free(q->loads);
 }
 
-/* ---- the storage thread; each of these is called with the mutex held, and holds it when it returns ---- */
+/* ---- the storage thread; the mutex is held when each of these is called and returns ---- */
 
 static void post_figures(struct store_thread *t)
 {

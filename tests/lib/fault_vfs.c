@@ -1,9 +1,10 @@
 /*
  * tests/lib/fault_vfs.c: wraps the default VFS.
  *
- * For power cuts each file has an image of what is surely on disk, and the writes and truncations since. A
- * sync moves them into the image. A cut takes the image and then each pending change, in order, or not, at
- * random; a long write may arrive in part. Names of files count as durable at once.
+ * For power cuts each file has an image of what is surely on disk, and the writes and truncations
+ * since. A sync moves them into the image. A cut takes the image and then each pending change, in
+ * order, or not, at random; a long write may arrive in part. Names of files count as durable at
+ * once.
  */
 #include "tests/lib/fault_vfs.h"
 #include "base/buf.h"
@@ -180,7 +181,8 @@ static uint64_t step(uint64_t *random)
     return *random;
 }
 
-/* Some of the pending changes arrived: all, none, or each by chance; a long write perhaps by sectors. */
+/* Some of the pending changes arrived: all, none, or each by chance; a long write perhaps by
+ * sectors. */
 static void apply_some(struct image *m, uint64_t *random)
 {
     uint64_t mood = step(random) % 4;
@@ -301,7 +303,8 @@ static int on_characteristics(sqlite3_file *f)
     return real_of(f)->pMethods->xDeviceCharacteristics(real_of(f));
 }
 
-/* Version 1: no shared memory, which an exclusive connection does not need, and no memory mapping. */
+/* Version 1: no shared memory, which an exclusive connection does not need, and no memory mapping.
+ */
 static const sqlite3_io_methods methods = {
     .iVersion = 1,
     .xClose = on_close,

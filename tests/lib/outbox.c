@@ -51,7 +51,8 @@ static struct id random_id(struct history *w, unsigned version)
         return id_v7(w->now_ms - back_ms, random);
     }
     if (version == 4 && random[16] % 2 == 0) {
-        struct id like = id_v7(w->now_ms - random[17], random); /* lies among the recent ones */
+        int64_t back_ms = (int64_t)history_random(w, (uint64_t)w->spread_ms + 1);
+        struct id like = id_v7(w->now_ms - back_ms, random); /* lies among those of version 7 */
         memcpy(random, like.bytes, 6);
     }
     if (version == 4)

@@ -49,7 +49,8 @@ uint64_t history_random(struct history *w, uint64_t below);
 /* Records of all types, the directory's first. The first group must be history_directory. */
 struct group *history_directory(struct history *w);
 struct group *history_group(struct history *w, unsigned records);
-/* Messages with small bodies for one reader each, then an acknowledgement of each: what a relay under load commits. */
+/* Messages with small bodies for one reader each, then an acknowledgement of each: what a relay
+ * under load commits. */
 struct group *history_load(struct history *w, unsigned messages, size_t body_bytes, bool is_acked);
 struct group *history_empty_group(struct history *w);
 void history_add(struct history *w, struct group *g, unsigned type, const void *message);
@@ -62,7 +63,8 @@ void state_apply_group(struct state *s, const struct group *g);
 struct state *state_empty(struct id generation);
 struct digest state_digest_of(const struct state *s);
 
-/* A directory of mode 0700 under the system's temporary place, and away with it and the files in it. */
+/* A directory of mode 0700 under the system's temporary place, and away with it and the files in
+ * it. */
 char *directory_new(void);
 void directory_free(char *path);
 /* Copies the files of a store as they are, as a crash would leave them; the target is made anew. */
@@ -77,7 +79,8 @@ struct state *outbox_load(struct store *s);
 void outbox_fold_all(struct store *s);
 /* Over all rows of the tables that folding fills, of a closed store. */
 struct digest outbox_tables(const char *directory);
-/* Runs SQL on one of the files of a closed store; returns the first column of the first row, or 0. */
+/* Runs SQL on one of the files of a closed store; returns the first column of the first row, or 0.
+ */
 int64_t outbox_sql(const char *directory, const char *file, const char *sql);
 
 #endif

@@ -1,5 +1,5 @@
-/* tests/store/test_store_fold.c: whatever the fold has got to, a restart finds the same state, and the
- * tables end up the same. */
+/* tests/store/test_store_fold.c: whatever the fold has got to, a restart finds the same state, and
+ * the tables end up the same. */
 #include "tests/lib/outbox.h"
 #include <setjmp.h>
 #include <stdarg.h>
@@ -229,7 +229,8 @@ static void test_cold_loads(void **unused)
     directory_free(directory);
 }
 
-/* After a restart no sequence number is given twice, though the endpoint's row is older than its mailbox. */
+/* After a restart no sequence number is given twice, though the endpoint's row is older than its
+ * mailbox. */
 static void test_sequences_go_on(void **unused)
 {
     char *directory = directory_new();

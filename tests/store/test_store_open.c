@@ -1,5 +1,5 @@
-/* tests/store/test_store_open.c: what a start refuses, and says why: other people's files, newer ones,
- * a second process, and everything that does not fit together. */
+/* tests/store/test_store_open.c: what a start refuses, and says why: other people's files, newer
+ * ones, a second process, and everything that does not fit together. */
 #include "daemon/core/model.h"
 #include "tests/lib/outbox.h"
 #include <fcntl.h>
@@ -303,7 +303,8 @@ static void copy_over(const char *from, const char *to, const char *name)
     assert_int_equal(system(command), 0);
 }
 
-/* A crash after the audit's commit and before the fold's: the rows are in both, and are folded again. */
+/* A crash after the audit's commit and before the fold's: the rows are in both, and are folded
+ * again. */
 static void test_audit_is_idempotent(void **unused)
 {
     uint64_t lsn;
@@ -324,7 +325,8 @@ static void test_audit_is_idempotent(void **unused)
     directory_free(before);
 }
 
-/* The same lsn with another hash: the fold stops everything, and nothing is removed from the journal. */
+/* The same lsn with another hash: the fold stops everything, and nothing is removed from the
+ * journal. */
 static void test_audit_clash(void **unused)
 {
     uint64_t lsn;
@@ -385,8 +387,8 @@ static bool is_in_memory(const struct state *state, const struct history_message
     return message_find(state, &key) != NULL;
 }
 
-/* A message of before W that nobody waits for is not live; but while a record about it is not folded, a
- * start must bring it, because a cold load would find it as it was before that record. */
+/* A message of before W that nobody waits for is not live; but while a record about it is not
+ * folded, a start must bring it, because a cold load would find it as it was before that record. */
 static void test_unfolded_record_about_an_old_message(void **unused)
 {
     char *directory = directory_new();
@@ -528,7 +530,8 @@ static void test_flipped_bytes_anywhere(void **unused)
     directory_free(sound);
 }
 
-/* A crash leaves the files as they are; the WAL may be cut at any byte by what never reached the disk. */
+/* A crash leaves the files as they are; the WAL may be cut at any byte by what never reached the
+ * disk. */
 static void test_wal_cut_anywhere(void **unused)
 {
     char *directory = directory_new(), path[1024];
