@@ -4,8 +4,8 @@
  *
  * Writing: Content (nonce, digests, padding to a bucket), SignedData, AuthEnvelopedData for all
  * recipients, and our own profile check of the result.
- * Opening [P-112]: "am I a reader", profile check of the exact grammar, decryption, profile check of the inner
- * part, signature, signer, content, header digest. Nothing is released before everything holds.
+ * Opening [P-112]: "am I a reader", profile check of the exact grammar, decryption, profile check of
+ * the inner part, signature, signer, content, header digest. Nothing is released before all of it holds.
  * Failures are the LETTER_* codes for what is wrong with the letter, which lasts; NO_MEMORY and CRYPTO
  * are not the letter's fault. OpenSSL's error queue is empty afterwards.
  */

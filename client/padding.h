@@ -1,9 +1,9 @@
 /*
  * client/padding.h: the sizes that a Content may have, so that the length of a letter says little.
  *
- * [P-110] 1 KiB; then each power of two and one and a half times it, to 64 KiB; then steps of an eighth of the
- * power of two below. Text, the many small letters, thus has 13 sizes in all (at most half is added);
- * an attachment costs at most an eighth more, where a half-step would cost megabytes. Pure.
+ * [P-110] 1 KiB; then each power of two and one and a half times it, to 64 KiB; then steps of an eighth
+ * of the power of two below. Text, the many small letters, thus has 13 sizes in all (at most half is
+ * added); an attachment costs at most an eighth more, where a half-step would cost megabytes. Pure.
  */
 #ifndef CLIENT_PADDING_H
 #define CLIENT_PADDING_H
