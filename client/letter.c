@@ -1,15 +1,16 @@
 /*
  * client/letter.c: opening a sealed letter; see letter.h.
  *
- * Happy path: the header names this endpoint; the sealed bytes are in the profile and have a recipient
- * with our key identifier; they decrypt; what comes out is in the profile, signed by exactly the
- * certificate in it, which the caller believes to be the sender's; the content decodes, holds together,
- * fills a bucket and names this very header. Then, and only then, the caller gets it.
- * Failures: the code of the first step that does not hold. Which part of decryption failed (the key's
- * wrap or the tag) is not told, so that nobody can use us as an oracle.
- * Invariants: (1) OpenSSL sees no byte before profile_check_*; (2) what is used (content, certificate)
- * is what OpenSSL verified, not another reading of the same bytes; (3) the plaintext is wiped on every
- * way out.
+ * Happy path: the header names this endpoint; the sealed bytes are in the profile and have a
+ * recipient with our key identifier; they decrypt; what comes out is in the profile, signed by
+ * exactly the certificate in it, which the caller believes to be the sender's; the content
+ * decodes, holds together, fills a bucket and names this very header. Then, and only then, the
+ * caller gets it.
+ * Failures: the code of the first step that does not hold. Which part of decryption failed (the
+ * key's wrap or the tag) is not told, so that nobody can use us as an oracle.
+ * Invariants: (1) OpenSSL sees no byte before profile_check_*; (2) what is used (content,
+ * certificate) is what OpenSSL verified, not another reading of the same bytes; (3) the plaintext
+ * is wiped on every way out.
  */
 #include "client/letter.h"
 #include "client/padding.h"
@@ -140,8 +141,8 @@ static enum error decrypt(const struct letter_keys *keys, struct slice sealed,
 
 /* ---- inner ---- */
 
-/* By exactly the one certificate inside, which the signer's key identifier must name. Chains are not
- * built here: the caller says whom it believes. */
+/* By exactly the one certificate inside, which the signer's key identifier must name. Chains are
+ * not built here: the caller says whom it believes. */
 static enum error verify(CMS_ContentInfo *cms, letter_signer_cb *is_signer, void *ctx)
 {
     STACK_OF(X509) *certificates = CMS_get1_certs(cms);
@@ -249,8 +250,8 @@ static enum error open_once(const struct letter_keys *keys, struct slice header,
     return ERROR_NONE;
 }
 
-/* OpenSSL does not always say that it ran out of memory: what it finds wrong with a letter counts only
- * when it finds it again. */
+/* OpenSSL does not always say that it ran out of memory: what it finds wrong with a letter counts
+ * only when it finds it again. */
 static bool is_openssl_verdict(enum error e)
 {
     return e == ERROR_LETTER_PROFILE || e == ERROR_LETTER_DECRYPT || e == ERROR_LETTER_SIGNATURE;

@@ -1,10 +1,10 @@
 /*
  * client/padding.c: buckets; see padding.h.
  *
- * Happy path: the first bucket whose gap a field can fill. The field costs its number (one byte), its
- * length as a varint and its bytes, so that a few gaps have no field that fills them: then the next
- * bucket is taken. Failure: nothing up to LIMIT_CONTENT_BYTES fits. Invariant: lengths are compared
- * with LIMIT_CONTENT_BYTES before they are added to.
+ * Happy path: the first bucket whose gap a field can fill. The field costs its number (one byte),
+ * its length as a varint and its bytes, so that a few gaps have no field that fills them: then the
+ * next bucket is taken. Failure: nothing up to LIMIT_CONTENT_BYTES fits. Invariant: lengths are
+ * compared with LIMIT_CONTENT_BYTES before they are added to.
  */
 #include "client/padding.h"
 #include "proto/limits.h"

@@ -1,9 +1,9 @@
 /*
  * client/profile.c: the grammar of a sealed letter, profile 1 [P-103] to [P-107].
  *
- * Happy path: each function reads one production from the front of a slice and returns NULL. Failure:
- * it returns the name of the field that is not as it must be. Fixed parts (versions, algorithm
- * identifiers) are compared as whole encodings; the order of sets is DER's.
+ * Happy path: each function reads one production from the front of a slice and returns NULL.
+ * Failure: it returns the name of the field that is not as it must be. Fixed parts (versions,
+ * algorithm identifiers) are compared as whole encodings; the order of sets is DER's.
  *
  *   sealed     SEQ { authEnvelopedData, [0] { SEQ {
  *                  0, SET { recipient, 1 to 145 of them, ascending, no key id twice },
@@ -111,7 +111,8 @@ static const char *read_content_info(struct slice s, const uint8_t *type, size_t
 
 /* ---- outer ---- */
 
-/* The sender's key for this recipient: an uncompressed point. OpenSSL checks that it is on the curve. */
+/* The sender's key for this recipient: an uncompressed point. OpenSSL checks that it is on the
+ * curve. */
 static const char *read_originator(struct slice *s)
 {
     struct slice originator, key, bits;

@@ -2,11 +2,11 @@
  * client/profile.h: whether received bytes are a letter of the sealing profile, before OpenSSL sees
  * any of them.
  *
- * The profile is far narrower than CMS (RFC 5652, 5083, 5084, 5753): one grammar in DER that leaves a
- * parser no choice. It closes short tags, CBC relabelling, long nonces, deep nesting, other digests,
- * other kinds of recipient, unsigned attributes and BER. The grammar stands in profile.c [P-103].
- * Pure: allocates nothing; results borrow the bytes. Failure: LETTER_PROFILE, and *where names the
- * field (a static string).
+ * The profile is far narrower than CMS (RFC 5652, 5083, 5084, 5753): one grammar in DER that
+ * leaves a parser no choice. It closes short tags, CBC relabelling, long nonces, deep nesting,
+ * other digests, other kinds of recipient, unsigned attributes and BER. The grammar stands in
+ * profile.c [P-103]. Pure: allocates nothing; results borrow the bytes. Failure: LETTER_PROFILE,
+ * and *where names the field (a static string).
  */
 #ifndef CLIENT_PROFILE_H
 #define CLIENT_PROFILE_H

@@ -2,10 +2,10 @@
  * client/seal.c: writing a sealed letter; see letter.h.
  *
  * Happy path: the Content is filled up to a bucket and packed; signed into a SignedData; encrypted
- * into an AuthEnvelopedData, each recipient with an ephemeral key of its own; what came out passes our
- * own profile check and is appended to the caller's buffer. Failures: letter.h names them.
- * Invariants: (1) every copy of the plaintext that this file or OpenSSL's CMS makes is wiped before it
- * is freed; (2) nothing is appended that readers would refuse.
+ * into an AuthEnvelopedData, each recipient with an ephemeral key of its own; what came out passes
+ * our own profile check and is appended to the caller's buffer. Failures: letter.h names them.
+ * Invariants: (1) every copy of the plaintext that this file or OpenSSL's CMS makes is wiped
+ * before it is freed; (2) nothing is appended that readers would refuse.
  */
 #include "client/letter.h"
 #include "client/padding.h"
@@ -215,8 +215,8 @@ static enum error seal_once(const struct letter_keys *keys, struct slice header,
     return e;
 }
 
-/* OpenSSL does not always say that it ran out of memory: a certificate or a result counts as bad only
- * when it is so again. */
+/* OpenSSL does not always say that it ran out of memory: a certificate or a result counts as bad
+ * only when it is so again. */
 static bool is_openssl_verdict(enum error e)
 {
     return e == ERROR_TLS_WEAK || e == ERROR_TLS_WRONG_USE || e == ERROR_LETTER_PROFILE;

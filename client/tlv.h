@@ -1,8 +1,8 @@
 /*
  * client/tlv.h: reading DER (X.690 §10) byte by byte, for grammars that are known in advance.
  *
- * Nothing is allocated and nothing recurses; results borrow the bytes that were read. Identifiers are
- * of one octet, lengths definite and in the fewest octets.
+ * Nothing is allocated and nothing recurses; results borrow the bytes that were read. Identifiers
+ * are of one octet, lengths definite and in the fewest octets.
  */
 #ifndef CLIENT_TLV_H
 #define CLIENT_TLV_H
@@ -32,10 +32,11 @@ bool tlv_take_element(struct slice *s, uint8_t tag, struct slice *element, struc
 bool tlv_take_bytes(struct slice *s, const uint8_t *bytes, size_t len) MUST_CHECK;
 /* An INTEGER above 0 in the fewest octets, at most bytes_max of them without its leading zero. */
 bool tlv_take_positive(struct slice *s, size_t bytes_max) MUST_CHECK;
-/* True if element b has its place after element a in a DER SET OF; false also when they are equal. */
+/* True if element b has its place after element a in a DER SET OF; false also when they are
+ * equal. */
 bool tlv_is_ascending(struct slice a, struct slice b);
-/* True if s is one element, and every constructed element in it is made of whole elements, nested no
- * deeper than depth_max. What primitive elements contain is not looked at. */
+/* True if s is one element, and every constructed element in it is made of whole elements, nested
+ * no deeper than depth_max. What primitive elements contain is not looked at. */
 #define TLV_DEPTH_MAX 16u
 bool tlv_is_well_formed(struct slice s, unsigned depth_max);
 

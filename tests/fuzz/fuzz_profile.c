@@ -1,9 +1,9 @@
 /*
  * tests/fuzz/fuzz_profile.c: the profile checker, outer and inner, on any bytes.
  *
- * Beyond not crashing: results lie inside the input; a refusal names a field and changes nothing; and
- * what we accept OpenSSL reads as the same thing, for it writes the same bytes again, but for those of
- * the certificate (which to OpenSSL may be none, or have bits that it clears).
+ * Beyond not crashing: results lie inside the input; a refusal names a field and changes nothing;
+ * and what we accept OpenSSL reads as the same thing, for it writes the same bytes again, but for
+ * those of the certificate (which to OpenSSL may be none, or have bits that it clears).
  */
 #include "client/profile.h"
 #include <assert.h>

@@ -1,13 +1,14 @@
 /*
- * tests/interop/letter_tool.c: seals and opens letters with PEM files, so that a script can set them
- * against `openssl cms`.
+ * tests/interop/letter_tool.c: seals and opens letters with PEM files, so that a script can set
+ * them against `openssl cms`.
  *
  *     letter_tool FOLDER seal FROM HEADER SEALED READER...   text from standard input
  *     letter_tool FOLDER open ME HEADER SEALED FROM          text to standard output
- *     letter_tool FOLDER content FROM HEADER CONTENT         what `seal` would sign, for that header
+ *     letter_tool FOLDER content FROM HEADER CONTENT         what `seal` would sign, for that
+ * header
  *
- * FROM, ME and READER are numbers; FOLDER holds N.identity.key, .pem and N.sealing.key, .pem of each.
- * Prints the name of an error and exits with 1.
+ * FROM, ME and READER are numbers; FOLDER holds N.identity.key, .pem and N.sealing.key, .pem of
+ * each. Prints the name of an error and exits with 1.
  */
 #include "client/profile.h"
 #include "pki/certificate.h"

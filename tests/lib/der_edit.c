@@ -1,4 +1,5 @@
-/* tests/lib/der_edit.c: see der_edit.h. It trusts what it is given: well-formed DER of our own making. */
+/* tests/lib/der_edit.c: see der_edit.h. It trusts what it is given: well-formed DER of our own
+ * making. */
 #include "tests/lib/der_edit.h"
 #include <stdio.h>
 #include <stdlib.h>

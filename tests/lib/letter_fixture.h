@@ -23,7 +23,8 @@ void fixture_header(struct buf *out, const struct party *from, const struct part
 void fixture_header_with_copy(struct buf *out, const struct party *from,
                               const struct party *const *readers, size_t n,
                               const struct party *copy, unsigned case_number);
-/* A content that passes check_content but for what letter_seal fills in; borrows letter and text. */
+/* A content that passes check_content but for what letter_seal fills in; borrows letter and
+ * text. */
 void fixture_content(Brug__V1__Content *content, Brug__V1__Letter *letter, const char *text);
 
 /* letter_seal for the readers; out is initialised here. */

@@ -1,6 +1,6 @@
 /*
- * tests/unit/test_letter.c: letters are sealed and opened, and whatever anybody does to one on the way
- * is refused with its code and releases nothing. Every test leaves OpenSSL's error queue empty.
+ * tests/unit/test_letter.c: letters are sealed and opened, and whatever anybody does to one on the
+ * way is refused with its code and releases nothing. Every test leaves OpenSSL's error queue empty.
  */
 #include "client/letter.h"
 #include "client/padding.h"
@@ -344,8 +344,8 @@ static void T15_every_byte_changed_is_refused(void **state)
     buf_fini(&sealed);
 }
 
-/* CMS does not authenticate who the recipients are. Changing another one's part may shut that one out;
- * it never changes what this one reads. */
+/* CMS does not authenticate who the recipients are. Changing another one's part may shut that one
+ * out; it never changes what this one reads. */
 static void anothers_part_changed_changes_nothing_here(void **state)
 {
     struct world *w = *state;
@@ -392,7 +392,8 @@ static void T29_moved_to_another_case_is_refused(void **state)
     buf_fini(&other);
 }
 
-/* READER passes the signed part on to STRANGER, under the old header and under one that names STRANGER. */
+/* READER passes the signed part on to STRANGER, under the old header and under one that names
+ * STRANGER. */
 static void T29_forwarded_to_another_reader_is_refused(void **state)
 {
     struct world *w = *state;
@@ -443,7 +444,8 @@ static void T29_signed_again_by_another_is_refused(void **state)
     buf_fini(&signed_data);
 }
 
-/* The author's certificate beside somebody else's signature, and somebody else's beside the author's. */
+/* The author's certificate beside somebody else's signature, and somebody else's beside the
+ * author's. */
 static void T29_signature_by_another_key_is_refused(void **state)
 {
     struct world *w = *state;

@@ -1,6 +1,7 @@
 /*
- * tests/unit/test_letter_memory.c: sealing and opening with memory that runs out at every allocation
- * of ours and every larger one of OpenSSL's, and what is left of the plaintext in memory given back.
+ * tests/unit/test_letter_memory.c: sealing and opening with memory that runs out at every
+ * allocation of ours and every larger one of OpenSSL's, and what is left of the plaintext in
+ * memory given back.
  *
  * A letter that could not be opened for lack of memory must not be called unreadable: that would be
  * told to its sender and last for ever.
@@ -47,8 +48,8 @@ void __wrap_free(void *block)
     __real_free(block);
 }
 
-/* What OpenSSL asks for in small fixed pieces is never refused: without some of them it ends the process
- * by itself (EVP_KDF_CTX_new of 3.0 writes to NULL). What a letter's length decides is. */
+/* What OpenSSL asks for in small fixed pieces is never refused: without some of them it ends the
+ * process by itself (EVP_KDF_CTX_new of 3.0 writes to NULL). What a letter's length decides is. */
 #define SMALL_BYTES_MAX 2048u
 
 extern void *__real_malloc(size_t len);

@@ -1,7 +1,7 @@
 /*
- * tests/unit/test_profile.c: the profile checker accepts what we and OpenSSL write in the profile, and
- * nothing else. Each refusal is checked by the field that it names, so that no test passes for another
- * reason than its own.
+ * tests/unit/test_profile.c: the profile checker accepts what we and OpenSSL write in the profile,
+ * and nothing else. Each refusal is checked by the field that it names, so that no test passes for
+ * another reason than its own.
  */
 #include "base/text.h"
 #include "client/padding.h"
@@ -19,7 +19,8 @@
 
 #define READERS 2
 
-/* A letter to two readers and the sender, one to the sender alone, and the SignedData of the first. */
+/* A letter to two readers and the sender, one to the sender alone, and the SignedData of the
+ * first. */
 struct samples {
     struct party sender, readers[READERS];
     struct buf outer, alone, inner;
@@ -62,7 +63,8 @@ static int tear_down(void **state)
     return 0;
 }
 
-/* The field that refuses, or NULL. From memory of exactly that size, so that a sanitizer sees a read beyond it. */
+/* The field that refuses, or NULL. From memory of exactly that size, so that a sanitizer sees a
+ * read beyond it. */
 static const char *refused(struct slice der, bool is_outer)
 {
     static const char *const UNTOUCHED = "untouched";
@@ -695,7 +697,8 @@ static void buckets_are_as_documented(void **state)
     assert_false(padding_is_bucket((32 << 20) + 1));
 }
 
-/* For every length there is a padding that ends on a bucket, and never more than the next one but one. */
+/* For every length there is a padding that ends on a bucket, and never more than the next one
+ * but one. */
 static void padding_fills_a_bucket(void **state)
 {
     for (size_t len = 0; len < 300000; len++) {
