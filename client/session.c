@@ -464,8 +464,11 @@ static enum error look_after_crls(struct session *s)
 static enum error send_due(struct session *s)
 {
     enum error e = look_after_crls(s);
-    if (e == ERROR_NONE && s->is_dirty)
+    if (e == ERROR_NONE && (s->is_dirty || client_now_ms(s->b) >= s->outbox_due_ms)) {
         e = session_pump(s);
+        if (e == ERROR_NONE)
+            e = outbox_due_ms(s->b, &s->outbox_due_ms);
+    }
     return e == ERROR_NONE ? keep_alive(s) : e;
 }
 
@@ -534,7 +537,6 @@ static int64_t next_due_mono_ms(const struct session *s)
 {
     int64_t now = mono_ms();
     int64_t due = now + SESSION_LOOK_MS;
-    int64_t wall = OUTBOX_NEVER;
     if (s->phase == SESSION_AWAY)
         return s->next_try_ms;
     if (s->phase != SESSION_UP)
@@ -543,8 +545,8 @@ static int64_t next_due_mono_ms(const struct session *s)
         return now;
     if (s->idle_ms_max > 0)
         due = earlier(due, s->sent_at_ms + (int64_t)s->idle_ms_max / 2);
-    if (outbox_due_ms(s->b, &wall) == ERROR_NONE && wall != OUTBOX_NEVER)
-        due = earlier(due, now + (wall - client_now_ms(s->b)));
+    if (s->outbox_due_ms != OUTBOX_NEVER)
+        due = earlier(due, now + (s->outbox_due_ms - client_now_ms(s->b)));
     return due;
 }
 
@@ -697,8 +699,8 @@ int brug_wait(struct brug *b, enum brug_until until, int timeout_ms, bool *reach
     int64_t end = timeout_ms < 0 ? INT64_MAX / 2 : mono_ms() + timeout_ms;
     bool is_there = false;
     enum error e = client_need_ready(b);
-    if (b->session)
-        b->session->quiet_pings = 0;
+    if (b->session && timeout_ms != 0)
+        b->session->quiet_pings = 0; /* what was quiet once may not be so now */
     while (e == ERROR_NONE) {
         e = client_failed(b, is_reached(b, until, &is_there));
         if (e != ERROR_NONE || is_there || mono_ms() >= end)

@@ -69,7 +69,8 @@ struct session {
     int64_t next_try_ms;
     int64_t sent_at_ms, heard_at_ms;
     int64_t crl_looked_at_ms;
-    unsigned failures; /* since the last Welcome */
+    int64_t outbox_due_ms; /* wall clock: when a letter may be tried again */
+    unsigned failures;     /* since the last Welcome */
     /* what brug_wait looks at */
     bool has_more;    /* a step ended before all was read */
     bool is_about_us; /* the last error is what the relay said of us */
