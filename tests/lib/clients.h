@@ -1,0 +1,114 @@
+/*
+ * tests/lib/clients.h: enrolled client profiles in temporary folders, the directory that lists them, and a scripted
+ * relay on the loopback that serves them, all in one process and one thread.
+ *
+ * The relay is small and honest unless a script says otherwise: it keeps each message once by (organisation, id), delivers
+ * to every reader until it acknowledges, and answers as PROTOCOL.md says. What cannot be done ends the program.
+ */
+#ifndef TESTS_LIB_CLIENTS_H
+#define TESTS_LIB_CLIENTS_H
+
+#include "brug/v1/wire.pb-c.h"
+#include "client/client.h"
+#include "tests/lib/pki_fixture.h"
+
+#define CLIENTS_MAX 6
+#define CLIENTS_MESSAGES_MAX 64
+
+struct clients;
+
+/* One enrolled endpoint. */
+struct member {
+    char directory[64];
+    struct brug *b;
+    struct id organisation, person, endpoint;
+    int role;
+    bool is_recovery;
+    struct buf binding, signature, identity, sealing;
+    X509 *identity_x509;
+    struct buf countersignature; /* that the relay was given for it */
+    struct id countersigner;
+    bool is_hidden; /* not in the directory */
+};
+
+/* What the relay has. */
+struct kept {
+    struct buf header, sealed;
+    struct id organisation, message_id;
+    int64_t stored_at_ms;
+    struct id readers[CLIENTS_MAX];
+    bool is_acked[CLIENTS_MAX];
+    int ack_code[CLIENTS_MAX];
+    size_t reader_count;
+    unsigned submits; /* how often it came, the first included */
+    unsigned opened;
+};
+
+struct script {
+    int64_t cut_after_bytes; /* of what the relay sends: the connection is cut there; -1: never */
+    bool cut_before_answer;  /* of the next Submit, once: stored, not answered */
+    int refuse_code;         /* the next Submit, once */
+    bool refuse_passing;
+    unsigned refuse_count;          /* how many, if more than one */
+    bool answers_directory_changed; /* once */
+    int go_away;                    /* instead of Welcome */
+    bool forges_deliveries;         /* headers get another kind on their way */
+    bool is_deaf_to_acks;           /* never answers an Ack, and forgets it */
+    int64_t time_ahead_ms;          /* of its clock */
+};
+
+struct clients {
+    struct fixture_ca ca, relay_ca;
+    struct id municipality;
+    int64_t now_ms; /* wall clock of all; stands still until a test moves it */
+    struct member members[CLIENTS_MAX];
+    size_t n;
+    /* the relay */
+    int listener, fd;
+    unsigned port;
+    SSL_CTX *context;
+    SSL *ssl;
+    struct trust *trust;
+    struct buf in, out;
+    int64_t sent_bytes;
+    struct arena *arena;
+    struct script script;
+    struct kept kept[CLIENTS_MESSAGES_MAX];
+    size_t kept_count;
+    struct member *connected; /* NULL: nobody, or not greeted yet */
+    bool is_subscribed;
+    uint64_t epoch;
+    struct buf crl;
+    uint8_t generation[16];
+    int64_t complete_until_ms;
+    unsigned connections, directory_requests, repeats_differing;
+};
+
+void clients_init(struct clients *c);
+void clients_fini(struct clients *c);
+
+/* A member of organisation `organisation` (1, 2, …): enrolled, ready, not connected. Odd organisations are practices. */
+struct member *clients_add(struct clients *c, unsigned organisation, unsigned person, int role);
+struct member *clients_add_recovery(struct clients *c, unsigned organisation, unsigned number);
+struct id clients_organisation(unsigned organisation);
+/* Closes the handle and opens the profile again, as a new process would. */
+void clients_reopen(struct clients *c, struct member *m);
+
+/* Lets this member's session and the relay run until both are quiet, or until `steps` rounds. */
+void clients_run(struct clients *c, struct member *m);
+/* The same until neither has anything to do; comes back after losses at once. */
+void clients_sync(struct clients *c, struct member *m);
+/* The next try of a lost session is now. */
+void clients_hurry(struct member *m);
+void clients_cut(struct clients *c);
+/* The directory changed: its epoch rises, the connected client is told. */
+void clients_move_directory(struct clients *c);
+/* New list of the CA that revokes these. */
+void clients_revoke(struct clients *c, X509 *const *revoked, size_t n);
+/* A person confirms all that waits in this member's profile. */
+void clients_trust_all(struct member *m);
+
+/* An entry, serialised, as the relay lists it. */
+void clients_pack_organisation(struct clients *c, const struct id *organisation, struct buf *out);
+
+#endif

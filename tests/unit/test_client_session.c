@@ -1,0 +1,707 @@
+/*
+ * tests/unit/test_client_session.c: the client against a scripted relay over TLS on the loopback: letters go out once, come
+ * in once, over cuts at any byte, refusals, restarts and restores (T1, T6, T10, T13, T31).
+ */
+#include "client/session_inside.h"
+#include "tests/lib/clients.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define OK(call) assert_int_equal((call), BRUG_OK)
+
+static struct clients c;
+static struct member *gp, *one, *two;
+
+/* A practice with one GP and a recovery key, a team of two consultants. */
+static int begin(void **state)
+{
+    clients_init(&c);
+    gp = clients_add(&c, 1, 1, BRUG_ROLE_GP);
+    (void)clients_add_recovery(&c, 1, 9);
+    one = clients_add(&c, 2, 1, BRUG_ROLE_CONSULTANT);
+    two = clients_add(&c, 2, 2, BRUG_ROLE_CONSULTANT);
+    return 0;
+}
+
+static int end(void **state)
+{
+    clients_fini(&c);
+    return 0;
+}
+
+/* All know and believe one another. */
+static int begin_trusted(void **state)
+{
+    (void)begin(state);
+    struct member *all[] = {gp, one, two};
+    for (size_t i = 0; i < 3; i++) {
+        clients_sync(&c, all[i]);
+        clients_trust_all(all[i]);
+        clients_sync(&c, all[i]);
+        brug_stop(all[i]->b);
+        clients_cut(&c);
+    }
+    return 0;
+}
+
+static struct brug_draft referral(void)
+{
+    struct brug_draft d = {.kind = BRUG_KIND_REFERRAL,
+                           .reason = 1,
+                           .request_type = 2,
+                           .subject = "Slaapt slecht",
+                           .text = "Geachte collega,\nSanne slaapt slecht.",
+                           .ground = BRUG_GROUND_CONSENT};
+    struct id to = clients_organisation(2);
+    d.to = client_public_id(&to);
+    d.youth.name = "Sanne de Wit";
+    d.youth.born = 20140405;
+    return d;
+}
+
+static struct brug_sent refer(struct member *m)
+{
+    struct brug_sent sent;
+    struct brug_draft d = referral();
+    OK(brug_send(m->b, &d, &sent));
+    return sent;
+}
+
+static struct brug_messages *inbox(struct member *m)
+{
+    struct brug_messages *list = NULL;
+    struct brug_query q = {.received = true};
+    OK(brug_messages(m->b, &q, &list));
+    return list;
+}
+
+static struct brug_message sent_message(struct member *m, int64_t number)
+{
+    struct brug_messages *list = NULL;
+    struct brug_query q = {.sent = true};
+    struct brug_message found = {.number = 0};
+    OK(brug_messages(m->b, &q, &list));
+    for (size_t i = 0; i < list->n; i++)
+        if (list->items[i].number == number)
+            found = list->items[i];
+    brug_messages_free(list);
+    assert_int_equal(found.number, number);
+    return found;
+}
+
+static void leave(struct member *m)
+{
+    brug_stop(m->b);
+    clients_cut(&c);
+}
+
+static void fetch(struct member *m)
+{
+    clients_sync(&c, m);
+    leave(m);
+}
+
+static unsigned events_of(struct member *m, enum brug_event_type type)
+{
+    struct brug_event e;
+    unsigned n = 0;
+    while (brug_next_event(m->b, &e))
+        n += e.type == type;
+    return n;
+}
+
+/* ---- the way of a letter ---- */
+
+static void test_a_referral_reaches_both_consultants(void **state)
+{
+    struct brug_letter *letter = NULL;
+    struct brug_sent sent = refer(gp);
+    assert_int_equal(sent_message(gp, sent.number).state, BRUG_MESSAGE_UNSENT);
+    fetch(gp);
+    assert_int_equal(sent_message(gp, sent.number).state, BRUG_MESSAGE_STORED);
+    assert_int_equal(c.kept_count, 1);
+    assert_int_equal(c.kept[0].submits, 1);
+    struct member *team[] = {one, two};
+    for (size_t i = 0; i < 2; i++) {
+        fetch(team[i]);
+        struct brug_messages *list = inbox(team[i]);
+        assert_int_equal(list->n, 1);
+        assert_int_equal(list->items[0].state, BRUG_MESSAGE_READY);
+        assert_string_equal(list->items[0].youth_name, "Sanne de Wit");
+        assert_string_equal(list->items[0].from_name, "Organisatie 1");
+        OK(brug_open_letter(team[i]->b, list->items[0].number, true, NULL, &letter));
+        assert_string_equal(letter->text, "Geachte collega,\nSanne slaapt slecht.");
+        assert_int_equal(letter->youth.born, 20140405);
+        assert_false(letter->message.is_missing_before);
+        brug_letter_free(letter);
+        brug_messages_free(list);
+    }
+    fetch(one);
+    assert_int_equal(c.kept[0].opened, 1);
+    fetch(one);
+    assert_int_equal(c.kept[0].opened, 1);
+}
+
+static void test_an_answer_comes_back(void **state)
+{
+    struct brug_sent sent = refer(gp);
+    struct brug_sent reply;
+    struct brug_messages *list = NULL;
+    fetch(gp);
+    fetch(one);
+    struct brug_draft d = {.kind = BRUG_KIND_NOTE, .text = "Wij bellen morgen."};
+    d.case_id = sent.case_id;
+    OK(brug_send(one->b, &d, &reply));
+    fetch(one);
+    fetch(gp);
+    list = inbox(gp);
+    assert_int_equal(list->n, 1);
+    assert_int_equal(list->items[0].state, BRUG_MESSAGE_READY);
+    assert_true(brug_id_equal(&list->items[0].case_id, &sent.case_id));
+    brug_messages_free(list);
+    /* the colleague sees both, in one case */
+    fetch(two);
+    list = inbox(two);
+    assert_int_equal(list->n, 2);
+    assert_false(list->items[0].is_missing_before);
+    brug_messages_free(list);
+}
+
+static void test_a_missing_message_is_shown_as_a_gap(void **state)
+{
+    struct brug_sent sent = refer(gp);
+    struct brug_sent reply;
+    fetch(gp);
+    fetch(one);
+    struct brug_draft d = {.kind = BRUG_KIND_NOTE, .text = "Eerste."};
+    d.case_id = sent.case_id;
+    OK(brug_send(one->b, &d, &reply));
+    fetch(one);
+    d.text = "Tweede.";
+    OK(brug_send(one->b, &d, &reply));
+    fetch(one);
+    assert_int_equal(c.kept_count, 3);
+    c.kept[1].reader_count = 0; /* the relay withholds the first note */
+    fetch(gp);
+    struct brug_messages *list = inbox(gp);
+    assert_int_equal(list->n, 1);
+    assert_true(list->items[0].is_missing_before);
+    brug_messages_free(list);
+}
+
+static void test_letters_of_one_case_go_one_after_the_other(void **state)
+{
+    struct brug_sent sent = refer(gp);
+    struct brug_sent more;
+    struct brug_draft d = {.kind = BRUG_KIND_NOTE, .text = "Ik vergat iets."};
+    d.case_id = sent.case_id;
+    OK(brug_send(gp->b, &d, &more));
+    c.script.refuse_code = BRUG_FULL;
+    c.script.refuse_passing = true;
+    clients_run(&c, gp);
+    assert_int_equal(c.kept_count, 0); /* the note did not overtake */
+    struct brug_message m = sent_message(gp, sent.number);
+    assert_int_equal(m.state, BRUG_MESSAGE_UNSENT);
+    assert_int_equal(m.error, BRUG_FULL);
+    leave(gp);
+}
+
+/* ---- T1, T6, T13: cuts and repeats ---- */
+
+static void test_T1_cut_before_the_answer(void **state)
+{
+    struct brug_sent sent = refer(gp);
+    c.script.cut_before_answer = true;
+    fetch(gp);
+    assert_int_equal(c.kept_count, 1);
+    assert_int_equal(c.kept[0].submits, 2);
+    assert_int_equal(c.repeats_differing, 0);
+    assert_int_equal(sent_message(gp, sent.number).state, BRUG_MESSAGE_STORED);
+    assert_int_equal(events_of(gp, BRUG_EVENT_STORED), 1);
+}
+
+static void test_T1_cut_and_a_new_process(void **state)
+{
+    struct brug_sent sent = refer(gp);
+    c.script.cut_before_answer = true;
+    clients_run(&c, gp);
+    assert_int_equal(c.kept_count, 1);
+    clients_reopen(&c, gp);
+    fetch(gp);
+    assert_int_equal(c.kept_count, 1);
+    assert_int_equal(c.kept[0].submits, 2);
+    assert_int_equal(c.repeats_differing, 0);
+    assert_int_equal(sent_message(gp, sent.number).state, BRUG_MESSAGE_STORED);
+}
+
+static void test_T1_cut_at_any_byte(void **state)
+{
+    for (int64_t at = 1; at < 12000 && c.kept_count < CLIENTS_MESSAGES_MAX - 1;
+         at += at < 400 ? 41 : 977) {
+        struct brug_sent sent = refer(gp);
+        size_t before = c.kept_count;
+        c.script.cut_after_bytes = at;
+        clients_move_directory(&c); /* so that pages are fetched again, too */
+        fetch(gp);
+        c.script.cut_after_bytes = -1;
+        assert_int_equal(c.kept_count, before + 1);
+        assert_int_equal(c.repeats_differing, 0);
+        assert_int_equal(sent_message(gp, sent.number).state, BRUG_MESSAGE_STORED);
+    }
+    size_t all = c.kept_count;
+    assert_true(all > 10);
+    c.script.cut_after_bytes = 9000; /* and in the middle of deliveries */
+    fetch(one);
+    c.script.cut_after_bytes = -1;
+    struct brug_messages *list = inbox(one);
+    assert_int_equal(list->n, all);
+    brug_messages_free(list);
+}
+
+static void test_T6_a_repeat_is_shown_once_and_acknowledged_again(void **state)
+{
+    (void)refer(gp);
+    fetch(gp);
+    c.script.is_deaf_to_acks = true;
+    clients_run(&c, one);
+    leave(one);
+    c.script.is_deaf_to_acks = false;
+    clients_reopen(&c, one);
+    fetch(one);
+    assert_true(c.kept[0].is_acked[0] || c.kept[0].is_acked[1]);
+    assert_int_equal(events_of(one, BRUG_EVENT_REPEATED), 1);
+    struct brug_messages *list = inbox(one);
+    assert_int_equal(list->n, 1);
+    brug_messages_free(list);
+}
+
+static void test_T13_the_receipt_does_not_wait_for_readers(void **state)
+{
+    struct brug_sent sent = refer(gp);
+    fetch(gp);
+    OK(brug_track(gp->b, sent.number));
+    fetch(gp);
+    struct brug_facts *facts = NULL;
+    OK(brug_facts(gp->b, sent.number, &facts));
+    assert_int_equal(facts->n, 2);
+    assert_int_equal(facts->items[0].fetched_at_ms, 0);
+    brug_facts_free(facts);
+    fetch(one);
+    OK(brug_track(gp->b, 0));
+    fetch(gp);
+    OK(brug_facts(gp->b, sent.number, &facts));
+    assert_true((facts->items[0].fetched_at_ms != 0) != (facts->items[1].fetched_at_ms != 0));
+    brug_facts_free(facts);
+}
+
+/* ---- refusals ---- */
+
+static void test_T10_a_passing_refusal_is_tried_again(void **state)
+{
+    struct brug_sent sent = refer(gp);
+    c.script.refuse_code = BRUG_QUOTA_FULL;
+    c.script.refuse_passing = true;
+    clients_run(&c, gp);
+    assert_int_equal(c.kept_count, 0);
+    assert_int_equal(sent_message(gp, sent.number).error, BRUG_QUOTA_FULL);
+    clients_run(&c, gp);
+    assert_int_equal(c.kept_count, 0); /* the pause is not over */
+    c.now_ms += 3000;
+    fetch(gp);
+    assert_int_equal(c.kept_count, 1);
+    assert_int_equal(sent_message(gp, sent.number).state, BRUG_MESSAGE_STORED);
+}
+
+static void test_a_final_refusal_is_shown_and_not_repeated(void **state)
+{
+    struct brug_sent sent = refer(gp);
+    c.script.refuse_code = BRUG_UNKNOWN_ADDRESSEE;
+    c.script.refuse_passing = false;
+    fetch(gp);
+    fetch(gp);
+    assert_int_equal(c.kept_count, 0);
+    struct brug_message m = sent_message(gp, sent.number);
+    assert_int_equal(m.state, BRUG_MESSAGE_REFUSED);
+    assert_int_equal(m.error, BRUG_UNKNOWN_ADDRESSEE);
+    OK(brug_discard(gp->b, sent.number));
+}
+
+static void test_a_changed_directory_seals_again_under_a_new_id(void **state)
+{
+    struct brug_sent sent = refer(gp);
+    c.script.answers_directory_changed = true;
+    fetch(gp);
+    struct brug_message m = sent_message(gp, sent.number);
+    assert_int_equal(c.kept_count, 1);
+    assert_int_equal(m.state, BRUG_MESSAGE_STORED);
+    assert_false(brug_id_equal(&m.message_id, &sent.message_id));
+    int64_t number = 0;
+    char text[BRUG_ID_TEXT_BYTES];
+    OK(brug_find_message(gp->b, brug_id_text(&sent.message_id, text), &number));
+    assert_int_equal(number, sent.number);
+    fetch(one);
+    struct brug_messages *list = inbox(one);
+    assert_int_equal(list->n, 1);
+    assert_int_equal(list->items[0].state, BRUG_MESSAGE_READY);
+    brug_messages_free(list);
+}
+
+static void test_T32_a_clock_ahead_seals_again_by_the_relays_clock(void **state)
+{
+    c.script.time_ahead_ms = -400 * FIXTURE_DAY_MS; /* ours is a year ahead of it */
+    struct brug_sent sent = refer(gp);
+    c.script.refuse_code = BRUG_CLOCK_AHEAD;
+    c.script.refuse_passing = true;
+    fetch(gp);
+    struct brug_message m = sent_message(gp, sent.number);
+    struct id id = client_id(&m.message_id);
+    assert_int_equal(m.state, BRUG_MESSAGE_STORED);
+    assert_true(id_v7_ms(&id) < FIXTURE_NOW_MS - 399 * FIXTURE_DAY_MS);
+}
+
+static void test_a_final_goodbye_is_not_knocked_against(void **state)
+{
+    struct brug_connection connection;
+    bool reached = true;
+    c.script.go_away = BRUG_NOT_ENROLLED;
+    clients_run(&c, gp);
+    OK(brug_connection(gp->b, &connection));
+    assert_true(connection.is_hopeless);
+    assert_int_equal(connection.last_error, BRUG_NOT_ENROLLED);
+    assert_true(connection.next_try_at_ms > FIXTURE_NOW_MS + 3000000);
+    OK(brug_wait(gp->b, BRUG_UNTIL_SYNCED, 60000, &reached));
+    assert_false(reached);
+    assert_int_equal(c.connections, 4); /* three at the beginning, one now */
+    c.script.go_away = 0;
+    leave(gp);
+}
+
+/* ---- another generation ---- */
+
+static void test_T33_a_restored_relay_gets_its_letters_again(void **state)
+{
+    struct brug_sent first = refer(gp);
+    fetch(gp);
+    struct brug_sent second = refer(gp);
+    fetch(gp);
+    assert_int_equal(c.kept_count, 2);
+    /* the copy knows the first one only */
+    buf_fini(&c.kept[1].header);
+    buf_fini(&c.kept[1].sealed);
+    c.kept_count = 1;
+    c.complete_until_ms = c.kept[0].stored_at_ms;
+    memset(c.generation, 8, sizeof c.generation);
+    fetch(gp);
+    assert_int_equal(c.kept_count, 2);
+    assert_int_equal(c.kept[0].submits, 1);
+    assert_int_equal(c.repeats_differing, 0);
+    assert_int_equal(sent_message(gp, first.number).state, BRUG_MESSAGE_STORED);
+    assert_int_equal(sent_message(gp, second.number).state, BRUG_MESSAGE_STORED);
+}
+
+/* ---- letters that fail ---- */
+
+static void test_T29_a_forged_header_is_unreadable_and_told(void **state)
+{
+    struct brug_letter *letter = NULL;
+    (void)refer(gp);
+    fetch(gp);
+    c.script.forges_deliveries = true;
+    fetch(one);
+    struct brug_messages *list = inbox(one);
+    assert_int_equal(list->n, 1);
+    assert_int_equal(list->items[0].state, BRUG_MESSAGE_UNREADABLE);
+    assert_int_equal(list->items[0].error, BRUG_LETTER_HEADER);
+    assert_string_equal(list->items[0].youth_name, "");
+    assert_int_equal(brug_open_letter(one->b, list->items[0].number, true, NULL, &letter),
+                     BRUG_LETTER_HEADER);
+    assert_true(c.kept[0].ack_code[0] == BRUG_LETTER_HEADER ||
+                c.kept[0].ack_code[1] == BRUG_LETTER_HEADER);
+    brug_messages_free(list);
+}
+
+/* ---- nothing in the clear ---- */
+
+static void test_T25_no_word_of_a_letter_stands_in_the_store(void **state)
+{
+    char path[128];
+    struct buf store;
+    (void)refer(gp); /* waiting */
+    fetch(gp);
+    fetch(one);
+    brug_messages_free(inbox(one));
+    struct member *all[] = {gp, one};
+    for (size_t i = 0; i < 2; i++) {
+        buf_init(&store, 64u << 20);
+        (void)snprintf(path, sizeof path, "%s/store.db", all[i]->directory);
+        assert_int_equal(buf_read_file(&store, path), ERROR_NONE);
+        assert_null(memmem(store.data, store.len, "Sanne", 5));
+        assert_null(memmem(store.data, store.len, "slaapt", 6));
+        assert_null(memmem(store.data, store.len, "2014", 4));
+        assert_non_null(memmem(store.data, store.len, "SQLite", 6));
+        buf_fini(&store);
+    }
+}
+
+/* ---- waiting ---- */
+
+static void test_synced_is_reached_when_all_was_fetched(void **state)
+{
+    bool reached = false;
+    (void)refer(gp);
+    fetch(gp);
+    assert_int_equal(brug_start(one->b), BRUG_OK);
+    for (int i = 0; i < 2000 && !reached; i++) {
+        clients_run(&c, one);
+        OK(brug_wait(one->b, BRUG_UNTIL_SYNCED, 0, &reached));
+    }
+    assert_true(reached);
+    assert_int_equal(events_of(one, BRUG_EVENT_RECEIVED), 1);
+    leave(one);
+}
+
+/* ---- two commands of one profile ---- */
+
+static void test_a_second_command_hands_over(void **state)
+{
+    struct brug *second = brug_new(gp->directory);
+    enum brug_state opened = BRUG_STATE_EMPTY;
+    struct brug_sent sent;
+    struct brug_draft d = referral();
+    bool reached = false;
+    clients_sync(&c, gp);
+    second->now_ms = gp->b->now_ms;
+    second->now_ctx = gp->b->now_ctx;
+    OK(brug_open(second, &opened));
+    assert_int_equal(brug_start(second), BRUG_LOCKED);
+    OK(brug_send(second, &d, &sent));
+    clients_run(&c, gp); /* woken through the profile's pipe */
+    assert_int_equal(c.kept_count, 1);
+    OK(brug_wait(second, BRUG_UNTIL_SENT, 1000, &reached));
+    assert_true(reached);
+    brug_close(&second);
+    leave(gp);
+}
+
+/* ---- T31 ---- */
+
+static void test_T31_nothing_is_sealed_before_a_person_confirmed(void **state)
+{
+    struct brug_organisations *o = NULL;
+    fetch(gp);
+    struct brug_sent sent = refer(gp);
+    assert_int_equal(sent_message(gp, sent.number).state, BRUG_MESSAGE_WAITING);
+    assert_int_equal(sent_message(gp, sent.number).error, BRUG_CONFIRM);
+    fetch(gp);
+    assert_int_equal(c.kept_count, 0);
+    OK(brug_trust_list(gp->b, &o));
+    for (size_t i = 0; i < o->n; i++) {
+        assert_true(o->items[i].is_name_certified);
+        assert_int_equal(brug_trust_confirm(gp->b, &o->items[i].organisation, "0000-0000-0000"),
+                         BRUG_NOT_BELIEVED);
+    }
+    assert_int_equal(o->n, 2); /* the team, and the own recovery key */
+    brug_organisations_free(o);
+    clients_trust_all(gp);
+    fetch(gp);
+    assert_int_equal(c.kept_count, 1);
+    assert_int_equal(sent_message(gp, sent.number).state, BRUG_MESSAGE_STORED);
+}
+
+static void test_T31_a_stranger_on_the_roster_stops_sealing(void **state)
+{
+    struct member *stranger = clients_add(&c, 2, 3, BRUG_ROLE_CONSULTANT);
+    struct brug_sent sent = refer(gp);
+    fetch(gp);
+    assert_int_equal(c.kept_count, 0);
+    assert_int_equal(sent_message(gp, sent.number).error, BRUG_CONFIRM);
+    /* a colleague confirms, and its countersignature lets the letter go by itself */
+    fetch(one);
+    clients_trust_all(one);
+    fetch(one);
+    assert_true(stranger->countersignature.len > 0);
+    clients_move_directory(&c);
+    fetch(gp);
+    assert_int_equal(c.kept_count, 1);
+    assert_int_equal(c.kept[0].reader_count, 3);
+    assert_int_equal(sent_message(gp, sent.number).state, BRUG_MESSAGE_STORED);
+}
+
+static void test_T31_a_revoked_colleague_stops_sealing_and_signs_nothing(void **state)
+{
+    struct brug_sent sent = refer(gp);
+    fetch(gp);
+    fetch(one);
+    struct brug_draft d = {.kind = BRUG_KIND_NOTE, .text = "Van wie vertrokken is."};
+    struct brug_sent note;
+    d.case_id = sent.case_id;
+    OK(brug_send(one->b, &d, &note));
+    fetch(one);
+    assert_int_equal(c.kept_count, 2);
+    clients_revoke(&c, &one->identity_x509, 1);
+    fetch(gp);
+    struct brug_messages *list = inbox(gp);
+    assert_int_equal(list->n, 1);
+    /* it came with the list or before it; either way nothing more is sealed to the revoked one */
+    brug_messages_free(list);
+    struct brug_sent second = refer(gp);
+    fetch(gp);
+    assert_int_equal(c.kept_count, 2);
+    assert_int_equal(sent_message(gp, second.number).error, BRUG_NOT_BELIEVED);
+    OK(brug_send(one->b, &d, &note));
+    fetch(one);
+    fetch(gp);
+    list = inbox(gp);
+    for (size_t i = 0; i < list->n; i++)
+        if (list->items[i].state == BRUG_MESSAGE_UNREADABLE)
+            assert_int_equal(list->items[i].error, BRUG_LETTER_SIGNER);
+    assert_int_equal(list->items[0].state, BRUG_MESSAGE_UNREADABLE);
+    brug_messages_free(list);
+}
+
+static void test_T31_a_letter_of_somebody_new_waits_for_a_person(void **state)
+{
+    struct brug_letter *letter = NULL;
+    fetch(gp);
+    clients_trust_all(gp);
+    (void)refer(gp);
+    fetch(gp);
+    fetch(one); /* has confirmed nobody yet */
+    struct brug_messages *list = inbox(one);
+    assert_int_equal(list->n, 1);
+    assert_int_equal(list->items[0].state, BRUG_MESSAGE_CONFIRM);
+    assert_string_equal(list->items[0].youth_name, "");
+    assert_int_equal(brug_open_letter(one->b, list->items[0].number, true, NULL, &letter),
+                     BRUG_CONFIRM);
+    brug_messages_free(list);
+    clients_trust_all(one);
+    list = inbox(one);
+    assert_int_equal(list->items[0].state, BRUG_MESSAGE_READY);
+    brug_messages_free(list);
+}
+
+static void test_T31_an_older_directory_is_not_taken(void **state)
+{
+    struct member *late = clients_add(&c, 2, 3, BRUG_ROLE_CONSULTANT);
+    fetch(gp);
+    late->is_hidden = true;
+    c.epoch -= 2; /* the relay shows the directory of before */
+    OK(brug_refresh_directory(gp->b));
+    fetch(gp);
+    struct brug_organisations *o = NULL;
+    size_t entries = 0;
+    OK(brug_organisations(gp->b, &o));
+    for (size_t i = 0; i < o->n; i++)
+        entries += o->items[i].entries_n;
+    assert_int_equal(entries, 5);
+    brug_organisations_free(o);
+}
+
+/* ---- reading ---- */
+
+static void test_finding(void **state)
+{
+    static const struct {
+        const char *words;
+        size_t n;
+    } rows[] = {
+        {"sanne", 1},       {"SLAAPT de wit", 1}, {"05-04-2014", 1}, {"2014-04-05", 1},
+        {"organisatie", 1}, {"jan", 0},           {"2014", 0},       {"", 1},
+    };
+    struct brug_sent sent = refer(gp);
+    char code[BRUG_CODE_BYTES];
+    fetch(gp);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct brug_query q = {.words = rows[i].words};
+        struct brug_messages *list = NULL;
+        OK(brug_messages(gp->b, &q, &list));
+        if (list->n != rows[i].n)
+            fail_msg("%s: %zu", rows[i].words, list->n);
+        brug_messages_free(list);
+    }
+    struct brug_id found;
+    OK(brug_find_case(gp->b, brug_case_code(&sent.case_id, code), &found));
+    assert_true(brug_id_equal(&found, &sent.case_id));
+    assert_int_equal(brug_find_case(gp->b, "ZZZ-ZZZ", &found), BRUG_NOT_FOUND);
+    struct brug_cases *cases = NULL;
+    OK(brug_cases(gp->b, &cases));
+    assert_int_equal(cases->n, 1);
+    assert_string_equal(cases->items[0].youth_name, "Sanne de Wit");
+    brug_cases_free(cases);
+    unsigned warnings = 0;
+    struct brug_draft d = referral();
+    OK(brug_check_draft(gp->b, &d, &warnings));
+    assert_int_equal(warnings, BRUG_WARNING_SECOND_CASE);
+    d.youth.born = 20090101;
+    OK(brug_check_draft(gp->b, &d, &warnings));
+    assert_int_equal(warnings, BRUG_WARNING_TURNS_18);
+}
+
+static void test_bad_drafts_name_their_field(void **state)
+{
+    struct brug_sent sent;
+    struct brug_draft d = referral();
+    fetch(gp);
+    d.youth.born = 20081122; /* 18 today [R10] */
+    assert_int_equal(brug_send(gp->b, &d, &sent), BRUG_USAGE);
+    assert_non_null(strstr(brug_last_error(gp->b), "born"));
+    d = referral();
+    d.ground = BRUG_GROUND_NONE;
+    assert_int_equal(brug_send(gp->b, &d, &sent), BRUG_USAGE);
+    d = referral();
+    d.reason = 0;
+    assert_int_equal(brug_send(gp->b, &d, &sent), BRUG_USAGE);
+    assert_non_null(strstr(brug_last_error(gp->b), "reason"));
+    d = referral();
+    d.youth.bsn = "123456789";
+    assert_int_equal(brug_send(gp->b, &d, &sent), BRUG_USAGE);
+    assert_non_null(strstr(brug_last_error(gp->b), "bsn"));
+    d = referral();
+    d.kind = BRUG_KIND_CLAIM;
+    assert_int_equal(brug_send(gp->b, &d, &sent), BRUG_ROLE_NOT_ALLOWED);
+    d = referral();
+    memset(&d.to, 9, sizeof d.to);
+    assert_int_equal(brug_send(gp->b, &d, &sent), BRUG_NOT_FOUND);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, begin_trusted, end)
+#define TEST_NEW(f) cmocka_unit_test_setup_teardown(f, begin, end)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_a_referral_reaches_both_consultants),
+        TEST(test_an_answer_comes_back),
+        TEST(test_a_missing_message_is_shown_as_a_gap),
+        TEST(test_letters_of_one_case_go_one_after_the_other),
+        TEST(test_T1_cut_before_the_answer),
+        TEST(test_T1_cut_and_a_new_process),
+        TEST(test_T1_cut_at_any_byte),
+        TEST(test_T6_a_repeat_is_shown_once_and_acknowledged_again),
+        TEST(test_T13_the_receipt_does_not_wait_for_readers),
+        TEST(test_T10_a_passing_refusal_is_tried_again),
+        TEST(test_a_final_refusal_is_shown_and_not_repeated),
+        TEST(test_a_changed_directory_seals_again_under_a_new_id),
+        TEST(test_T32_a_clock_ahead_seals_again_by_the_relays_clock),
+        TEST(test_a_final_goodbye_is_not_knocked_against),
+        TEST(test_T33_a_restored_relay_gets_its_letters_again),
+        TEST(test_T29_a_forged_header_is_unreadable_and_told),
+        TEST(test_T25_no_word_of_a_letter_stands_in_the_store),
+        TEST(test_synced_is_reached_when_all_was_fetched),
+        TEST(test_a_second_command_hands_over),
+        TEST_NEW(test_T31_nothing_is_sealed_before_a_person_confirmed),
+        TEST(test_T31_a_stranger_on_the_roster_stops_sealing),
+        TEST(test_T31_a_revoked_colleague_stops_sealing_and_signs_nothing),
+        TEST_NEW(test_T31_a_letter_of_somebody_new_waits_for_a_person),
+        TEST(test_T31_an_older_directory_is_not_taken),
+        TEST(test_finding),
+        TEST(test_bad_drafts_name_their_field),
+    };
+    return cmocka_run_group_tests_name("client_session", tests, NULL, NULL);
+}
