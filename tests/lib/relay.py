@@ -122,11 +122,11 @@ class Relay:
             raise
         return self
 
-    def __exit__(self, kind, *_):
+    def __exit__(self, kind, error, _):
         if self.process:
             self.process.kill()
             self.process.wait()
-        if kind and os.path.exists(self.log):
+        if kind and getattr(error, "code", 1) and os.path.exists(self.log):
             with open(self.log, errors="replace") as f:
                 sys.stderr.write("".join(f.readlines()[-100:]))
         if not os.environ.get("BRUG_KEEP"):

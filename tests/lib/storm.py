@@ -34,21 +34,23 @@ class Violation(Exception):
 
 
 class World:
-    """Two practices of two GPs, one team of three consultants, each with a recovery entry."""
+    """Three practices of a GP who sends and a colleague who reads, one team of three consultants.
+
+    A sender's own mailbox stays empty, so that one session of an endpoint does one thing.
+    """
 
     def __init__(self, relay):
         self.relay = relay
         self.town = relay.add_municipality("Voorbeeldstad")
         self.team = relay.add_organisation("team", "Sociaal team", self.town)
-        self.practices = [relay.add_organisation("practice", f"Praktijk {n}", self.town) for n in "AB"]
-        self.senders, self.readers = [], []
-        for practice in self.practices:
-            for n in "12":
-                self.senders.append(relay.enrol(practice, relay.add_person(practice, f"Arts {n}", "gp")))
-            relay.add_recovery(practice)
-        for n in "123":
-            self.readers.append(relay.enrol(self.team, relay.add_person(self.team, f"Consulent {n}", "consultant")))
-        relay.add_recovery(self.team)
+        self.senders = []
+        self.readers = [relay.enrol(self.team, relay.add_person(self.team, f"Consulent {n}", "consultant"))
+                        for n in "123"]
+        for n in "ABC":
+            practice = relay.add_organisation("practice", f"Praktijk {n}", self.town)
+            sender, reader = (relay.enrol(practice, relay.add_person(practice, f"Arts {k}", "gp")) for k in "12")
+            self.senders.append(sender)
+            self.readers.append(reader)
 
     def connect(self, endpoint):
         client = Client(HOST, self.relay.port, endpoint.identity_certificate, endpoint.identity_key,
@@ -116,13 +118,15 @@ class Reader:
     def __init__(self, world, endpoint):
         self.world, self.endpoint = world, endpoint
         self.stored = {}    # message id -> digest of the envelope
+        self.senders = {}   # message id -> sending organisation
         self.acked = set()
         self.wanted = lambda: True
 
     def run_session(self):
         with self.world.connect(self.endpoint) as c:
             c.subscribe(50, 4 << 20)
-            asked, seen, last = {}, set(), 0
+            seen, last = set(), 0
+            asked = {self.send_ack(c, m): m for m in set(self.stored) - self.acked}  # it may not have heard us
             while not (self.wanted() and self.is_settled()):
                 try:
                     c.take(c.read_frame(time.monotonic() + 0.2))
@@ -151,8 +155,12 @@ class Reader:
         digest = framed_digest(d.envelope)
         if self.stored.setdefault(message_id, digest) != digest:
             raise Violation(f"{message_id.hex()} came with other bytes")
-        sender = getattr(header, "from").organisation
-        return c.send(ack=wire.Ack(organisation=sender, message_id=message_id, result=wire.ACK_RESULT_STORED))
+        self.senders[message_id] = getattr(header, "from").organisation
+        return self.send_ack(c, message_id)
+
+    def send_ack(self, c, message_id):
+        return c.send(ack=wire.Ack(organisation=self.senders[message_id], message_id=message_id,
+                                   result=wire.ACK_RESULT_STORED))
 
     def is_settled(self):
         return len(self.acked) == len(self.stored)
@@ -165,7 +173,7 @@ class Storm:
         self.world = World(relay)
         rosters = self.world.rosters()
         self.senders = [Sender(self.world, e, rosters, random.Random(self.rng.random())) for e in self.world.senders]
-        self.readers = [Reader(self.world, e) for e in self.world.readers + self.world.senders]
+        self.readers = [Reader(self.world, e) for e in self.world.readers]
         self.failures = []
         self.kills = 0
 
