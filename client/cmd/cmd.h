@@ -66,19 +66,13 @@ const char *cmd_fill(struct cmd *c, const char *format, ...)
 /* ---- the profile and its connection (connect.c) ---- */
 /* The state must be READY; else says what to do first. */
 int cmd_need_ready(struct cmd *c);
-/* Whether what is waited for came, seen from the store; asked only while another process has the connection. */
-typedef bool (*cmd_is_done_cb)(struct cmd *c, void *ctx);
-struct cmd_goal {
-    enum brug_until until;
-    cmd_is_done_cb is_done; /* NULL: known to this process only */
-    void *ctx;
-};
 /* Connects, or leaves it to the process that has the connection, and waits. *reached false: it did not come in time. */
-int cmd_wait(struct cmd *c, const struct cmd_goal *goal, int timeout_ms, bool *reached);
+int cmd_wait(struct cmd *c, enum brug_until until, int timeout_ms, bool *reached);
 /* --wait in ms, or the default. */
 int cmd_wait_ms(const struct cmd *c, int default_seconds, int *out);
 /* Why the relay is not reached: a sentence for people. */
 const char *cmd_offline_reason(struct cmd *c);
+int cmd_offline_status(struct cmd *c);
 /* Fetches the whole directory anew, if it can within --wait; a complaint if not. */
 int cmd_refresh_directory(struct cmd *c);
 int cmd_need_directory(struct cmd *c); /* the same, where there is none yet */

@@ -1,19 +1,17 @@
 /*
  * client/cmd/connect.c: the profile and its connection, as all commands need them.
  *
- * One process has a profile's connection at a time. A command that finds it taken leaves the work to that process and
- * looks into the store until what it waits for is there.
+ * One process has a profile's connection at a time. A command that finds it taken leaves the work to that process, and
+ * the library sees in the store when it is done.
  */
 #include "client/cmd/cmd.h"
 
-#include "base/clock.h"
 #include "client/cmd/typed.h"
 
-#include <poll.h>
 #include <string.h>
 #include <strings.h>
 
-#define LOOK_MS 100
+#define SLICE_MS 2000
 
 int cmd_need_ready(struct cmd *c)
 {
@@ -55,45 +53,55 @@ int cmd_wait_ms(const struct cmd *c, int default_seconds, int *out)
     return EX_OK;
 }
 
-/* The other process sends and receives; only the store tells what it did. */
-static int watch_store(struct cmd *c, const struct cmd_goal *goal, int timeout_ms, bool *reached)
+/* Whether somebody must set something right first: waiting longer would only keep the person from knowing. */
+static bool is_in_vain(struct cmd *c)
 {
-    int64_t end_ms = clock_now().mono_ms + timeout_ms;
-    *reached = goal->is_done != NULL && goal->is_done(c, goal->ctx);
-    while (!*reached && goal->is_done != NULL && clock_now().mono_ms < end_ms) {
-        (void)poll(NULL, 0, LOOK_MS); /* a signal only makes it look sooner */
-        *reached = goal->is_done(c, goal->ctx);
-    }
-    return EX_OK;
+    struct brug_connection now = {0};
+    return brug_connection(c->brug, &now) != BRUG_OK || now.is_hopeless ||
+           (!now.is_connected && now.last_error == BRUG_SUSPENDED);
 }
 
-int cmd_wait(struct cmd *c, const struct cmd_goal *goal, int timeout_ms, bool *reached)
+int cmd_wait(struct cmd *c, enum brug_until until, int timeout_ms, bool *reached)
 {
     *reached = false;
     int e = brug_start(c->brug);
     if (e == BRUG_LOCKED)
-        return watch_store(c, goal, timeout_ms, reached);
-    if (e == BRUG_OK)
-        e = brug_wait(c->brug, goal->until, timeout_ms, reached);
+        e = BRUG_OK;
+    for (int left_ms = timeout_ms; e == BRUG_OK; left_ms -= SLICE_MS) {
+        e = brug_wait(c->brug, until, left_ms < SLICE_MS ? left_ms : SLICE_MS, reached);
+        if (*reached || left_ms <= SLICE_MS || is_in_vain(c))
+            break;
+    }
     return cmd_fail(c, e);
 }
 
 const char *cmd_offline_reason(struct cmd *c)
 {
     struct brug_connection now = {0};
-    if (brug_connection(c->brug, &now) == BRUG_OK) {
-        if (!now.is_owner)
-            return cmd_say(c, "Een ander proces van dit profiel heeft de verbinding.",
-                           "Another process of this profile has the connection.");
-        if (now.last_error != BRUG_OK && now.last_error != BRUG_IO)
-            return brug_error_sentence(now.last_error, c->language);
-        if (now.is_connected)
-            return cmd_say(c, "De relay is bereikt, maar was niet op tijd klaar.",
-                           "The relay was reached, but was not ready in time.");
-    }
-    return cmd_say(c,
-                   "De relay is niet bereikt. Is er internet? Er wordt vanzelf opnieuw geprobeerd.",
-                   "The relay was not reached. Is the network up? It will be tried again.");
+    if (brug_connection(c->brug, &now) != BRUG_OK)
+        now.last_error = BRUG_IO;
+    else if (!now.is_owner)
+        return cmd_say(c, "Een ander proces van dit profiel heeft de verbinding.",
+                       "Another process of this profile has the connection.");
+    if (now.is_connected)
+        return cmd_say(c, "De relay is bereikt, maar was niet op tijd klaar.",
+                       "The relay was reached, but was not ready in time.");
+    if (now.last_error == BRUG_OK || now.last_error == BRUG_IO)
+        return cmd_say(c, "De relay is niet bereikt. Is er internet? Probeer het later opnieuw.",
+                       "The relay was not reached. Is the network up? Try again later.");
+    const char *sentence = brug_error_sentence(now.last_error, c->language);
+    if (now.last_error > BRUG_TLS_WEAK || now.is_about_us)
+        return sentence;
+    return cmd_fill(c, cmd_say(c, "Over de relay: %s", "About the relay: %s"), sentence);
+}
+
+int cmd_offline_status(struct cmd *c)
+{
+    struct brug_connection now = {0};
+    if (brug_connection(c->brug, &now) != BRUG_OK || now.is_connected ||
+        now.last_error == BRUG_OK || now.last_error == BRUG_IO)
+        return EX_TEMPFAIL;
+    return cmd_status(now.last_error);
 }
 
 /* ---- the directory ---- */
@@ -108,26 +116,20 @@ static int64_t directory_time(struct cmd *c)
     return at_ms;
 }
 
-static bool is_directory_newer(struct cmd *c, void *ctx)
-{
-    return directory_time(c) > *(const int64_t *)ctx;
-}
-
 int cmd_refresh_directory(struct cmd *c)
 {
-    int64_t before_ms = directory_time(c);
-    struct cmd_goal goal = {BRUG_UNTIL_SYNCED, is_directory_newer, &before_ms};
     bool reached = false;
-    int timeout_ms;
+    int timeout_ms = 0;
     int status = cmd_wait_ms(c, CMD_WAIT_SECONDS_DEFAULT, &timeout_ms);
     if (status == EX_OK)
         status = cmd_fail(c, brug_refresh_directory(c->brug));
     if (status == EX_OK)
-        status = cmd_wait(c, &goal, timeout_ms, &reached);
+        status = cmd_wait(c, BRUG_UNTIL_SYNCED, timeout_ms, &reached);
     c->directory = NULL; /* look again */
     if (status == EX_OK && !reached)
-        status = cmd_complain_of(c, EX_TEMPFAIL, "de lijst van teams is niet opgehaald: %s",
-                                 "the directory was not fetched: %s", cmd_offline_reason(c));
+        status =
+            cmd_complain_of(c, cmd_offline_status(c), "de lijst van teams is niet opgehaald: %s",
+                            "the directory was not fetched: %s", cmd_offline_reason(c));
     return status;
 }
 

@@ -272,15 +272,6 @@ static int ask_warnings(struct cmd *c, const struct draft *draft)
     return status;
 }
 
-/* Whether nothing more will happen to the letter by waiting. */
-static bool is_settled(struct cmd *c, void *ctx)
-{
-    const struct brug_message *m = NULL;
-    return cmd_message(c, *(const int64_t *)ctx, &m) != EX_OK || m->state == BRUG_MESSAGE_STORED ||
-           m->state == BRUG_MESSAGE_REFUSED ||
-           (m->state == BRUG_MESSAGE_WAITING && m->error == BRUG_CONFIRM);
-}
-
 static int report(struct cmd *c, int64_t number)
 {
     const struct brug_message *m = NULL;
@@ -299,7 +290,7 @@ int draft_send(struct cmd *c, struct draft *draft)
 {
     struct brug_sent sent;
     bool reached = false;
-    int timeout_ms;
+    int timeout_ms = 0;
     int status = cmd_wait_ms(c, CMD_WAIT_SECONDS_DEFAULT, &timeout_ms);
     if (status == EX_OK)
         status = ask_warnings(c, draft);
@@ -307,8 +298,7 @@ int draft_send(struct cmd *c, struct draft *draft)
         status = cmd_fail(c, brug_send(c->brug, &draft->d, &sent));
     if (status != EX_OK)
         return status;
-    struct cmd_goal goal = {BRUG_UNTIL_SENT, is_settled, &sent.number};
     if (timeout_ms > 0)
-        status = cmd_wait(c, &goal, timeout_ms, &reached);
+        status = cmd_wait(c, BRUG_UNTIL_SENT, timeout_ms, &reached);
     return status == EX_OK ? report(c, sent.number) : status;
 }

@@ -1,6 +1,8 @@
 /* client/cmd/input.c: files and answers from people. */
 #include "client/cmd/cmd.h"
 
+#include "base/text.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -62,11 +64,12 @@ int cmd_read_text(struct cmd *c, const char *path, char **out)
     int status = cmd_read(c, path, &bytes, &len);
     if (status != EX_OK)
         return status;
-    if (strlen(bytes) != len)
-        return cmd_complain_of(c, EX_DATAERR,
-                               "%s is geen tekst; stuur een bestand mee met --attach",
-                               "%s is no text; send a file along with --attach", path);
-    *out = strncmp(bytes, "\xef\xbb\xbf", 3) == 0 ? bytes + 3 : bytes;
+    char *text = strncmp(bytes, "\xef\xbb\xbf", 3) == 0 ? bytes + 3 : bytes;
+    if (!text_is_clean(slice_of(text, len - (size_t)(text - bytes)), true))
+        return cmd_complain_of(
+            c, EX_DATAERR, "%s is geen tekst (UTF-8). Een ander bestand kan mee met --attach",
+            "%s is no text (UTF-8). Another kind of file goes along with --attach", path);
+    *out = text;
     return EX_OK;
 }
 

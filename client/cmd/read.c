@@ -48,29 +48,18 @@ int cmd_find(struct cmd *c)
 
 /* ---- sent ---- */
 
-struct asked {
-    int64_t number, at_ms;
-};
-
-static bool is_answered(struct cmd *c, void *ctx)
-{
-    const struct asked *asked = ctx;
-    const struct brug_facts *facts = asked->number == 0 ? NULL : cmd_facts(c, asked->number);
-    return facts != NULL && facts->asked_at_ms > asked->at_ms;
-}
-
+/* A letter that has no receipt yet has no facts; then sending it is what there is to do. */
 static int refresh_facts(struct cmd *c, int64_t number)
 {
-    const struct brug_facts *facts = number == 0 ? NULL : cmd_facts(c, number);
-    struct asked asked = {number, facts == NULL ? 0 : facts->asked_at_ms};
-    struct cmd_goal goal = {BRUG_UNTIL_TRACKED, is_answered, &asked};
     bool reached = false;
-    int timeout_ms;
+    int timeout_ms = 0;
     int status = cmd_wait_ms(c, CMD_WAIT_SECONDS_DEFAULT, &timeout_ms);
-    if (status == EX_OK)
-        status = cmd_fail(c, brug_track(c->brug, number));
-    if (status == EX_OK)
-        status = cmd_wait(c, &goal, timeout_ms, &reached);
+    if (status != EX_OK)
+        return status;
+    int e = brug_track(c->brug, number);
+    if (e != BRUG_OK && e != BRUG_NOT_FOUND)
+        return cmd_fail(c, e);
+    status = cmd_wait(c, e == BRUG_OK ? BRUG_UNTIL_TRACKED : BRUG_UNTIL_SENT, timeout_ms, &reached);
     if (status == EX_OK && !reached)
         (void)fprintf(stderr, "brug: %s\n", cmd_offline_reason(c)); /* what is known is printed */
     return status;

@@ -32,14 +32,12 @@ static void print_others_of_case(struct cmd *c, const struct brug_message *m)
 }
 
 /* The sender sees who opened the letter; what cannot be told now is told at the next connection. */
-static void tell(struct cmd *c)
+static void tell(struct cmd *c, int timeout_ms)
 {
     bool reached = false;
-    int timeout_ms;
     (void)fflush(stdout);
-    if (cmd_wait_ms(c, TELL_SECONDS, &timeout_ms) == EX_OK && timeout_ms > 0 &&
-        brug_start(c->brug) == BRUG_OK)
-        (void)brug_wait(c->brug, BRUG_UNTIL_SENT, timeout_ms, &reached); /* later, then */
+    if (timeout_ms > 0 && brug_start(c->brug) == BRUG_OK)
+        (void)brug_wait(c->brug, BRUG_UNTIL_SYNCED, timeout_ms, &reached); /* later, then */
 }
 
 int cmd_show(struct cmd *c)
@@ -47,7 +45,7 @@ int cmd_show(struct cmd *c)
     const struct brug_message *before = NULL;
     const struct brug_letter *l = NULL;
     int64_t number;
-    int timeout_ms;
+    int timeout_ms = 0;
     int status = cmd_wait_ms(c, TELL_SECONDS, &timeout_ms);
     if (status == EX_OK)
         status = cmd_find_message(c, c->words[0], &number);
@@ -64,7 +62,7 @@ int cmd_show(struct cmd *c)
         print_others_of_case(c, &l->message);
     }
     if (status == EX_OK && !before->is_sent && before->opened_at_ms == 0)
-        tell(c);
+        tell(c, timeout_ms);
     return status;
 }
 

@@ -70,31 +70,14 @@ static int print_tally(struct cmd *c, const struct tally *t, bool reached)
     return EX_OK;
 }
 
-/* Another process syncs: all of ours has left, which is what can be seen from here. */
-static bool is_outbox_empty(struct cmd *c, void *ctx)
-{
-    struct tally t = {0};
-    (void)ctx;
-    return count_problems(c, &t) == EX_OK && t.waiting == t.confirm;
-}
-
-static int status_of_connection(struct cmd *c)
-{
-    struct brug_connection now = {0};
-    if (brug_connection(c->brug, &now) == BRUG_OK && now.is_hopeless)
-        return cmd_status(now.last_error);
-    return EX_TEMPFAIL;
-}
-
 int cmd_sync(struct cmd *c)
 {
-    struct cmd_goal goal = {BRUG_UNTIL_SYNCED, is_outbox_empty, NULL};
     struct tally tally = {0};
     bool reached = false;
-    int timeout_ms;
+    int timeout_ms = 0;
     int status = cmd_wait_ms(c, SYNC_SECONDS, &timeout_ms);
     if (status == EX_OK)
-        status = cmd_wait(c, &goal, timeout_ms, &reached);
+        status = cmd_wait(c, BRUG_UNTIL_SYNCED, timeout_ms, &reached);
     if (status != EX_OK)
         return status;
     count_events(c, &tally);
@@ -102,7 +85,7 @@ int cmd_sync(struct cmd *c)
     if (status == EX_OK)
         status = print_tally(c, &tally, reached);
     if (status == EX_OK && !reached) {
-        status = status_of_connection(c);
+        status = cmd_offline_status(c);
         (void)fflush(stdout);
         (void)fprintf(stderr, "brug: %s\n", cmd_offline_reason(c));
     }
