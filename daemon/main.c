@@ -99,6 +99,7 @@ static void harden(void)
     const struct rlimit none = {0, 0};
     (void)umask(077);
     (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGXFSZ, SIG_IGN);      /* a limit on files is an error like a full disk */
     (void)setrlimit(RLIMIT_CORE, &none); /* lowering is always allowed */
 #ifndef __SANITIZE_ADDRESS__             /* its search for leaks is a debugger */
     (void)prctl(PR_SET_DUMPABLE, 0);
