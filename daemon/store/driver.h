@@ -61,10 +61,15 @@ void driver_reset(struct driver *d, unsigned statement);
 /* A statement without result rows: step and reset. */
 enum error driver_execute(struct driver *d, unsigned statement) MUST_CHECK;
 
-/* Reads part of the bytes in `column` of the row whose integer key is `key`, without reading the
- * whole. ERROR_NOT_FOUND without such a row, ERROR_CORRUPT when it has fewer bytes. */
-enum error driver_read_part(struct driver *d, const char *table, const char *column, uint64_t key,
-                            size_t offset, size_t len, uint8_t *out) MUST_CHECK;
+/*
+ * Reads parts of the bytes in `column` of the row whose integer key is `key`, without reading the
+ * whole; one at a time, and closed before the transaction ends. ERROR_NOT_FOUND without such a row,
+ * ERROR_CORRUPT when it has fewer bytes.
+ */
+enum error driver_part_open(struct driver *d, const char *table, const char *column, uint64_t key)
+    MUST_CHECK;
+enum error driver_part_read(struct driver *d, size_t offset, size_t len, uint8_t *out) MUST_CHECK;
+void driver_part_close(struct driver *d); /* none is open: nothing happens */
 
 enum error driver_begin(struct driver *d) MUST_CHECK;
 enum error driver_commit(struct driver *d) MUST_CHECK; /* on disk when it returns */

@@ -24,6 +24,7 @@
 struct driver {
     sqlite3 *connection;
     sqlite3_stmt *begin, *commit;
+    sqlite3_blob *part;
     sqlite3_stmt **statements;
     size_t statement_count;
     size_t pages_pending;
@@ -313,22 +314,29 @@ enum error driver_execute(struct driver *d, unsigned statement)
     return e;
 }
 
-enum error driver_read_part(struct driver *d, const char *table, const char *column, uint64_t key,
-                            size_t offset, size_t len, uint8_t *out)
+enum error driver_part_open(struct driver *d, const char *table, const char *column, uint64_t key)
 {
-    sqlite3_blob *blob;
-    int code = sqlite3_blob_open(d->connection, "main", table, column, (int64_t)key, 0, &blob);
-    if (code == SQLITE_ERROR)
-        return ERROR_NOT_FOUND;
-    if (code != SQLITE_OK)
-        return failed(d, code);
-    size_t size = (size_t)sqlite3_blob_bytes(blob);
+    assert(d->part == NULL);
+    int code = sqlite3_blob_open(d->connection, "main", table, column, (int64_t)key, 0, &d->part);
+    if (code == SQLITE_OK)
+        return ERROR_NONE;
+    d->part = NULL;
+    return code == SQLITE_ERROR ? ERROR_NOT_FOUND : failed(d, code);
+}
+
+enum error driver_part_read(struct driver *d, size_t offset, size_t len, uint8_t *out)
+{
+    size_t size = (size_t)sqlite3_blob_bytes(d->part);
     if (len > size || offset > size - len)
-        code = SQLITE_CORRUPT;
-    else if (len > 0)
-        code = sqlite3_blob_read(blob, out, (int)len, (int)offset);
-    (void)sqlite3_blob_close(blob); /* repeats the code of the read */
+        return failed(d, SQLITE_CORRUPT);
+    int code = len == 0 ? SQLITE_OK : sqlite3_blob_read(d->part, out, (int)len, (int)offset);
     return code == SQLITE_OK ? ERROR_NONE : failed(d, code);
+}
+
+void driver_part_close(struct driver *d)
+{
+    (void)sqlite3_blob_close(d->part); /* repeats the code of the read */
+    d->part = NULL;
 }
 
 static enum error run_prepared(struct driver *d, sqlite3_stmt *statement)

@@ -91,42 +91,48 @@ static bool find_entry(struct slice list, uint64_t delta, struct entry *out)
     return false;
 }
 
-static enum error read_into(struct driver *d, uint64_t first_lsn, size_t offset, size_t len,
-                            struct buf *out)
+/* Appends a part of the pack that is open. */
+static enum error read_into(struct driver *d, size_t offset, size_t len, struct buf *out)
 {
     uint8_t *at;
     size_t before = out->len;
     enum error e = buf_extend(out, len, &at);
     if (e != ERROR_NONE)
         return e;
-    e = driver_read_part(d, "pack", "bodies", first_lsn, offset, len, at);
+    e = driver_part_read(d, offset, len, at);
     if (e != ERROR_NONE)
         out->len = before;
     return e;
+}
+
+/* The list of the pack that is open. */
+static enum error read_list(struct driver *d, struct buf *list)
+{
+    uint32_t count;
+    enum error e = read_into(d, 0, COUNT_BYTES, list);
+    if (e != ERROR_NONE)
+        return e;
+    struct slice head = buf_slice(list);
+    if (!slice_take_u32(&head, &count) || count > COUNT_MAX)
+        return ERROR_CORRUPT;
+    buf_clear(list);
+    return read_into(d, COUNT_BYTES, (size_t)count * ENTRY_BYTES, list);
 }
 
 enum error pack_read(struct driver *d, uint64_t first_lsn, uint64_t lsn, struct buf *out)
 {
     struct buf list;
     struct entry found;
-    uint32_t count;
+    enum error e = driver_part_open(d, "pack", "bodies", first_lsn);
+    if (e != ERROR_NONE)
+        return e;
     buf_init(&list, COUNT_BYTES + (size_t)COUNT_MAX * ENTRY_BYTES);
-    enum error e = read_into(d, first_lsn, 0, COUNT_BYTES, &list);
-    if (e != ERROR_NONE)
-        goto end;
-    struct slice head = buf_slice(&list);
-    e = ERROR_CORRUPT;
-    if (!slice_take_u32(&head, &count) || count > COUNT_MAX)
-        goto end;
-    buf_clear(&list);
-    size_t list_bytes = (size_t)count * ENTRY_BYTES;
-    e = read_into(d, first_lsn, COUNT_BYTES, list_bytes, &list);
-    if (e != ERROR_NONE)
-        goto end;
-    e = ERROR_NOT_FOUND;
-    if (find_entry(buf_slice(&list), lsn - first_lsn, &found))
-        e = read_into(d, first_lsn, COUNT_BYTES + list_bytes + found.offset, found.len, out);
-end:
+    e = read_list(d, &list);
+    if (e == ERROR_NONE && !find_entry(buf_slice(&list), lsn - first_lsn, &found))
+        e = ERROR_NOT_FOUND;
+    if (e == ERROR_NONE)
+        e = read_into(d, COUNT_BYTES + list.len + found.offset, found.len, out);
     buf_fini(&list);
+    driver_part_close(d);
     return e;
 }

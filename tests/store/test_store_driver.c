@@ -145,14 +145,18 @@ static void test_parts(void **unused)
     for (size_t i = 0; i < sizeof bytes; i++)
         bytes[i] = (uint8_t)(i * 7 ^ i >> 8);
     assert_int_equal(put(d, 9, SLICE_NONE, slice_of(bytes, sizeof bytes)), ERROR_NONE);
+    assert_int_equal(driver_part_open(d, "thing", "bytes", 8), ERROR_NOT_FOUND);
+    driver_part_close(d);
+    assert_int_equal(driver_part_open(d, "thing", "bytes", 9), ERROR_NONE);
     for (size_t at = 0; at <= sizeof bytes - 100; at += 4990) {
-        assert_int_equal(driver_read_part(d, "thing", "bytes", 9, at, 100, out), ERROR_NONE);
+        assert_int_equal(driver_part_read(d, at, 100, out), ERROR_NONE);
         assert_memory_equal(out, bytes + at, 100);
     }
-    assert_int_equal(driver_read_part(d, "thing", "bytes", 9, 50000, 0, out), ERROR_NONE);
-    assert_int_equal(driver_read_part(d, "thing", "bytes", 9, 49901, 100, out), ERROR_CORRUPT);
-    assert_int_equal(driver_read_part(d, "thing", "bytes", 9, SIZE_MAX, 100, out), ERROR_CORRUPT);
-    assert_int_equal(driver_read_part(d, "thing", "bytes", 8, 0, 1, out), ERROR_NOT_FOUND);
+    assert_int_equal(driver_part_read(d, 50000, 0, out), ERROR_NONE);
+    assert_int_equal(driver_part_read(d, 49901, 100, out), ERROR_CORRUPT);
+    assert_int_equal(driver_part_read(d, SIZE_MAX, 100, out), ERROR_CORRUPT);
+    assert_int_equal(driver_part_read(d, 0, 50001, out), ERROR_CORRUPT);
+    driver_part_close(d);
     driver_close(d, true);
 }
 

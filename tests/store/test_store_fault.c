@@ -140,7 +140,7 @@ static void every_call_fails(unsigned kinds, bool stays, unsigned stride)
     bool has_failed = true;
     unsigned failures = 0;
     story_init(&y, 11);
-    for (unsigned n = 1; has_failed; n += stride) {
+    for (unsigned n = 1; has_failed; n += stride * OUTBOX_TEST_PART) {
         char *directory = directory_new();
         fault_vfs_fail(kinds, n, stays);
         struct outcome r = run_story(&y, directory, FAULT_VFS, GROUPS);
@@ -152,7 +152,7 @@ static void every_call_fails(unsigned kinds, bool stays, unsigned stride)
         assert_consistent(&y, directory, r.committed, "failing call", n);
         directory_free(directory);
     }
-    assert_true(failures > 5);
+    assert_true(failures > 40 / OUTBOX_TEST_PART / stride);
     story_fini(&y);
 }
 
@@ -184,7 +184,7 @@ static void test_power_cuts(void **unused)
 {
     struct story y;
     story_init(&y, 12);
-    for (uint64_t seed = 1; seed <= 300; seed++) {
+    for (uint64_t seed = 1; seed <= 300 / OUTBOX_TEST_PART; seed++) {
         char *directory = directory_new(), *left = directory_new();
         fault_vfs_keep(true);
         fault_vfs_fail(FAULT_WRITES | FAULT_SYNCS, 1 + (unsigned)(seed * 7919 % 700), true);
@@ -206,7 +206,7 @@ static void test_what_a_start_finds_is_durable(void **unused)
     struct story y;
     unsigned unsynced = 0;
     story_init(&y, 15);
-    for (unsigned n = 8; n <= 40; n++) {
+    for (unsigned n = 8; n <= 40; n += OUTBOX_TEST_PART > 1 ? 3 : 1) {
         char *directory = directory_new(), *left = directory_new();
         struct store_options o = options_of(directory, FAULT_VFS);
         const char *problem;
@@ -231,7 +231,7 @@ static void test_what_a_start_finds_is_durable(void **unused)
         directory_free(directory);
         directory_free(left);
     }
-    assert_true(unsynced > 3);
+    assert_true(unsynced > 0);
     story_fini(&y);
 }
 

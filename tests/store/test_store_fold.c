@@ -92,7 +92,7 @@ static struct digest run_plan(const struct plan *p, uint64_t seed)
 
 static void test_fold_position_changes_nothing(void **unused)
 {
-    for (uint64_t seed = 1; seed <= 3; seed++) {
+    for (uint64_t seed = 1; seed <= (OUTBOX_TEST_PART > 1 ? 1 : 3); seed++) {
         struct digest expected = run_plan(&plans[0], seed);
         for (size_t i = 1; i < sizeof plans / sizeof plans[0]; i++) {
             struct digest found = run_plan(&plans[i], seed);
