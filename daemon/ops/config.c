@@ -139,7 +139,8 @@ static struct reading *reading_of(cfg_t *cfg)
     return container_of(cfg->opts[0].simple_value.string, struct reading, raw);
 }
 
-static void on_error(cfg_t *cfg, const char *format, va_list args)
+__attribute__((format(printf, 2, 0))) static void on_error(cfg_t *cfg, const char *format,
+                                                           va_list args)
 {
     char text[PROBLEM_BYTES];
     struct reading *r = reading_of(cfg);

@@ -113,8 +113,8 @@ const char *const AUDIT_SQL[AUDIT_STATEMENT_COUNT] = {
     [AUDIT_META_INSERT] = "INSERT INTO meta(one, schema_number, generation) VALUES(1, $1, $2)",
     [AUDIT_META_SCHEMA] = "UPDATE meta SET schema_number = $1 WHERE one = 1",
     [AUDIT_META_READ] = "SELECT generation FROM meta WHERE one = 1",
-    [AUDIT_INSERT] = "INSERT INTO audit(first_lsn, count, prev_hash, hash, records)"
-                     " VALUES($1, $2, $3, $4, $5)",
+    [AUDIT_INSERT] = ("INSERT INTO audit(first_lsn, count, prev_hash, hash, records)"
+                      " VALUES($1, $2, $3, $4, $5)"),
     [AUDIT_READ] = "SELECT count, hash FROM audit WHERE first_lsn = $1",
     [AUDIT_LAST] = "SELECT first_lsn, count, hash FROM audit ORDER BY first_lsn DESC LIMIT 1",
 };

@@ -12,8 +12,8 @@
 enum statement { PUT, GET, LIST, DELETE, STATEMENT_COUNT };
 
 static const char *const sql[STATEMENT_COUNT] = {
-    [PUT] = "INSERT INTO thing(key, name, bytes) VALUES($1, $2, $3)"
-            " ON CONFLICT(key) DO UPDATE SET name = excluded.name, bytes = excluded.bytes",
+    [PUT] = ("INSERT INTO thing(key, name, bytes) VALUES($1, $2, $3)"
+             " ON CONFLICT(key) DO UPDATE SET name = excluded.name, bytes = excluded.bytes"),
     [GET] = "SELECT name, bytes FROM thing WHERE key = $1",
     [LIST] = "SELECT key FROM thing WHERE key >= $1 AND key <= $2 ORDER BY key",
     [DELETE] = "DELETE FROM thing WHERE key < $1",

@@ -111,7 +111,7 @@ static void present(SSL *ssl, X509 *c, EVP_PKEY *key)
 
 static void connect_ends(struct link *l)
 {
-    BIO *a, *b;
+    BIO *a = NULL, *b = NULL;
     l->relay = SSL_new(l->relay_context);
     l->client = SSL_new(l->client_context);
     assert_true(l->relay && l->client && BIO_new_bio_pair(&a, 0, &b, 0));
