@@ -1,5 +1,6 @@
 /* tests/store/test_store_driver.c: the suite that every SQL driver passes. */
 #include "daemon/store/driver.h"
+#include "daemon/store/schema.h"
 #include "tests/lib/outbox.h"
 #include <setjmp.h>
 #include <stdarg.h>
@@ -197,6 +198,45 @@ static void test_only_ours_and_only_one(void **unused)
     driver_close(d, true);
 }
 
+/* Steps are taken once, forward only, and all or none. */
+static void test_schema_steps(void **unused)
+{
+    static const char *const steps[] = {
+        "CREATE TABLE meta(one INTEGER PRIMARY KEY, schema_number INTEGER NOT NULL);"
+        "INSERT INTO meta(one, schema_number) VALUES(1, 1)",
+        "CREATE TABLE second(a INTEGER)", "CREATE TABLE third(a INTEGER)",
+        "CREATE TABLE third(a INTEGER)", /* fails */
+    };
+    static const char *const statements[] = {"UPDATE meta SET schema_number = $1 WHERE one = 1"};
+    static const struct {
+        size_t count;
+        enum error expected;
+        uint64_t number, tables;
+    } starts[] = {
+        {1, ERROR_NONE, 1, 1}, {1, ERROR_NONE, 1, 1},         {3, ERROR_NONE, 3, 3},
+        {3, ERROR_NONE, 3, 3}, {2, ERROR_STORE_FORMAT, 3, 3}, {4, ERROR_CORRUPT, 3, 3},
+    };
+    for (size_t i = 0; i < sizeof starts / sizeof starts[0]; i++) {
+        struct schema x = {steps, starts[i].count, statements, 1, 0};
+        struct driver *d;
+        uint64_t number, tables;
+        bool is_empty;
+        assert_int_equal(open_db(&d, &is_empty), ERROR_NONE);
+        assert_int_equal(is_empty, i == 0);
+        assert_int_equal(schema_begin(d, &x, is_empty), starts[i].expected);
+        if (starts[i].expected == ERROR_NONE)
+            assert_int_equal(driver_commit(d), ERROR_NONE);
+        driver_rollback(d);
+        assert_int_equal(driver_query_u64(d, "SELECT schema_number FROM meta", &number),
+                         ERROR_NONE);
+        assert_int_equal(driver_query_u64(d, "SELECT count(*) FROM sqlite_schema", &tables),
+                         ERROR_NONE);
+        assert_int_equal(number, starts[i].number);
+        assert_int_equal(tables, starts[i].tables);
+        driver_close(d, true);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -204,6 +244,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_transactions, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_parts, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_checkpoints, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_schema_steps, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_only_ours_and_only_one, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
