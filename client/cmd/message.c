@@ -159,9 +159,11 @@ void cmd_print_message_row(struct cmd *c, const struct brug_message *m)
     char time[CMD_TIME_BYTES];
     int64_t at_ms = m->stored_at_ms != 0 ? m->stored_at_ms : m->written_at_ms;
     const char *state = cmd_state_text(c, m);
-    (void)printf("%4lld  %s  %s%s%s  %s\n", (long long)m->number, cmd_time(at_ms, time),
+    const char *youth = youth_text(c, m);
+    (void)printf("%4lld  %s  %s%s%s%s%s\n", (long long)m->number, cmd_time(at_ms, time),
                  brug_list_text(BRUG_LIST_KIND, m->kind, c->language),
-                 m->case_code[0] == '\0' ? "" : "  ", m->case_code, youth_text(c, m));
+                 m->case_code[0] == '\0' ? "" : "  ", m->case_code, youth[0] == '\0' ? "" : "  ",
+                 youth);
     if (m->is_sent)
         (void)printf("      %s %s\n", cmd_say(c, "aan", "to"), cmd_clean(c, m->to_name));
     else

@@ -21,6 +21,13 @@ static const char *advice(struct cmd *c, const struct brug_organisation *o)
                     "fingerprint."),
             name);
     case BRUG_TRUST_MORE:
+        if (o->is_own)
+            return cmd_say(
+                c,
+                "Uw organisatie heeft er een aansluiting bij. Vergelijk de vingerafdruk met "
+                "die collega.",
+                "Your organisation has one more endpoint. Compare the fingerprint with that "
+                "colleague.");
         return cmd_fill(
             c,
             cmd_say(c, "%s heeft er een aansluiting bij. Bel, en vergelijk de vingerafdruk.",
