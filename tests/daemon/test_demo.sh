@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# The demo: ends well, says what it proves, and leaves neither a process nor a file behind; a word that the relay can
+# read is found.
+set -u
+root=$(cd "$(dirname "$0")/../.." && pwd)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+number=0
+
+# check NAME COMMAND...
+check() {
+    local name=$1
+    shift
+    number=$((number + 1))
+    if "$@"; then echo "ok $number - $name"; else echo "not ok $number - $name"; fi
+}
+
+TMPDIR=$work "$root/scripts/demo.sh" >"$work/said" 2>&1
+status=$?
+[ "$status" -eq 0 ] || tail -n 20 "$work/said" >&2
+check "the demo ends with exit 0" [ "$status" -eq 0 ]
+check "it says what it has shown" grep -q "^Nothing was lost, nothing came twice" "$work/said"
+check "it shows the honest fact" grep -q "Bewaard, nog niet opgehaald" "$work/said"
+check "it kills the relay" grep -q "kill -9" "$work/said"
+check "it opens a letter with openssl" grep -q "CMS Verification successful" "$work/said"
+check "it leaves no file" [ -z "$(find "$work" -mindepth 1 ! -name said)" ]
+check "it leaves no process" [ -z "$(pgrep -f "$work/brug-demo" || true)" ]
+
+# A team that calls itself by a word of the letter: the relay knows that word, and the search must say so.
+mkdir "$work/tree"
+for part in certs tests; do ln -s "$root/$part" "$work/tree/$part"; done
+mkdir "$work/tree/scripts"
+sed 's/--telephone 0570-000333/& --expertise Zelfdoding/' "$root/scripts/demo.sh" >"$work/tree/scripts/demo.sh"
+TMPDIR=$work BRUG_BUILD=${BRUG_BUILD:-$root/build/plain} bash "$work/tree/scripts/demo.sh" >"$work/said" 2>&1
+status=$?
+check "a word that the relay can read makes it fail" [ "$status" -eq 1 ]
+check "and is named" grep -q "FAILED: the relay's files hold: Zelfdoding" "$work/said"
+echo "1..$number"
