@@ -606,10 +606,25 @@ static enum error has_rows(struct brug *b, const char *sql, bool *out)
     return e;
 }
 
+/* A letter that waits for a directory which is being fetched may go as soon as it is here. */
+static enum error waits_for_fetch(struct brug *b, bool *out)
+{
+    bool wanted = false;
+    bool waits = false;
+    enum error e = fetch_is_wanted(b, &wanted);
+    if (e == ERROR_NONE && wanted && !(b->session && b->session->fetch.is_blocked))
+        e = has_rows(b, "SELECT 1 FROM message WHERE is_sent = 1 AND state = 16 LIMIT 1", &waits);
+    if (e == ERROR_NONE)
+        *out = waits;
+    return e;
+}
+
 static enum error is_sent(struct brug *b, bool *out)
 {
     bool busy = true;
     enum error e = outbox_is_busy(b, &busy);
+    if (e == ERROR_NONE && !busy)
+        e = waits_for_fetch(b, &busy);
     if (e == ERROR_NONE)
         *out = !busy;
     return e;
