@@ -12,7 +12,7 @@ struct summary {
     struct buf packed;
 };
 
-enum thing { THING_ROW = 1, THING_SEQUENCE, THING_CASE, THING_MESSAGE, THING_QUOTA };
+enum thing { THING_ROW = 1, THING_MAILBOX, THING_CASE, THING_MESSAGE, THING_QUOTA };
 
 static void add(struct summary *y, uint8_t thing, struct slice bytes)
 {
@@ -54,17 +54,28 @@ static enum error add_organisation(struct summary *y, const struct organisation 
                            o->unfetched_bytes);
 }
 
-/* The sequence stands by itself: a row holds only what it was when the row was written. */
+/* What is in the mailbox, in its order, and the last sequence: a row holds only what it was when written. */
+static enum error add_mailbox(struct summary *y, const struct endpoint *p)
+{
+    buf_clear(&y->packed);
+    enum error e = buf_append_slice(&y->packed, id_slice(&p->entity.id));
+    if (!e)
+        e = buf_append_u64(&y->packed, p->sequence);
+    list_for_each (l, next, &p->mailbox) {
+        if (!e)
+            e = buf_append_u64(&y->packed, container_of(l, struct reader, link)->sequence);
+    }
+    if (!e)
+        add(y, THING_MAILBOX, buf_slice(&y->packed));
+    return e;
+}
+
 static enum error add_endpoint(struct summary *y, const struct endpoint *p)
 {
     Brug__V1__EndpointRow row = *p->row;
-    uint64_t waiting = 0;
     row.sequence = 0;
-    list_for_each (l, next, &p->mailbox) {
-        waiting++;
-    }
     enum error e = add_packed(y, THING_ROW, &row.base);
-    return e ? e : add_numbers(y, THING_SEQUENCE, &p->entity.id, p->sequence, waiting);
+    return e ? e : add_mailbox(y, p);
 }
 
 static enum error add_directory(struct summary *y, const struct state *s)

@@ -491,6 +491,41 @@ static void a_lost_body_goes_to_quarantine_and_the_next_letter_flows(void **stat
     assert_int_equal(status.quarantined, 1);
 }
 
+static void a_backlog_comes_in_order_after_a_start(void **state)
+{
+    struct stage *w = *state;
+    struct id ids[50];
+    for (size_t i = 0; i < 50; i++)
+        ids[i] = post(w);
+    stage_crash(w, stage_committed_lsn(w)); /* the rows come in no order */
+    stage_listen(w, &w->consultant_pc);
+    for (size_t i = 0; i < 50; i++)
+        assert_true(is_message(take_deliver(w, w->consultant_pc.session), &ids[i]));
+}
+
+static void a_healed_letter_comes_late_and_others_not_again(void **state)
+{
+    struct stage *w = *state;
+    struct stage_letter l = referral(w);
+    stage_post(w, &l);
+    struct id second = post(w);
+    const struct message_key key = {w->practice, l.id};
+    w->spoiled_lsn = message_find(w->tables, &key)->body_lsn;
+    stage_crash(w, 0);
+    stage_listen(w, &w->gp_pc);
+    stage_listen(w, &w->consultant_pc);
+    assert_true(is_message(take_deliver(w, w->consultant_pc.session), &second));
+    stage_post(w, &l);
+    assert_true(is_message(take_deliver(w, w->consultant_pc.session), &l.id));
+    assert_null(stage_take(w, w->consultant_pc.session));
+    /* From now on the new body counts. */
+    stage_crash(w, stage_committed_lsn(w));
+    stage_listen(w, &w->consultant_pc);
+    assert_true(is_message(take_deliver(w, w->consultant_pc.session), &l.id));
+    assert_true(is_message(take_deliver(w, w->consultant_pc.session), &second));
+    assert_int_equal(stage_count_records(w, RECORD(QUARANTINED)), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -526,6 +561,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_read_error_rests_and_goes_on, setup, teardown),
         cmocka_unit_test_setup_teardown(a_lost_body_goes_to_quarantine_and_the_next_letter_flows,
                                         setup, teardown),
+        cmocka_unit_test_setup_teardown(a_backlog_comes_in_order_after_a_start, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_healed_letter_comes_late_and_others_not_again, setup,
+                                        teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

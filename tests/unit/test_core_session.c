@@ -158,6 +158,29 @@ static void a_suspension_that_is_not_durable_ends_nothing_yet(void **state)
     assert_int_equal(stage_count_records(w, RECORD(ACCEPTED)), 0);
 }
 
+static void an_earlier_change_that_is_durable_ends_no_session_of_a_later_one(void **state)
+{
+    struct stage *w = *state;
+    Brug__V1__AdminRequest q = BRUG__V1__ADMIN_REQUEST__INIT;
+    Brug__V1__SetStatus set = BRUG__V1__SET_STATUS__INIT;
+    Brug__V1__Operator by = BRUG__V1__OPERATOR__INIT;
+    uint64_t s = stage_listen(w, &w->gp_pc);
+    set.type = OBJECT(ENDPOINT);
+    set.id = id_bytes(&w->gp2_pc.id);
+    set.status = STATUS(SUSPENDED);
+    q.request_case = BRUG__V1__ADMIN_REQUEST__REQUEST_SET_STATUS;
+    q.set_status = &set;
+    relay_on_admin(w->relay, 1, &by, &q, NULL, w->now);
+    stage_flush(w);
+    set.id = id_bytes(&w->gp_pc.id);
+    relay_on_admin(w->relay, 2, &by, &q, NULL, w->now);
+    stage_flush(w);
+    assert_true(stage_commit(w));
+    assert_false(stage_is_closed(w, s, NULL));
+    assert_true(stage_commit(w));
+    expect_gone(w, s, ERROR_SUSPENDED);
+}
+
 static void hello(struct stage *w, uint64_t session, uint32_t min, uint32_t max)
 {
     Brug__V1__ClientFrame frame = BRUG__V1__CLIENT_FRAME__INIT;
@@ -346,6 +369,8 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(a_suspension_that_is_not_durable_ends_nothing_yet, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(
+            an_earlier_change_that_is_durable_ends_no_session_of_a_later_one, setup, teardown),
         cmocka_unit_test_setup_teardown(versions_are_agreed_on, setup, teardown),
         cmocka_unit_test_setup_teardown(hello_is_the_first_frame_and_only_the_first, setup,
                                         teardown),
