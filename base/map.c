@@ -6,14 +6,15 @@
  */
 #include "base/map.h"
 #include <assert.h>
+#include <endian.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define BUCKETS_MIN 16
 
-static uint64_t rotate(uint64_t v, unsigned bits) { return v << bits | v >> (64 - bits); }
+static inline uint64_t rotate(uint64_t v, unsigned bits) { return v << bits | v >> (64 - bits); }
 
-static void sip_round(uint64_t v[4])
+static inline __attribute__((always_inline)) void sip_round(uint64_t v[4])
 {
     v[0] += v[1];
     v[1] = rotate(v[1], 13) ^ v[0];
@@ -27,9 +28,13 @@ static void sip_round(uint64_t v[4])
     v[2] = rotate(v[2], 32);
 }
 
-static uint64_t little_endian(const uint8_t *bytes, size_t len)
+static inline uint64_t little_endian(const uint8_t *bytes, size_t len)
 {
     uint64_t v = 0;
+    if (len == sizeof v) { /* one load: this is what a look-up costs */
+        memcpy(&v, bytes, sizeof v);
+        return le64toh(v);
+    }
     for (size_t i = 0; i < len; i++)
         v |= (uint64_t)bytes[i] << (8 * i);
     return v;
