@@ -11,7 +11,6 @@
 #define MALFORMED ERROR_REQUEST_MALFORMED
 #define BAD_ID ERROR_ID_MALFORMED
 #define TELEPHONE_BYTES_MAX 32u
-#define PERSONS_MAX 1024u
 #define ORGANISATIONS_MAX 1024u
 #define MUNICIPALITIES_MAX 64u
 #define CRLS_MAX 64u
@@ -71,8 +70,8 @@ static const struct form_rule ROSTER[] = {
     {FORM(Roster, kind, FORM_CODE, "roster.kind", MALFORMED), .min = 1,
      .list = &brug__v1__organisation_kind__descriptor},
     {FORM(Roster, home, FORM_ID, "roster.home", BAD_ID)},
-    {FORM_MANY(Roster, persons, FORM_COUNT, "roster.persons", MALFORMED), .max = PERSONS_MAX},
-    {FORM_MANY(Roster, endpoints, FORM_COUNT, "roster.endpoints", MALFORMED), .max = PERSONS_MAX},
+    {FORM_MANY(Roster, persons, FORM_COUNT, "roster.persons", MALFORMED), .max = LIMIT_PERSONS},
+    {FORM_MANY(Roster, endpoints, FORM_COUNT, "roster.endpoints", MALFORMED), .max = LIMIT_PERSONS},
 };
 
 static const struct form_rule PERSON[] = {
@@ -101,7 +100,7 @@ static const struct form_rule ORGANISATION[] = {
     {FORM(OrganisationEntry, area, FORM_TEXT, "organisation.area", MALFORMED),
      .max = LIMIT_NAME_BYTES},
     {FORM_MANY(OrganisationEntry, endpoints, FORM_COUNT, "organisation.endpoints", MALFORMED),
-     .max = PERSONS_MAX},
+     .max = LIMIT_PERSONS},
     {FORM_MANY(OrganisationEntry, municipalities, FORM_IDS, "organisation.municipalities", BAD_ID),
      .max = MUNICIPALITIES_MAX},
 };

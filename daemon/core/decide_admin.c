@@ -361,6 +361,10 @@ static void add_person(struct admin *a, const Brug__V1__AddPerson *q)
              text_of(a, q->person));
         return;
     }
+    if (!p && o->person_count >= LIMIT_PERSONS) {
+        fail(a, ERROR_FULL, "the organisation has %u persons already", LIMIT_PERSONS);
+        return;
+    }
     Brug__V1__PersonRow *row = decision_message(a->d, &brug__v1__person_row__descriptor);
     row->person = q->person;
     row->organisation = q->organisation;

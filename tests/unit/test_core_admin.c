@@ -142,6 +142,20 @@ static const Brug__V1__AdminAnswer *add_person(struct stage *w, const struct id 
     return stage_admin(w, &q, NULL);
 }
 
+static const Brug__V1__AdminAnswer *add_named(struct stage *w, const struct id *id,
+                                              const struct id *organisation, char *name)
+{
+    Brug__V1__AdminRequest q = BRUG__V1__ADMIN_REQUEST__INIT;
+    Brug__V1__AddPerson add = BRUG__V1__ADD_PERSON__INIT;
+    add.person = id_bytes(id);
+    add.organisation = id_bytes(organisation);
+    add.name = name;
+    add.role = ROLE(ASSISTANT);
+    q.request_case = BRUG__V1__ADMIN_REQUEST__REQUEST_ADD_PERSON;
+    q.add_person = &add;
+    return stage_admin(w, &q, NULL);
+}
+
 static void a_person_has_a_role_that_fits(void **state)
 {
     struct stage *w = *state;
@@ -327,6 +341,26 @@ static void a_long_list_has_pages(void **state)
     assert_int_equal(count, 233);
 }
 
+/* Whoever fetches the directory must be able to read the roster [P-87], and the relay to hold it. */
+static void an_organisation_has_a_bounded_number_of_persons(void **state)
+{
+    struct stage *w = *state;
+    char name[LIMIT_NAME_BYTES + 1];
+    const struct organisation *o = organisation_find(relay_state(w->relay), id_bytes(&w->practice));
+    memset(name, 'n', LIMIT_NAME_BYTES);
+    name[LIMIT_NAME_BYTES] = '\0';
+    for (uint32_t i = 0; o->person_count < LIMIT_PERSONS; i++) {
+        struct id id = stage_id(4, 7000 + i);
+        assert_int_equal(add_named(w, &id, &w->practice, name)->code, 0);
+    }
+    size_t rows = w->row_count;
+    struct id id = stage_id(4, 6999);
+    expect_error(w, add_named(w, &id, &w->practice, name), "persons already", rows);
+    assert_in_range(o->roster.len, 0, LIMIT_DIRECTORY_PAGE_BYTES - 128 * LIMIT_READERS);
+    id = stage_id(4, 7000);
+    assert_int_equal(add_named(w, &id, &w->practice, name)->code, 0); /* a repeat */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -337,6 +371,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_endpoint_is_enrolled_once_and_its_certificates_renewed,
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(an_organisation_has_a_bounded_number_of_endpoints, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(an_organisation_has_a_bounded_number_of_persons, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(a_status_is_set_once, setup, teardown),
         cmocka_unit_test_setup_teardown(lists_and_shows, setup, teardown),
