@@ -31,11 +31,23 @@ static bool role_may(const struct command *c)
     return false;
 }
 
+/* What writes to the directory may be repeated without end, and a small request brings long records. */
+static bool needs_room(const struct command *c)
+{
+    return c->frame->frame_case == BRUG__V1__CLIENT_FRAME__FRAME_PUT_COUNTERSIGNATURE ||
+           c->frame->frame_case == BRUG__V1__CLIENT_FRAME__FRAME_PUT_ABSENCE ||
+           c->frame->frame_case == BRUG__V1__CLIENT_FRAME__FRAME_PUT_CARD;
+}
+
 void decide(const struct state *s, const struct policy *p, const struct command *c,
             struct decision *d)
 {
     if (!role_may(c)) {
         decision_refuse(d, c, ERROR_ROLE_NOT_ALLOWED, NULL);
+        return;
+    }
+    if (needs_room(c) && !p->has_room) {
+        decision_refuse(d, c, ERROR_FULL, NULL);
         return;
     }
     switch (c->frame->frame_case) {

@@ -273,6 +273,28 @@ static void absence_and_card_are_seen_by_others(void **state)
     assert_int_equal(away, 1);
 }
 
+/* What everybody may write again and again must not eat what acknowledgements need (design §7). */
+static void below_the_reserve_the_directory_stays_as_it_is(void **state)
+{
+    struct stage *w = *state;
+    Brug__V1__ClientFrame frame = BRUG__V1__CLIENT_FRAME__INIT;
+    Brug__V1__PutAbsence absence = BRUG__V1__PUT_ABSENCE__INIT;
+    uint64_t s = stage_listen(w, &w->consultant_pc);
+    size_t rows = w->row_count;
+    absence.away_until_ms = STAGE_NOW_MS + 86400000;
+    frame.frame_case = CLIENT(PUT_ABSENCE);
+    frame.put_absence = &absence;
+    relay_set_room(w->relay, false);
+    stage_send(w, s, &frame);
+    stage_settle(w);
+    assert_int_equal(stage_take_code(w, s), ERROR_FULL);
+    assert_int_equal(w->row_count, rows);
+    relay_set_room(w->relay, true);
+    stage_send(w, s, &frame);
+    stage_settle(w);
+    assert_int_equal(stage_take(w, s)->frame_case, SERVER(NOTED));
+}
+
 static void an_assistant_reads_the_directory_and_no_letters(void **state)
 {
     struct stage *w = *state;
@@ -428,6 +450,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_colleague_countersigns_and_replaces_its_own, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(absence_and_card_are_seen_by_others, setup, teardown),
+        cmocka_unit_test_setup_teardown(below_the_reserve_the_directory_stays_as_it_is, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(an_assistant_reads_the_directory_and_no_letters, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(a_locums_end_comes_by_time_once, setup, teardown),
