@@ -321,6 +321,13 @@ void relay_on_loaded(struct relay *r, struct load *l, struct instant now)
 
 /* ---- frames ---- */
 
+static void end_for(struct relay *r, struct session *s, enum error code)
+{
+    pump_count_refusal(r, code);
+    session_end(r, s, code);
+}
+
+/* At once, but not before Welcome [P-6]. */
 static void pong(struct relay *r, struct session *s, uint64_t request)
 {
     Brug__V1__ServerFrame f = BRUG__V1__SERVER_FRAME__INIT;
@@ -329,14 +336,15 @@ static void pong(struct relay *r, struct session *s, uint64_t request)
     f.frame_case = BRUG__V1__SERVER_FRAME__FRAME_PONG;
     f.pong = &p;
     pump_pack(r, request, &f);
-    struct slice part = buf_slice(&r->answer);
-    session_send(r, s, &part, 1);
-}
-
-static void end_for(struct relay *r, struct session *s, enum error code)
-{
-    pump_count_refusal(r, code);
-    session_end(r, s, code);
+    if (s->began_lsn <= r->durable_lsn) {
+        struct slice part = buf_slice(&r->answer);
+        session_send(r, s, &part, 1);
+    } else if (s->unanswered < r->limits.requests_max) {
+        s->unanswered++;
+        pump_answer(r, HELD_FRAME, s->id, 0);
+    } else {
+        end_for(r, s, ERROR_CREDIT_EXCEEDED);
+    }
 }
 
 /* A request that is answered in its turn. */

@@ -258,6 +258,24 @@ static void a_ping_is_answered_at_once(void **state)
     assert_int_equal(f->pong->server_time_ms, STAGE_NOW_MS);
 }
 
+/* Only Welcome says that the relay took the connection [P-6]. */
+static void a_ping_is_not_answered_before_welcome(void **state)
+{
+    struct stage *w = *state;
+    Brug__V1__ClientFrame f = BRUG__V1__CLIENT_FRAME__INIT;
+    Brug__V1__Ping ping = BRUG__V1__PING__INIT;
+    f.request = 8;
+    f.frame_case = BRUG__V1__CLIENT_FRAME__FRAME_PING;
+    f.ping = &ping;
+    uint64_t s = stage_connect(w, &w->gp_pc);
+    stage_send(w, s, &f);
+    stage_flush(w);
+    assert_null(stage_take(w, s));
+    stage_settle(w);
+    assert_int_equal(stage_take(w, s)->frame_case, SERVER(WELCOME));
+    assert_int_equal(stage_take(w, s)->frame_case, SERVER(PONG));
+}
+
 static void a_new_session_replaces_the_old_one(void **state)
 {
     struct stage *w = *state;
@@ -378,6 +396,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_unknown_request_is_refused_and_the_session_goes_on,
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(a_ping_is_answered_at_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_ping_is_not_answered_before_welcome, setup, teardown),
         cmocka_unit_test_setup_teardown(a_new_session_replaces_the_old_one, setup, teardown),
         cmocka_unit_test_setup_teardown(too_many_unanswered_requests_close, setup, teardown),
         cmocka_unit_test_setup_teardown(reading_pauses_at_the_budgets_and_goes_on, setup, teardown),
