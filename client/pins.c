@@ -311,6 +311,37 @@ enum error pins_name(struct brug *b, const struct id *organisation, const struct
     return e != ERROR_NONE ? e : found;
 }
 
+/* What the certificate of a believed entry says: it names no person. */
+static bool is_without_person(struct slice packed)
+{
+    X509 *x = NULL;
+    struct certificate_identity names;
+    Brug__V1__EndpointEntry *entry =
+        brug__v1__endpoint_entry__unpack(NULL, packed.len, packed.data);
+    bool is_named =
+        entry && certificate_from_der(&x, check_slice(entry->identity_certificate)) == ERROR_NONE &&
+        certificate_identity(x, &names) == ERROR_NONE;
+    X509_free(x);
+    brug__v1__endpoint_entry__free_unpacked(entry, NULL);
+    return is_named && id_is_none(&names.person);
+}
+
+enum error pins_is_system(struct brug *b, const struct id *organisation, const struct id *endpoint,
+                          bool *out)
+{
+    struct db_cursor c;
+    enum error e =
+        DB_SELECT(b->db, &c, "SELECT entry FROM pin WHERE organisation = ?1 AND endpoint = ?2",
+                  DB_ID(organisation), DB_ID(endpoint));
+    if (e != ERROR_NONE)
+        return e;
+    bool is_system = db_next(&c) && is_without_person(db_blob(&c, 0));
+    e = db_done(&c);
+    if (e == ERROR_NONE)
+        *out = is_system;
+    return e;
+}
+
 /* ---- a person confirms ---- */
 
 static enum error countersign(struct brug *b, const struct belief_entry *entry)

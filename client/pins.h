@@ -37,5 +37,8 @@ enum error pins_judge_signer(struct brug *b, const struct id *organisation,
 /* Entry copies of endpoints that were believed at some time, for names of people who left. ERROR_NOT_FOUND. */
 enum error pins_name(struct brug *b, const struct id *organisation, const struct id *person,
                      char *out, size_t out_len) MUST_CHECK;
+/* Whether an endpoint that was believed at some time is a practice system's; false when it is not known. */
+enum error pins_is_system(struct brug *b, const struct id *organisation, const struct id *endpoint,
+                          bool *out) MUST_CHECK;
 
 #endif

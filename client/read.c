@@ -5,6 +5,7 @@
  * lock on the store is held while letters are opened.
  */
 #include "client/letters.h"
+#include "client/pins.h"
 #include "client/words.h"
 #include "proto/check.h"
 
@@ -75,7 +76,10 @@ static enum error fill_message(struct brug *b, struct words *w, const struct let
     m->fact_code = (int)h->fact_code;
     m->about_endpoint = client_public_id(&about);
     m->subject = m->youth_name = "";
+    struct id endpoint = h->from ? client_field_id(h->from->endpoint) : ID_NONE;
     enum error e = fill_names(b, w, m);
+    if (e == ERROR_NONE)
+        e = pins_is_system(b, &r->organisation, &endpoint, &m->is_by_system);
     return e == ERROR_NONE ? letters_is_missing_before(b, r, &m->is_missing_before) : e;
 }
 

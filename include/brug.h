@@ -489,9 +489,10 @@ struct brug_message {
     int64_t stored_at_ms;                               /* by the relay's */
     int64_t received_at_ms;                             /* here */
     int64_t opened_at_ms;                               /* here, by a person */
-    bool is_missing_before;                             /* "a message before this one is missing" */
-    bool is_letter_gone;           /* the sealed bytes were deleted by age, or never were */
-    int fact_code;                 /* of a relay-made message */
+    bool is_by_system;      /* written by a practice system, which names from_person as who acts */
+    bool is_missing_before; /* "a message before this one is missing" */
+    bool is_letter_gone;    /* the sealed bytes were deleted by age, or never were */
+    int fact_code;          /* of a relay-made message */
     struct brug_id about_endpoint; /* of a relay-made message */
     /* from the sealed part, only in state READY or of a sent letter; else "" and 0 */
     const char *subject, *youth_name;
