@@ -9,7 +9,6 @@
 #include "client/cmd/typed.h"
 
 #include <string.h>
-#include <strings.h>
 
 #define SLICE_MS 2000
 

@@ -1,9 +1,6 @@
 /* client/cmd/letter_text.c: an opened letter in lines and in JSON. */
 #include "client/cmd/letter_text.h"
 
-#include <stdarg.h>
-#include <string.h>
-
 static void free_letter(void *p) { brug_letter_free(p); }
 
 int letter_text_open(struct cmd *c, int64_t number, bool mark_opened,

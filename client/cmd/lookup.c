@@ -1,8 +1,6 @@
 /* client/cmd/lookup.c: names and messages by their ids and numbers. Results live as long as the command. */
 #include "client/cmd/cmd.h"
 
-#include <string.h>
-
 static void free_organisations(void *p) { brug_organisations_free(p); }
 static void free_messages(void *p) { brug_messages_free(p); }
 static void free_facts(void *p) { brug_facts_free(p); }

@@ -8,18 +8,13 @@
 
 const char *cmd_author(struct cmd *c, const struct brug_message *m)
 {
-    const char *person = m->from_person_name;
+    const char *person = cmd_clean(c, m->from_person_name);
     if (m->state == BRUG_MESSAGE_RELAY)
         return cmd_say(c, "de relay", "the relay");
-    if (person[0] == '\0' && !brug_id_is_none(&m->from_person)) {
-        person = cmd_person_name(c, &m->from_organisation, &m->from_person);
-        if (person[0] != '\0')
-            return cmd_fill(c,
-                            cmd_say(c, "het systeem van %s, voor %s", "the system of %s, for %s"),
-                            cmd_clean(c, m->from_name), cmd_clean(c, person));
-    }
-    return cmd_fill(c, "%s%s%s", cmd_clean(c, person), person[0] == '\0' ? "" : ", ",
-                    cmd_clean(c, m->from_name));
+    if (m->is_by_system)
+        return cmd_fill(c, cmd_say(c, "het systeem van %s, voor %s", "the system of %s, for %s"),
+                        cmd_clean(c, m->from_name), person);
+    return cmd_fill(c, "%s%s%s", person, person[0] == '\0' ? "" : ", ", cmd_clean(c, m->from_name));
 }
 
 /* ---- facts ---- */
@@ -108,6 +103,75 @@ static const char *waiting_text(struct cmd *c, const struct brug_message *m)
                     brug_error_sentence(m->error, c->language));
 }
 
+/* ---- what the relay says by itself ---- */
+
+/* The letter of ours that it is about; NULL when it is not here any more. */
+static const struct brug_message *letter_of_report(struct cmd *c, const struct brug_message *m)
+{
+    char id[BRUG_ID_TEXT_BYTES];
+    int64_t number;
+    const struct brug_message *about = NULL;
+    if (brug_id_is_none(&m->in_reply_to) ||
+        brug_find_message(c->brug, brug_id_text(&m->in_reply_to, id), &number) != BRUG_OK)
+        return NULL;
+    return cmd_message(c, number, &about) == EX_OK ? about : NULL;
+}
+
+static const char *endpoint_name(struct cmd *c, const struct brug_id *endpoint)
+{
+    const struct brug_organisations *all = cmd_organisations(c);
+    for (size_t i = 0; all != NULL && i < all->n; i++)
+        for (size_t k = 0; k < all->items[i].entries_n; k++) {
+            const struct brug_entry *e = &all->items[i].entries[k];
+            if (brug_id_equal(&e->endpoint, endpoint))
+                return cmd_clean(c,
+                                 e->person_name[0] != '\0' ? e->person_name : all->items[i].name);
+        }
+    return cmd_say(c, "een ontvanger", "a reader");
+}
+
+static const char *non_delivery_text(struct cmd *c, const struct brug_message *about)
+{
+    const struct brug_organisation *to = about == NULL ? NULL : cmd_organisation(c, &about->to);
+    const char *name =
+        to == NULL ? cmd_say(c, "de organisatie", "the organisation") : cmd_clean(c, to->name);
+    const char *call =
+        to == NULL || to->card_telephone[0] == '\0' ? name : cmd_clean(c, to->card_telephone);
+    if (about != NULL && about->kind == BRUG_KIND_REFERRAL)
+        return cmd_fill(c,
+                        cmd_say(c,
+                                "Het team heeft uw verwijzing niet opgehaald. U hebt nog de regie. "
+                                "Bel %s.",
+                                "The team has not fetched your referral. You still have custody. "
+                                "Call %s."),
+                        call);
+    return cmd_fill(c,
+                    cmd_say(c, "Uw bericht is door niemand van %s opgehaald. Bel %s.",
+                            "Nobody of %s has fetched your message. Call %s."),
+                    name, call);
+}
+
+static const char *relay_text(struct cmd *c, const struct brug_message *m)
+{
+    const struct brug_message *about = letter_of_report(c, m);
+    const char *which = about == NULL ? "" : cmd_fill(c, " %lld", (long long)about->number);
+    if (m->kind == BRUG_KIND_NON_DELIVERY)
+        return cmd_fill(
+            c,
+            cmd_say(c, "De relay meldt over bericht%s: %s", "The relay reports of message%s: %s"),
+            which, non_delivery_text(c, about));
+    if (m->kind == BRUG_KIND_FACT)
+        return cmd_fill(c,
+                        cmd_say(c,
+                                "De relay meldt over bericht%s: %s kon het niet lezen (%s). Bel.",
+                                "The relay reports of message%s: %s could not read it (%s). Call."),
+                        which, endpoint_name(c, &m->about_endpoint), brug_error_name(m->fact_code));
+    return cmd_fill(c,
+                    cmd_say(c, "De relay meldt iets over bericht%s.",
+                            "The relay reports something of message%s."),
+                    which);
+}
+
 const char *cmd_state_text(struct cmd *c, const struct brug_message *m)
 {
     switch (m->state) {
@@ -124,8 +188,7 @@ const char *cmd_state_text(struct cmd *c, const struct brug_message *m)
         return cmd_say(c, "Dit soort bericht kent deze versie van brug niet. Werk brug bij.",
                        "This version of brug does not know this kind of message. Update brug.");
     case BRUG_MESSAGE_RELAY:
-        return cmd_say(c, "Dit zegt de relay, niet een persoon.",
-                       "This is the relay's word, not a person's.");
+        return relay_text(c, m);
     case BRUG_MESSAGE_WAITING:
         return waiting_text(c, m);
     case BRUG_MESSAGE_UNSENT:
@@ -220,12 +283,12 @@ json_t *cmd_json_message(struct cmd *c, const struct brug_message *m)
         cmd_json_id(&m->message_id), "case_id", cmd_json_id(&m->case_id), "case_code",
         cmd_json_text(m->case_code), "in_reply_to", cmd_json_id(&m->in_reply_to), "text",
         cmd_json_text(cmd_state_text(c, m)));
-    json_t *people =
-        json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "from", cmd_json_id(&m->from_organisation),
-                  "from_name", cmd_json_text(m->from_name), "from_person",
-                  cmd_json_id(&m->from_person), "from_person_name",
-                  cmd_json_text(m->from_person_name), "on_behalf", cmd_json_id(&m->on_behalf), "to",
-                  cmd_json_id(&m->to), "to_name", cmd_json_text(m->to_name));
+    json_t *people = json_pack(
+        "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b}", "from", cmd_json_id(&m->from_organisation),
+        "from_name", cmd_json_text(m->from_name), "from_person", cmd_json_id(&m->from_person),
+        "from_person_name", cmd_json_text(m->from_person_name), "on_behalf",
+        cmd_json_id(&m->on_behalf), "to", cmd_json_id(&m->to), "to_name", cmd_json_text(m->to_name),
+        "by_system", (int)m->is_by_system);
     json_t *times =
         json_pack("{s:o, s:o, s:o, s:o}", "written_at", cmd_json_time(m->written_at_ms),
                   "stored_at", cmd_json_time(m->stored_at_ms), "received_at",

@@ -1,7 +1,6 @@
 /* client/cmd/read.c: inbox, find and sent: lists of messages, and the facts of one that was sent. */
 #include "client/cmd/cmd.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 static json_t *json_messages(struct cmd *c, const struct brug_messages *m)

@@ -3,7 +3,6 @@
 
 #include "client/cmd/typed.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 int cmd_refer(struct cmd *c)

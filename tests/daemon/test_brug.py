@@ -4,8 +4,10 @@ Everything goes through the programs that people use: brug, brugctl, brugd and c
 another, in this order.
 """
 import base64
+import datetime
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -53,6 +55,25 @@ class Profile:
 
     def say(self, *words, **options):
         return self.run(*words, **options).decode()
+
+    def answer(self, typed, *words, status=OK):
+        """On a terminal, where a person types an answer; returns all that the terminal shows."""
+        master, slave = pty.openpty()
+        try:
+            process = subprocess.Popen(self.command(*words), stdin=slave, stdout=slave, stderr=slave)
+            os.write(master, typed.encode() + b"\n")
+            found = process.wait(60)
+        finally:
+            os.close(slave)
+        shown = b""
+        try:
+            while chunk := os.read(master, 65536):
+                shown += chunk
+        except OSError:  # the end of a terminal
+            pass
+        os.close(master)
+        assert found == status, f"brug {' '.join(words)}: exit {found}, not {status}\n{shown.decode()}"
+        return shown.decode()
 
     def json(self, *words, **options):
         return json.loads(self.run("--json", *words, **options))
@@ -199,13 +220,31 @@ def test_an_answer_for_another_profile(w):
 
 
 def test_the_others_enrol(w):
-    w.enrol(w.joost, w.invite(w.team, "Joost Meijer", "consultant"))
+    request = w.path("joost.request")
+    w.joost.run("init", "--invitation", w.invite(w.team, "Joost Meijer", "consultant"), "--out", request)
+    answer, said = w.certify(request, "joost")
+    assert "Bel de beheerder." in w.joost.answer("nee", "init", "--answer", answer)
+    assert w.joost.json("whoami")["state"] == "answered"
+    shown = w.joost.answer("ja", "init")
+    assert "Klaar: aangemeld als Joost Meijer" in shown and w.joost.json("whoami")["state"] == "ready"
     w.enrol(w.spare, w.path("practice.invitation"), "--recovery")
     assert w.spare.json("whoami")["recovery"] is True
     w.spare.run("init", status=OK)
 
 
 # ---- trust and directory ----
+
+def test_the_directory(w):
+    names = {o["name"]: o for o in w.gp.json("directory", "--refresh")}
+    assert set(names) == {"Huisartsen Kastanjehof", "Sociaal team Voorbeeldstad"}, names
+    team = names["Sociaal team Voorbeeldstad"]
+    assert (team["kind"], team["telephone"], team["trust"]) == ("team", "0570-000333", "new")
+    assert team["name_certified"] and team["identifier"] == "brug:" + w.team
+    assert sorted(e["person_name"] for e in team["entries"]) == ["Joost Meijer", "Samira Haddou"]
+    assert "Sociaal team Voorbeeldstad" in w.gp.say("directory")
+    assert "0570-000333" in w.gp.say("directory", "Sociaal")
+    w.gp.run("directory", "Nergens", status=NOINPUT)
+
 
 def test_what_must_not_be_sent_is_stopped(w):
     refusals = [
@@ -241,18 +280,6 @@ def test_what_must_not_be_sent_is_stopped(w):
     assert w.gp.json("sent") == []
 
 
-def test_the_directory(w):
-    names = {o["name"]: o for o in w.gp.json("directory", "--refresh")}
-    assert set(names) == {"Huisartsen Kastanjehof", "Sociaal team Voorbeeldstad"}, names
-    team = names["Sociaal team Voorbeeldstad"]
-    assert (team["kind"], team["telephone"], team["trust"]) == ("team", "0570-000333", "new")
-    assert team["name_certified"] and team["identifier"] == "brug:" + w.team
-    assert sorted(e["person_name"] for e in team["entries"]) == ["Joost Meijer", "Samira Haddou"]
-    assert "Sociaal team Voorbeeldstad" in w.gp.say("directory")
-    assert "0570-000333" in w.gp.say("directory", "Sociaal")
-    w.gp.run("directory", "Nergens", status=NOINPUT)
-
-
 def test_a_letter_waits_for_trust(w):
     sent = w.gp.json(*refer("--moment", "first-conversation", "--moment", "after:3", "--attach", PDF,
                             "--subject", "Somber sinds de zomer"))
@@ -275,8 +302,11 @@ def test_trust(w):
     assert w.gp.json("directory", "Sociaal team")["trust"] == "believed"
     assert "bevestigd" in w.gp.say("trust", "Sociaal team")
     w.trust_all(w.gp)
+    w.samira.run("sync")
+    shown = w.samira.answer("nee", "trust", "Kastanjehof", status=NOPERM)
+    assert "niet bevestigd" in shown and "M. van der Linde" in shown
+    assert "is bevestigd" in w.samira.answer("ja", "trust", "Kastanjehof")
     w.trust_all(w.samira)
-    w.trust_all(w.joost)
     assert "niets te bevestigen" in w.gp.say("trust").replace("hoeft niets te", "niets te")
 
 
@@ -290,9 +320,21 @@ def test_the_referral_goes_out(w):
     assert "Kept, not fetched yet" in w.gp.say("sent", "--lang", "en")
 
 
+def test_a_letter_of_an_unknown_sender_waits(w):
+    assert w.joost.json("sync")["received"] == 1
+    waiting = w.joost.json("inbox")[0]
+    assert (waiting["state"], waiting["youth_name"]) == ("confirm", ""), waiting
+    assert "bevestig eerst de afzender" in w.joost.say("inbox")
+    w.joost.run("show", "1", status=NOPERM)
+    assert 'brug trust "Huisartsen Kastanjehof"' in w.joost.errors
+    w.joost.run("export", "1", "--plain", status=NOPERM)
+    w.trust_all(w.joost)
+    assert w.joost.json("inbox")[0]["state"] == "ready"
+
+
 def test_both_consultants_receive_it_once(w):
+    assert w.samira.json("sync")["received"] == 1
     for profile in (w.samira, w.joost):
-        assert profile.json("sync")["received"] == 1
         assert profile.json("sync")["received"] == 0
         inbox = profile.json("inbox")
         assert [(m["kind"], m["state"], m["case_code"], m["youth_name"], m["attachments"])
@@ -325,6 +367,19 @@ def test_show(w):
         w.samira.run(*words, status=NOINPUT)
 
 
+def test_a_person_is_asked_about_warnings(w):
+    w.gp.run(*refer(), status=DATAERR)
+    assert "loopt hier al een casus" in w.gp.errors and "--yes" in w.gp.errors
+    assert "niet verstuurd" in w.gp.answer("nee", *refer(), status=DATAERR)
+    nearly = (datetime.date.today() - datetime.timedelta(days=18 * 365)).strftime("%d-%m-%Y")
+    other = refer(youth=None, name="Daan Visser", born=nearly, reason="Pedagogische vraag")
+    w.gp.run(*other, status=DATAERR)
+    assert "binnen een half jaar 18" in w.gp.errors
+    assert len(w.gp.json("sent")) == 1
+    assert "Bewaard, nog niet opgehaald" in w.gp.answer("ja", *other)
+    assert w.gp.json("sent")[0]["youth_name"] == "Daan Visser"
+
+
 def test_find(w):
     for words in (["fenna"], ["Tjoelker", "2013-04-17"], [w.case], ["17-04-2013"], ["somber"]):
         assert [m["number"] for m in w.samira.json("find", *words)] == [1], words
@@ -338,7 +393,8 @@ def test_an_answer_comes_back(w):
     shown = w.gp.say("show", w.case)
     assert read(ANSWER).decode().strip() in shown and "Samira Haddou, Sociaal team" in shown
     assert "In deze casus ook:" in shown
-    assert w.joost.json("sync")["received"] == 1  # a colleague has what was sent
+    assert w.joost.json("sync")["received"] == 2  # Daan's referral, and what a colleague sent
+    assert read(ANSWER).decode().strip() in w.joost.say("show", w.case)
     w.gp.run("send", w.case, "--letter", "-", data="Dank u.\n".encode())
     for words, status in ((["send", w.case, "--kind", "claim", "--letter", ANSWER], USAGE),
                           (["send", "--letter", ANSWER], USAGE),
@@ -447,6 +503,45 @@ def test_a_suspended_endpoint_is_told(w):
     w.joost.run("sync")
 
 
+def test_the_relay_reports_what_nobody_fetched(w):
+    number = w.gp.json("send", w.case, "--letter", ANSWER)["number"]
+    consultants = [p.json("whoami")["endpoint"] for p in (w.samira, w.joost)]
+    for endpoint in consultants:
+        w.relay.ctl("endpoint", "suspend", endpoint)
+    w.gp.run("sync")
+    report = [m for m in w.gp.json("inbox") if m["state"] == "relay"][0]
+    assert report["kind"] == "non-delivery"
+    assert (f"De relay meldt over bericht {number}: Uw bericht is door niemand van Sociaal team "
+            "Voorbeeldstad opgehaald. Bel 0570-000333.") == report["text"], report["text"]
+    assert report["text"] in w.gp.say("show", str(report["number"]))
+    assert "Vervallen: deze aansluiting is gestopt" in w.gp.say("sent", str(number), "--refresh")
+    for endpoint in consultants:
+        w.relay.ctl("endpoint", "resume", endpoint)
+
+
+def test_a_practice_system_acts_for_a_person(w):
+    system = Profile(w.folder, "system")
+    w.enrol(system, w.path("practice.invitation"))
+    assert system.json("whoami")["role"] == "system"
+    w.trust_all(system)
+    w.trust_all(w.samira)
+    new = refer(youth=None, name="Noor Bos", born="2015-01-01")
+    system.run(*new, status=DATAERR)  # it must say who acts
+    system.run(*new, "--person", "Niemand", status=NOINPUT)
+    assert system.json(*new, "--person", "van der linde")["state"] == "stored"
+    w.samira.run("sync")
+    number = str(w.samira.json("find", "Noor")[0]["number"])
+    shown = w.samira.say("show", number)
+    assert "het systeem van Huisartsen Kastanjehof, voor M. van der Linde" in shown, shown
+    assert [m["by_system"] for m in w.samira.json("find", "Noor")] == [True]
+    assert not any(m["by_system"] for m in w.samira.json("find", "Tjoelker"))
+    w.samira.run("send", w.samira.json("show", number)["case_code"], "--letter", ANSWER)
+    system.run("sync")
+    answer = str(system.json("inbox")[0]["number"])
+    system.run("show", answer, status=DATAERR)
+    system.run("show", answer, "--person", "van der Linde")
+
+
 def test_another_relay_is_not_believed(w):
     w.joost.run("init", "--relay", "127.0.0.1:1")
     w.joost.run("sync", "--wait", "1", status=TEMPFAIL)
@@ -455,15 +550,8 @@ def test_another_relay_is_not_believed(w):
     w.joost.run("sync")
 
 
+TESTS = [value for name, value in list(globals().items()) if name.startswith("test_")]
+
 if __name__ == "__main__":
     with Relay() as relay:
-        main([test_help_and_version, test_wrong_command_lines, test_without_a_profile,
-              test_enrolment_in_steps, test_an_answer_for_another_profile, test_the_others_enrol,
-              test_the_directory, test_what_must_not_be_sent_is_stopped,
-              test_a_letter_waits_for_trust, test_trust, test_the_referral_goes_out,
-              test_both_consultants_receive_it_once, test_show, test_find, test_an_answer_comes_back,
-              test_export, test_text_of_others_steers_no_terminal, test_off_line,
-              test_watch_sends_for_other_commands, test_a_suspended_endpoint_is_told,
-              test_another_relay_is_not_believed], World(relay))
-
-
+        main(TESTS, World(relay))
