@@ -67,6 +67,14 @@ enum error fetch_on_moved(struct session *s, const Brug__V1__Epoch *epoch)
     return note_epoch(s, epoch);
 }
 
+static enum error remove_unlisted(struct db *db)
+{
+    return db_run(db,
+                  "DELETE FROM organisation WHERE organisation NOT IN"
+                  " (SELECT organisation FROM listing)",
+                  NULL, 0);
+}
+
 /* ---- asking ---- */
 
 static enum error ask_page(struct session *s)
@@ -150,10 +158,33 @@ enum error fetch_pump(struct session *s)
     return e;
 }
 
-void fetch_on_refused(struct session *s)
+static void block(struct session *s)
 {
     s->fetch.is_active = false;
     s->fetch.is_blocked = true;
+}
+
+/* The organisation does not work in that municipality any more: what it listed is nobody's to address. */
+static enum error forget_municipality(struct session *s)
+{
+    struct db *db = s->b->db;
+    enum error e = DB_RUN(db, "DELETE FROM municipality WHERE municipality = ?1",
+                          DB_ID(&s->fetch.municipality));
+    if (e == ERROR_NONE)
+        e = DB_RUN(db, "DELETE FROM listing WHERE municipality = ?1",
+                   DB_ID(&s->fetch.municipality));
+    return e;
+}
+
+enum error fetch_on_refused(struct session *s, enum error code)
+{
+    if (code != ERROR_NO_SUCH_OBJECT || !s->fetch.is_active) {
+        block(s);
+        return ERROR_NONE;
+    }
+    s->fetch.is_active = false;
+    enum error e = forget_municipality(s);
+    return e == ERROR_NONE ? remove_unlisted(s->b->db) : e;
 }
 
 /* ---- storing ---- */
@@ -242,10 +273,7 @@ static enum error remove_vanished(struct session *s)
         e = DB_RUN(db, "DELETE FROM listing WHERE municipality = ?1 AND round <> ?2",
                    DB_ID(&s->fetch.municipality), DB_INT(s->fetch.round));
     if (e == ERROR_NONE)
-        e = db_run(db,
-                   "DELETE FROM organisation WHERE organisation NOT IN"
-                   " (SELECT organisation FROM listing)",
-                   NULL, 0);
+        e = remove_unlisted(db);
     if (e == ERROR_NONE && !s->fetch.is_partial)
         e = DB_RUN(db,
                    "UPDATE municipality SET epoch = ?2, highest = max(highest, ?2), wanted = ?5,"
@@ -296,13 +324,16 @@ static enum error finish(struct session *s)
 {
     s->fetch.is_active = false;
     s->is_dirty = true;
+    bool more = true;
     enum error e = remove_vanished(s);
+    if (e == ERROR_NONE)
+        e = fetch_is_wanted(s->b, &more);
     if (e == ERROR_NONE && s->fetch.has_new_crls)
         e = home_load_trust(s->b);
     if (e == ERROR_NONE)
         e = settle_known(s->b);
     if (e == ERROR_NONE)
-        e = inbox_judge_waiting(s->b, !s->fetch.is_partial);
+        e = inbox_judge_waiting(s->b, !s->fetch.is_partial && !more);
     if (e == ERROR_NONE)
         e = outbox_retry_waiting(s->b);
     return e;
@@ -329,7 +360,7 @@ enum error fetch_on_page(struct session *s, const Brug__V1__Directory *d)
         return ERROR_FRAME_MALFORMED;
     enum error e = highest_epoch(s, &highest);
     if (e == ERROR_NONE && (int64_t)d->epoch->epoch < highest) {
-        fetch_on_refused(s);
+        block(s);
         client_event(s->b, BRUG_EVENT_TRUST, ERROR_NOT_BELIEVED, 0, NULL);
         return ERROR_NONE;
     }

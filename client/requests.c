@@ -356,8 +356,7 @@ static enum error on_refused(struct session *s, const struct request *r, const B
         return DB_RUN(s->b->db, "UPDATE message SET track = 0 WHERE number = ?1",
                       DB_INT(r->number));
     case REQUEST_DIRECTORY:
-        fetch_on_refused(s);
-        return ERROR_NONE;
+        return fetch_on_refused(s, code);
     case REQUEST_OPENED:
     case REQUEST_COUNTERSIGNATURE:
         return on_noted(s, r);

@@ -34,6 +34,7 @@
 #define SESSION_RETRY_MS_MIN 1000
 #define SESSION_RETRY_MS_MAX (5 * 60 * 1000)
 #define SESSION_RETRY_LASTING_MS (3600 * 1000)
+#define SESSION_REPLACED_MS 60000 /* two clients of one endpoint must not chase each other */
 #define SESSION_READ_BYTES (64u << 10)
 #define SESSION_STEP_BYTES (2u << 20) /* read in one step at most, so that a step stays short */
 #define SESSION_SILENCE_MS 60000      /* a Ping without any answer for so long: the link is dead */
@@ -219,6 +220,8 @@ static void lose(struct session *s, enum error code, int64_t wait_ms)
     link_close(s->link);
     s->last_at_ms = client_now_ms(s->b);
     int64_t ms = s->is_hopeless ? SESSION_RETRY_LASTING_MS : retry_ms(s);
+    if (code == ERROR_SESSION_REPLACED)
+        ms = SESSION_REPLACED_MS + ms;
     s->next_try_ms = mono_ms() + (ms > wait_ms ? ms : wait_ms);
     remember_loss(s, code);
     if (was_up || s->failures == 1 || s->is_hopeless)
@@ -315,8 +318,7 @@ static enum error on_welcome(struct session *s, const Brug__V1__Welcome *w)
         !is_same_id(w->endpoint, &self->endpoint) || !is_same_id(w->person, &self->person))
         return ERROR_SENDER_MISMATCH;
     if (limits->frame_bytes_max < LIMIT_FRAME_BYTES_BEFORE_WELCOME ||
-        limits->frame_bytes_max > LIMIT_MESSAGE_BYTES_MAX + LIMIT_FRAME_OVERHEAD_BYTES ||
-        limits->requests_max < 8)
+        limits->frame_bytes_max > LIMIT_MESSAGE_BYTES_MAX + LIMIT_FRAME_OVERHEAD_BYTES)
         return ERROR_FRAME_MALFORMED;
     s->frame_bytes_max = limits->frame_bytes_max;
     s->idle_ms_max = limits->idle_ms_max;
@@ -443,7 +445,8 @@ static enum error keep_alive(struct session *s)
             return ERROR_IDLE_TIMEOUT;
         return ERROR_NONE;
     }
-    if (s->idle_ms_max > 0 && now - s->sent_at_ms > (int64_t)s->idle_ms_max / 2)
+    if (s->idle_ms_max > 0 && now - s->sent_at_ms > (int64_t)s->idle_ms_max / 2 &&
+        s->request_count < s->requests_max)
         return session_ping(s);
     return ERROR_NONE;
 }

@@ -102,7 +102,7 @@ enum error fetch_on_welcome(struct session *s, const Brug__V1__Welcome *w) MUST_
 enum error fetch_on_moved(struct session *s, const Brug__V1__Epoch *epoch) MUST_CHECK;
 enum error fetch_pump(struct session *s) MUST_CHECK;
 enum error fetch_on_page(struct session *s, const Brug__V1__Directory *d) MUST_CHECK;
-void fetch_on_refused(struct session *s);
+enum error fetch_on_refused(struct session *s, enum error code) MUST_CHECK;
 enum error fetch_is_wanted(struct brug *b, bool *wanted) MUST_CHECK;
 
 #endif
