@@ -80,6 +80,7 @@ static char *make_request(struct clients *c, struct member *m, unsigned person)
     armour(&text, "INVITATION", &i.base);
     need(brug_init(m->b, (const char *)text.data, &options, &request) == BRUG_OK,
          brug_last_error(m->b));
+    copy(&m->invitation, slice_of(text.data, text.len));
     buf_fini(&text);
     return request;
 }
@@ -123,7 +124,8 @@ static void certify_both(struct clients *c, struct member *m, const char *reques
     buf_fini(&bytes);
 }
 
-static void answer(struct clients *c, struct member *m)
+int clients_answer(struct clients *c, struct member *m, clients_spoil_cb *spoil,
+                   char code[BRUG_COMPARE_BYTES])
 {
     Brug__V1__EnrolAnswer a = BRUG__V1__ENROL_ANSWER__INIT;
     Brug__V1__AnchorScope scope = BRUG__V1__ANCHOR_SCOPE__INIT;
@@ -131,7 +133,6 @@ static void answer(struct clients *c, struct member *m)
     struct digest binding = binding_digest(buf_slice(&m->binding));
     struct digest anchor = certificate_digest(c->ca.certificate);
     char host[] = "localhost";
-    char code[BRUG_COMPARE_BYTES];
     struct buf text, anchor_der, relay_der;
     buf_init(&text, BYTES_MAX);
     buf_init(&anchor_der, BYTES_MAX);
@@ -156,21 +157,23 @@ static void answer(struct clients *c, struct member *m)
     scope.municipality = a.municipality;
     a.scopes = scopes;
     a.n_scopes = 1;
+    if (spoil)
+        spoil(c, m, &a);
     armour(&text, "ANSWER", &a.base);
-    need(brug_enrol(m->b, (const char *)text.data, code) == BRUG_OK, brug_last_error(m->b));
-    need(brug_enrol_confirm(m->b, code) == BRUG_OK, brug_last_error(m->b));
+    int e = brug_enrol(m->b, (const char *)text.data, code);
     buf_fini(&text);
     buf_fini(&anchor_der);
     buf_fini(&relay_der);
+    return e;
 }
 
-static struct member *add(struct clients *c, unsigned organisation, unsigned person, int role,
-                          bool is_recovery)
+static struct member *begin(struct clients *c, unsigned organisation, unsigned person, int role,
+                            bool is_recovery)
 {
     need(c->n < CLIENTS_MAX, "room for a member");
     struct member *m = &c->members[c->n++];
-    struct buf *bufs[] = {&m->binding, &m->signature, &m->identity, &m->sealing,
-                          &m->countersignature};
+    struct buf *bufs[] = {&m->binding, &m->signature,        &m->identity,
+                          &m->sealing, &m->countersignature, &m->invitation};
     for (size_t i = 0; i < sizeof bufs / sizeof bufs[0]; i++)
         buf_init(bufs[i], BYTES_MAX);
     m->organisation = clients_organisation(organisation);
@@ -188,10 +191,24 @@ static struct member *add(struct clients *c, unsigned organisation, unsigned per
     m->b->now_ctx = c;
     char *request = make_request(c, m, person);
     certify_both(c, m, request);
-    answer(c, m);
     brug_free(request);
+    return m;
+}
+
+static struct member *add(struct clients *c, unsigned organisation, unsigned person, int role,
+                          bool is_recovery)
+{
+    char code[BRUG_COMPARE_BYTES];
+    struct member *m = begin(c, organisation, person, role, is_recovery);
+    need(clients_answer(c, m, NULL, code) == BRUG_OK, brug_last_error(m->b));
+    need(brug_enrol_confirm(m->b, code) == BRUG_OK, brug_last_error(m->b));
     c->epoch++;
     return m;
+}
+
+struct member *clients_begin(struct clients *c, unsigned organisation, unsigned person, int role)
+{
+    return begin(c, organisation, person, role, false);
 }
 
 struct member *clients_add(struct clients *c, unsigned organisation, unsigned person, int role)
@@ -588,6 +605,10 @@ static void on_directory(struct clients *c, const Brug__V1__ClientFrame *in)
     ProtobufCBinaryData crls[] = {bytes_of(buf_slice(&c->crl))};
     struct id last = client_field_id(in->get_directory->after);
     struct buf packed;
+    if (!slice_equal(check_slice(in->get_directory->municipality), id_slice(&c->municipality))) {
+        send_refused(c, in->request, ERROR_NO_SUCH_OBJECT, false, client_field(SLICE_NONE));
+        return;
+    }
     buf_init(&packed, BYTES_MAX);
     c->directory_requests++;
     /* one organisation a page, so that paging is always at work */
@@ -948,8 +969,8 @@ void clients_fini(struct clients *c)
     clients_cut(c);
     for (size_t i = 0; i < c->n; i++) {
         struct member *m = &c->members[i];
-        struct buf *bufs[] = {&m->binding, &m->signature, &m->identity, &m->sealing,
-                              &m->countersignature};
+        struct buf *bufs[] = {&m->binding, &m->signature,        &m->identity,
+                              &m->sealing, &m->countersignature, &m->invitation};
         brug_close(&m->b);
         remove_folder(m->directory);
         for (size_t k = 0; k < sizeof bufs / sizeof bufs[0]; k++)

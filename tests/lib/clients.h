@@ -8,6 +8,7 @@
 #ifndef TESTS_LIB_CLIENTS_H
 #define TESTS_LIB_CLIENTS_H
 
+#include "brug/v1/admin.pb-c.h"
 #include "brug/v1/wire.pb-c.h"
 #include "client/client.h"
 #include "tests/lib/pki_fixture.h"
@@ -28,7 +29,8 @@ struct member {
     X509 *identity_x509;
     struct buf countersignature; /* that the relay was given for it */
     struct id countersigner;
-    bool is_hidden; /* not in the directory */
+    struct buf invitation; /* its text */
+    bool is_hidden;        /* not in the directory */
 };
 
 /* What the relay has. */
@@ -90,6 +92,12 @@ void clients_fini(struct clients *c);
 /* A member of organisation `organisation` (1, 2, …): enrolled, ready, not connected. Odd organisations are practices. */
 struct member *clients_add(struct clients *c, unsigned organisation, unsigned person, int role);
 struct member *clients_add_recovery(struct clients *c, unsigned organisation, unsigned number);
+/* Only begun: the request was written, certificates are made; then the operator's answer, with something wrong in it
+ * if `spoil` is given; what brug_enrol said of it. */
+struct member *clients_begin(struct clients *c, unsigned organisation, unsigned person, int role);
+typedef void clients_spoil_cb(struct clients *c, struct member *m, Brug__V1__EnrolAnswer *answer);
+int clients_answer(struct clients *c, struct member *m, clients_spoil_cb *spoil,
+                   char code[BRUG_COMPARE_BYTES]);
 struct id clients_organisation(unsigned organisation);
 /* Closes the handle and opens the profile again, as a new process would. */
 void clients_reopen(struct clients *c, struct member *m);

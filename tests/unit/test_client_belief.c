@@ -150,7 +150,8 @@ static void pack_roster(struct organisation *o, struct buf *out)
         rows[i] = (Brug__V1__RosterEndpoint)BRUG__V1__ROSTER_ENDPOINT__INIT;
         digests[i] = binding_digest(buf_slice(&l->binding));
         rows[i].endpoint = bytes_of(id_slice(&l->e.who.endpoint));
-        rows[i].person = bytes_of(l->is_recovery ? SLICE_NONE : id_slice(&l->e.who.person));
+        rows[i].person =
+            bytes_of(id_is_none(&l->e.who.person) ? SLICE_NONE : id_slice(&l->e.who.person));
         rows[i].recovery = l->is_recovery;
         rows[i].binding_digest = bytes_of(digest_slice(&digests[i]));
         list[i] = &rows[i];
@@ -448,6 +449,11 @@ static void test_a_reader_dressed_up_as_recovery_is_refused(void **state)
     struct listed *l = add(&o, &ca, 0x13, false);
     l->is_recovery = true; /* the roster says so, the binding does not */
     l->e.who.person = ID_NONE;
+    assert_refused(&o, l, ERROR_NOT_BELIEVED);
+    unmake(&o);
+    make(&o);
+    l = add(&o, &ca, 0x13, true);
+    l->is_recovery = false; /* and the reverse: a recovery key as a reader */
     assert_refused(&o, l, ERROR_NOT_BELIEVED);
     unmake(&o);
 }

@@ -281,6 +281,19 @@ static void test_T6_a_repeat_is_shown_once_and_acknowledged_again(void **state)
     brug_messages_free(list);
 }
 
+static void test_T6_what_a_relay_forgot_is_acknowledged_again(void **state)
+{
+    (void)refer(gp);
+    fetch(gp);
+    fetch(one);
+    c.kept[0].is_acked[0] = c.kept[0].is_acked[1] = false;
+    fetch(one);
+    assert_true(c.kept[0].is_acked[0] || c.kept[0].is_acked[1]);
+    struct brug_messages *list = inbox(one);
+    assert_int_equal(list->n, 1);
+    brug_messages_free(list);
+}
+
 static void test_T13_the_receipt_does_not_wait_for_readers(void **state)
 {
     struct brug_sent sent = refer(gp);
@@ -424,6 +437,17 @@ static void test_T29_a_forged_header_is_unreadable_and_told(void **state)
     assert_true(c.kept[0].ack_code[0] == BRUG_LETTER_HEADER ||
                 c.kept[0].ack_code[1] == BRUG_LETTER_HEADER);
     brug_messages_free(list);
+}
+
+static void test_a_letter_stays_with_the_signer_it_was_believed_of(void **state)
+{
+    struct brug_letter *letter = NULL;
+    (void)refer(gp);
+    fetch(gp);
+    fetch(one);
+    OK(db_run(one->b->db, "UPDATE message SET signer = zeroblob(32)", NULL, 0));
+    assert_int_equal(brug_open_letter(one->b, 1, false, NULL, &letter), BRUG_LETTER_SIGNER);
+    assert_null(letter);
 }
 
 /* ---- nothing in the clear ---- */
@@ -586,6 +610,19 @@ static void test_T31_a_letter_of_somebody_new_waits_for_a_person(void **state)
     brug_messages_free(list);
 }
 
+static void test_T31_a_roster_without_ourselves_stops_sealing(void **state)
+{
+    gp->is_hidden = true;
+    clients_move_directory(&c);
+    fetch(gp);
+    struct brug_sent sent = refer(gp);
+    fetch(gp);
+    assert_int_equal(c.kept_count, 0);
+    assert_int_equal(sent_message(gp, sent.number).state, BRUG_MESSAGE_WAITING);
+    assert_int_equal(sent_message(gp, sent.number).error, BRUG_NOT_BELIEVED);
+    gp->is_hidden = false;
+}
+
 static void test_T31_an_older_directory_is_not_taken(void **state)
 {
     struct member *late = clients_add(&c, 2, 3, BRUG_ROLE_CONSULTANT);
@@ -601,6 +638,22 @@ static void test_T31_an_older_directory_is_not_taken(void **state)
         entries += o->items[i].entries_n;
     assert_int_equal(entries, 5);
     brug_organisations_free(o);
+}
+
+static void test_a_municipality_that_is_left_stops_no_fetch(void **state)
+{
+    struct id left = fixture_id(1); /* before ours in order */
+    struct db_cursor cursor;
+    OK(DB_RUN(gp->b->db, "INSERT INTO municipality(municipality, wanted) VALUES(?1, 1)",
+              DB_ID(&left)));
+    unsigned before = c.directory_requests;
+    clients_move_directory(&c);
+    fetch(gp);
+    assert_true(c.directory_requests > before);
+    OK(db_select(gp->b->db, &cursor, "SELECT count(*) FROM municipality", NULL, 0));
+    assert_true(db_next(&cursor));
+    assert_int_equal(db_int(&cursor, 0), 1);
+    OK(db_done(&cursor));
 }
 
 /* ---- reading ---- */
@@ -684,6 +737,7 @@ int main(void)
         TEST(test_T1_cut_and_a_new_process),
         TEST(test_T1_cut_at_any_byte),
         TEST(test_T6_a_repeat_is_shown_once_and_acknowledged_again),
+        TEST(test_T6_what_a_relay_forgot_is_acknowledged_again),
         TEST(test_T13_the_receipt_does_not_wait_for_readers),
         TEST(test_T10_a_passing_refusal_is_tried_again),
         TEST(test_a_final_refusal_is_shown_and_not_repeated),
@@ -692,6 +746,7 @@ int main(void)
         TEST(test_a_final_goodbye_is_not_knocked_against),
         TEST(test_T33_a_restored_relay_gets_its_letters_again),
         TEST(test_T29_a_forged_header_is_unreadable_and_told),
+        TEST(test_a_letter_stays_with_the_signer_it_was_believed_of),
         TEST(test_T25_no_word_of_a_letter_stands_in_the_store),
         TEST(test_synced_is_reached_when_all_was_fetched),
         TEST(test_a_second_command_hands_over),
@@ -699,7 +754,9 @@ int main(void)
         TEST(test_T31_a_stranger_on_the_roster_stops_sealing),
         TEST(test_T31_a_revoked_colleague_stops_sealing_and_signs_nothing),
         TEST_NEW(test_T31_a_letter_of_somebody_new_waits_for_a_person),
+        TEST(test_T31_a_roster_without_ourselves_stops_sealing),
         TEST(test_T31_an_older_directory_is_not_taken),
+        TEST(test_a_municipality_that_is_left_stops_no_fetch),
         TEST(test_finding),
         TEST(test_bad_drafts_name_their_field),
     };
