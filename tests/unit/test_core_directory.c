@@ -151,7 +151,7 @@ static void pages_follow_each_other_without_repeat_or_gap(void **state)
         for (size_t i = 0; i < d->n_organisations; i++) {
             Brug__V1__Roster *r = brug__v1__roster__unpack(NULL, d->organisations[i]->roster.len,
                                                            d->organisations[i]->roster.data);
-            struct id id;
+            struct id id = ID_NONE;
             assert_true(r && id_take(r->organisation, &id));
             assert_true(id_compare(&id, &last) > 0);
             last = id;
