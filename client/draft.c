@@ -47,9 +47,8 @@ struct writing {
 
 static char *text_of(const char *text)
 {
-    static char empty[1] = "";
     return text ? (char *)(uintptr_t)text
-                : empty; /* protobuf-c's type is not const; packing only reads */
+                : (char *)""; /* protobuf-c's type is not const; packing only reads */
 }
 
 /* ---- whom ---- */
