@@ -445,8 +445,9 @@ struct brug_sent {
 };
 
 /*
- * Stores the letter durably and sends it when it can, once. Where all readers are believed it is sealed now; else it waits
- * (its error, brug_message, says for what) and goes out by itself once that holds.
+ * Stores the letter durably, sealed to the own key alone, and sends it when it can, once. It is sealed to its readers by
+ * whoever has the connection, when it goes: once all of them are believed and earlier letters of its case have left. What
+ * it waits for, if for anything, is its error (brug_messages).
  * BRUG_USAGE (the line names the field), BRUG_NOT_FOUND (unknown case or organisation), BRUG_MESSAGE_TOO_LARGE,
  * BRUG_ROLE_NOT_ALLOWED.
  */
@@ -466,8 +467,9 @@ enum brug_message_state {
     BRUG_MESSAGE_RELAY = 5,  /* made by the relay: the relay's word, not a person's */
     /* sent */
     BRUG_MESSAGE_WAITING =
-        16, /* not sealed yet: error says for what it waits (CONFIRM, NOT_BELIEVED, ...) */
-    BRUG_MESSAGE_UNSENT = 17,    /* sealed; has no receipt yet; error: the last passing refusal */
+        16, /* for a person or the directory: error says for what (CONFIRM, NOT_BELIEVED, ...) */
+    BRUG_MESSAGE_UNSENT =
+        17, /* goes by itself; has no receipt yet; error: the last passing refusal */
     BRUG_MESSAGE_STORED = 18,    /* the relay has it: stored_at_ms */
     BRUG_MESSAGE_REFUSED = 19,   /* for good: error */
     BRUG_MESSAGE_DISCARDED = 20, /* given up here */
