@@ -124,7 +124,7 @@ uint32_t cmd_today(void)
 /* Only ASCII leaves: no escape sequence and no mark of direction in a letter reaches a terminal this way. */
 int cmd_print_json(const struct cmd *c, json_t *j)
 {
-    if (j == NULL)
+    if (j == NULL) /* complained of without JSON, which there is no memory for */
         return cmd_complain(&(struct cmd){.language = c->language}, EX_OSERR,
                             "er is te weinig geheugen", "out of memory");
     int failed = json_dumpf(j, stdout, JSON_INDENT(2) | JSON_ENSURE_ASCII | JSON_ENCODE_ANY);

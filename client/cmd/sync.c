@@ -126,8 +126,10 @@ static int print_event(struct cmd *c, const struct brug_event *e)
         (void)puts(cmd_say(c, "Verbonden.", "Connected."));
         return EX_OK;
     case BRUG_EVENT_DISCONNECTED:
-        (void)printf("%s\n", e->error == BRUG_OK ? cmd_say(c, "Verbinding weg.", "Connection gone.")
-                                                 : brug_error_sentence(e->error, c->language));
+        (void)printf("%s\n", e->error == BRUG_OK || e->error == BRUG_IO
+                                 ? cmd_say(c, "Geen verbinding. Brug probeert het vanzelf opnieuw.",
+                                           "No connection. Brug tries again by itself.")
+                                 : brug_error_sentence(e->error, c->language));
         return EX_OK;
     case BRUG_EVENT_TRUST:
         (void)puts(cmd_say(c, "U moet iets bevestigen: brug trust",

@@ -354,6 +354,8 @@ def test_show(w):
         assert words in shown, f"{words!r} is not in\n{shown}"
     assert read(LETTER).decode().strip() in shown
     assert "Referral 1" in w.samira.say("--lang", "en", "show", "1")
+    own = w.gp.say("show", "1")  # the sender's own copy, with how it stands
+    assert read(LETTER).decode().strip() in own and "Stand         " in own and "Bijlagen" in own
     assert w.samira.say("inbox") == "Geen nieuwe berichten.\n"
     assert len(w.samira.json("inbox", "--all")) == 1
     said = w.gp.say("sent", "1", "--refresh")
