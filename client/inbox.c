@@ -180,6 +180,15 @@ static enum error note_repeat(struct brug *b, int64_t number)
     return e;
 }
 
+/* The sender may stand in pages that are not here yet: all are fetched, then the letter is judged for good [P-114]. */
+static enum error want_sender(struct brug *b, int64_t number)
+{
+    return DB_RUN(b->db,
+                  "UPDATE municipality SET wanted = 1 WHERE EXISTS(SELECT 1 FROM message WHERE"
+                  " number = ?1 AND state = ?2 AND code = ?3)",
+                  DB_INT(number), DB_INT(STORE_CONFIRM), DB_INT(ERROR_NOT_FOUND));
+}
+
 struct incoming {
     const Brug__V1__Deliver *deliver;
     const Brug__V1__Header *header;
@@ -224,6 +233,8 @@ static enum error insert_row(struct brug *b, const struct incoming *in, enum sto
                    DB_BLOB(check_slice(envelope->sealed)));
     if (e == ERROR_NONE && state == STORE_CONFIRM)
         e = judge_number(b, number, false);
+    if (e == ERROR_NONE)
+        e = want_sender(b, number);
     if (e == ERROR_NONE)
         client_event(b, BRUG_EVENT_RECEIVED, code, number, &in->organisation);
     return e;

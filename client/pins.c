@@ -270,15 +270,15 @@ enum error pins_judge_signer(struct brug *b, const struct id *organisation,
 {
     struct belief *belief = NULL;
     enum error e = pins_judge(b, organisation, &belief);
-    if (e == ERROR_NOT_FOUND) {
-        e = judge_copy(b, organisation, endpoint, person, signer);
-        return e == ERROR_LETTER_SIGNER ? ERROR_NOT_FOUND : e;
-    }
-    if (e != ERROR_NONE)
+    if (e != ERROR_NONE && e != ERROR_NOT_FOUND)
         return e;
-    const struct belief_entry *entry = belief_find(belief, endpoint);
-    e = entry ? judge_listed(b, entry, organisation, person, signer)
-              : judge_copy(b, organisation, endpoint, person, signer);
+    const struct belief_entry *entry = belief ? belief_find(belief, endpoint) : NULL;
+    if (entry) {
+        e = judge_listed(b, entry, organisation, person, signer);
+    } else {
+        e = judge_copy(b, organisation, endpoint, person, signer);
+        e = e == ERROR_LETTER_SIGNER ? ERROR_NOT_FOUND : e; /* the page that lists it may come */
+    }
     belief_free(belief);
     return e;
 }
@@ -419,7 +419,7 @@ int brug_trust_confirm(struct brug *b, const struct brug_id *organisation, const
     }
     belief_free(belief);
     if (e == ERROR_NONE)
-        e = client_failed(b, inbox_judge_waiting(b, true));
+        e = client_failed(b, inbox_judge_waiting(b, false)); /* pages may be missing still */
     if (e == ERROR_NONE)
         e = client_failed(b, outbox_retry_waiting(b));
     client_wake(b);

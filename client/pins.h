@@ -28,7 +28,7 @@ enum error pins_may_seal(const struct belief *belief) MUST_CHECK;
 /*
  * Whether `signer` is the believed identity certificate of this endpoint of this organisation, of this person
  * (not looked at for a practice system). ERROR_NONE; ERROR_LETTER_SIGNER; ERROR_CONFIRM: a person must confirm first;
- * ERROR_NOT_FOUND: the directory here does not have the organisation; ERROR_TLS_CRL_STALE: lists must be fetched first.
+ * ERROR_NOT_FOUND: the directory here does not have the organisation, or not the endpoint; ERROR_TLS_CRL_STALE: lists must be fetched first.
  */
 enum error pins_judge_signer(struct brug *b, const struct id *organisation,
                              const struct id *endpoint, const struct id *person, X509 *signer)

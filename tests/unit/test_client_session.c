@@ -623,6 +623,53 @@ static void test_T31_a_roster_without_ourselves_stops_sealing(void **state)
     gp->is_hidden = false;
 }
 
+/* The delivery comes before the page that lists its sender: that is no reason to call the letter forged [P-114]. */
+static void test_a_letter_of_a_new_colleague_waits_for_the_directory(void **state)
+{
+    struct member *three = clients_add(&c, 2, 3, BRUG_ROLE_CONSULTANT);
+    struct brug_draft d = {.kind = BRUG_KIND_NOTICE, .text = "Ik ben nieuw in het team."};
+    struct id to = clients_organisation(1);
+    struct brug_sent sent;
+    fetch(one);
+    clients_trust_all(one);
+    fetch(one); /* countersigns */
+    fetch(three);
+    clients_trust_all(three);
+    d.to = client_public_id(&to);
+    OK(brug_send(three->b, &d, &sent));
+    fetch(three);
+    assert_int_equal(c.kept_count, 1);
+    clients_move_directory(&c);
+    fetch(gp);
+    struct brug_messages *list = inbox(gp);
+    assert_int_equal(list->n, 1);
+    assert_int_equal(list->items[0].state, BRUG_MESSAGE_READY);
+    assert_int_equal(c.kept[0].ack_code[0], 0);
+    brug_messages_free(list);
+}
+
+/* Who stands in no complete directory is nobody: no letter of his waits for ever. */
+static void test_T31_a_letter_of_somebody_unlisted_ends_as_unreadable(void **state)
+{
+    struct member *three = clients_add(&c, 2, 3, BRUG_ROLE_CONSULTANT);
+    struct brug_draft d = {.kind = BRUG_KIND_NOTICE, .text = "Ik ben niemand."};
+    struct id to = clients_organisation(1);
+    struct brug_sent sent;
+    fetch(three);
+    clients_trust_all(three);
+    d.to = client_public_id(&to);
+    OK(brug_send(three->b, &d, &sent));
+    fetch(three);
+    assert_int_equal(c.kept_count, 1);
+    three->is_hidden = true;
+    fetch(gp);
+    struct brug_messages *list = inbox(gp);
+    assert_int_equal(list->n, 1);
+    assert_int_equal(list->items[0].state, BRUG_MESSAGE_UNREADABLE);
+    assert_int_equal(list->items[0].error, BRUG_LETTER_SIGNER);
+    brug_messages_free(list);
+}
+
 static void test_T31_an_older_directory_is_not_taken(void **state)
 {
     struct member *late = clients_add(&c, 2, 3, BRUG_ROLE_CONSULTANT);
@@ -755,6 +802,8 @@ int main(void)
         TEST(test_T31_a_revoked_colleague_stops_sealing_and_signs_nothing),
         TEST_NEW(test_T31_a_letter_of_somebody_new_waits_for_a_person),
         TEST(test_T31_a_roster_without_ourselves_stops_sealing),
+        TEST(test_a_letter_of_a_new_colleague_waits_for_the_directory),
+        TEST(test_T31_a_letter_of_somebody_unlisted_ends_as_unreadable),
         TEST(test_T31_an_older_directory_is_not_taken),
         TEST(test_a_municipality_that_is_left_stops_no_fetch),
         TEST(test_finding),
