@@ -2,7 +2,7 @@
  * daemon/ops/admin.c: see admin.h.
  *
  * A peer has one command under way at a time: reading stops from the moment a whole frame was taken
- * until its answer was handed to libuv, and then goes on with what had already come. A command is known by its
+ * until its answer was written, and then goes on with what had already come. A command is known by its
  * ticket, never by a pointer to the peer, because the peer may be gone when the answer comes.
  *
  * Invariants: (1) `ticket` is 0 while no command is under way; (2) a peer is freed in its close callback only;
@@ -52,7 +52,7 @@ struct peer {
     unsigned open_handles;
     struct buf input;
     uint64_t ticket;
-    bool is_adding_endpoint, is_serving, is_ending, is_closing;
+    bool is_adding_endpoint, is_serving, is_writing, is_ending, is_closing;
     Brug__V1__Operator operator_;
     char operator_name[CREDENTIALS_NAME_BYTES];
 };
@@ -65,6 +65,8 @@ struct writing {
 };
 
 static void serve(struct peer *p);
+static void on_alloc(uv_handle_t *h, size_t suggested, uv_buf_t *out);
+static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *b);
 
 /* ---- the end of things ---- */
 
@@ -108,8 +110,11 @@ static void on_written(uv_write_t *request, int status)
     bool is_last = w->is_last || status < 0;
     buf_fini(&w->bytes);
     free(w);
+    p->is_writing = false;
     if (is_last)
         peer_close(p);
+    else
+        serve(p);
 }
 
 static void peer_answer(struct peer *p, const Brug__V1__AdminAnswer *answer, bool is_last)
@@ -128,7 +133,9 @@ static void peer_answer(struct peer *p, const Brug__V1__AdminAnswer *answer, boo
         buf_fini(&w->bytes);
         free(w);
         peer_close(p);
+        return;
     }
+    p->is_writing = true;
 }
 
 static void peer_refuse(struct peer *p, enum error code, const char *why, bool is_last)
@@ -266,20 +273,38 @@ static void run(struct peer *p, struct slice frame)
     a->options.on_wake_end(a->options.ctx);
 }
 
+static bool is_busy(const struct peer *p)
+{
+    return p->ticket != 0 || p->is_writing || p->is_ending || p->is_closing;
+}
+
+/* What comes while a command is under way stays in the socket. */
+static void update_reading(struct peer *p)
+{
+    if (p->is_closing)
+        return;
+    if (is_busy(p)) {
+        (void)uv_read_stop((uv_stream_t *)&p->pipe); /* always 0 */
+        return;
+    }
+    int failed = uv_read_start((uv_stream_t *)&p->pipe, on_alloc, on_read);
+    if (failed && failed != UV_EALREADY)
+        peer_close(p);
+}
+
 /* Runs the next whole frame that has come, unless a command is under way. */
 static void serve(struct peer *p)
 {
     if (p->is_serving) /* an answer that came at once: the loop below goes on */
         return;
     p->is_serving = true;
-    while (!p->is_closing && !p->is_ending && p->ticket == 0) {
+    while (!is_busy(p)) {
         struct slice rest = buf_slice(&p->input), frame;
         bool is_complete = false;
         size_t wanted = 0;
         enum error e = frame_next(&rest, LIMIT_ADMIN_FRAME_BYTES, &frame, &is_complete, &wanted);
         if (e != ERROR_NONE) {
             peer_refuse(p, e, "the request is too large or damaged", true);
-            (void)uv_read_stop((uv_stream_t *)&p->pipe); /* always 0 */
             break;
         }
         if (!is_complete)
@@ -294,6 +319,7 @@ static void serve(struct peer *p)
         buf_fini(&taken);
     }
     p->is_serving = false;
+    update_reading(p);
 }
 
 static void on_alloc(uv_handle_t *h, size_t suggested, uv_buf_t *out)

@@ -11,11 +11,11 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, "..", "lib"), os.path.join(HERE, "..", "interop")]
-from brug_client import (Client, GoneAway, delimited, new_header, readers_and_copies,  # noqa: E402
+from brug_client import (Client, GoneAway, cut_varint, delimited, new_header, readers_and_copies,  # noqa: E402
                          referral_fields, seal_nothing)
 from relay import HOST, Relay, free_port  # noqa: E402
 from tap import expect, main  # noqa: E402
-from wire import BUILD, casefile, wire  # noqa: E402
+from wire import BUILD, admin, casefile, wire  # noqa: E402
 
 BRUGD = os.path.join(BUILD, "brugd")
 EX_OK, EX_USAGE, EX_TEMPFAIL, EX_CONFIG = 0, 64, 75, 78
@@ -328,6 +328,42 @@ def test_sockets_and_notices_of_systemd(world):
             process.kill()
             process.wait()
     r.start()
+
+
+def resident_kib(process):
+    with open(f"/proc/{process.pid}/status") as f:
+        return next(int(line.split()[1]) for line in f if line.startswith("VmRSS"))
+
+
+def test_an_operator_that_does_not_read_waits(world):
+    """It gets every answer in the end; meanwhile nothing gathers, and everybody else is served."""
+    before = resident_kib(world.relay.process)
+    request = admin.AdminRequest(status=admin.GetStatus()).SerializeToString()
+    frame = bytes([len(request)]) + request
+    left = frame * 300_000
+    with world.connect(world.gp) as c, socket.socket(socket.AF_UNIX) as s:
+        s.connect(world.relay.admin_socket)
+        s.setblocking(False)
+        deadline = time.monotonic() + 4
+        while left and time.monotonic() < deadline:
+            try:
+                left = left[s.send(left):]
+            except BlockingIOError:
+                began = time.monotonic()
+                c.ping()
+                assert time.monotonic() - began < 1, "the relay stood still"
+        grown = resident_kib(world.relay.process) - before
+        assert grown < 20_000, f"the relay grew by {grown} KiB"
+        s.setblocking(True)
+        s.settimeout(20)
+        sent = (300_000 * len(frame) - len(left)) // len(frame)
+        received, answers = b"", 0
+        while answers < sent:
+            part = s.recv(1 << 16)
+            assert part, f"{answers} of {sent} answers"
+            received += part
+            while (found := cut_varint(received[:5])) and len(received) >= sum(found):
+                received, answers = received[sum(found):], answers + 1
 
 
 def test_a_disk_that_fails_ends_it_before_anything_leaves(world):
