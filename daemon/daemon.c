@@ -455,6 +455,7 @@ int daemon_start(struct daemon *d, const struct config *c)
         return status;
     log_event(LOG_NOTICE, "daemon.started", "version=%s generation=%s listening=\"%s\"",
               BRUG_VERSION, id_to_text(&id, generation), d->listening);
+    collect(d); /* how much room there is, before the first letter is judged */
     daemon_end_wake_up(d);
     notify_ready();
     return EX_OK;

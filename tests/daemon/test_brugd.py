@@ -11,8 +11,8 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, "..", "lib"), os.path.join(HERE, "..", "interop")]
-from brug_client import (Client, GoneAway, cut_varint, delimited, new_header, readers_and_copies,  # noqa: E402
-                         referral_fields, seal_nothing)
+from brug_client import (Client, GoneAway, Refused, cut_varint, delimited, new_header,  # noqa: E402
+                         readers_and_copies, referral_fields, seal_nothing)
 from relay import HOST, Relay, free_port  # noqa: E402
 from tap import expect, main  # noqa: E402
 from wire import BUILD, admin, casefile, wire  # noqa: E402
@@ -364,6 +364,25 @@ def test_an_operator_that_does_not_read_waits(world):
             received += part
             while (found := cut_varint(received[:5])) and len(received) >= sum(found):
                 received, answers = received[sum(found):], answers + 1
+
+
+def test_a_full_disk_is_known_from_the_start(world):
+    """The first letter of all is refused already, although no commit has told yet how much is free."""
+    r = world.relay
+    with world.connect(world.gp) as c:
+        letter = world.referral(c)
+    r.write_config(reserve_bytes=1 << 40)
+    r.restart()
+    with world.connect(world.gp, hello=False) as c:
+        c.send_bytes(delimited(wire.ClientFrame(request=1, hello=wire.Hello(
+            protocol_min=1, protocol_max=1))) + delimited(wire.ClientFrame(
+                request=2, submit=wire.Submit(envelope=letter))))
+        expect(Refused, lambda: c.answer(2), name="FULL")
+    del r.settings["reserve_bytes"]
+    r.write_config()
+    r.restart()
+    with world.connect(world.gp) as c:
+        c.submit(letter)
 
 
 def test_a_disk_that_fails_ends_it_before_anything_leaves(world):
