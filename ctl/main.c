@@ -4,7 +4,6 @@
  */
 #include "ctl/ctl.h"
 #include <getopt.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -121,17 +120,6 @@ static const struct command COMMANDS[] = {
     {"endpoint", "resume", ENDPOINT, VERB_RESUME, NULL, " ", "ID", "let it in again"},
 };
 #define COMMAND_COUNT (sizeof COMMANDS / sizeof COMMANDS[0])
-
-int ctl_complain(int status, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    (void)fputs("brugctl: ", stderr);
-    (void)vfprintf(stderr, format, args);
-    (void)fputc('\n', stderr);
-    va_end(args);
-    return status;
-}
 
 static void print_help(FILE *to, const char *object)
 {

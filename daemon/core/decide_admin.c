@@ -328,7 +328,7 @@ static const struct organisation *named_organisation(struct admin *a, ProtobufCB
 static bool is_person(struct admin *a, const Brug__V1__AddPerson *q, const struct organisation *o)
 {
     if (!role_fits(o, q->role))
-        fail(a, ERROR_ROLE_NOT_ALLOWED, "%s",
+        fail(a, ERROR_REQUEST_MALFORMED, "%s",
              o->row->kind == PRACTICE
                  ? "a practice has gps, locums and assistants; choose one of these roles"
                  : "a team has consultants, leaders and observers; choose one of these roles");

@@ -138,14 +138,22 @@ static void peer_answer(struct peer *p, const Brug__V1__AdminAnswer *answer, boo
     p->is_writing = true;
 }
 
+/* The wire has no code for a peer without the right: its operator may not do this. */
+static Brug__V1__Code code_on_wire(enum error code)
+{
+    if (code == ERROR_PERMISSION)
+        return BRUG__V1__CODE__CODE_ROLE_NOT_ALLOWED;
+    return error_is_on_wire((int)code) ? (Brug__V1__Code)code
+                                       : BRUG__V1__CODE__CODE_REQUEST_MALFORMED;
+}
+
 static void peer_refuse(struct peer *p, enum error code, const char *why, bool is_last)
 {
     Brug__V1__AdminAnswer answer = BRUG__V1__ADMIN_ANSWER__INIT;
     char line[512];
     (void)snprintf(line, sizeof line, "%s: %s", error_text(code), why); /* cut is fine */
-    answer.code =
-        error_is_on_wire((int)code) ? (Brug__V1__Code)code : BRUG__V1__CODE__CODE_REQUEST_MALFORMED;
-    answer.error = why == NULL ? (char *)error_text(code) : line;
+    answer.code = code_on_wire(code);
+    answer.error = line;
     peer_answer(p, &answer, is_last);
 }
 
@@ -248,7 +256,7 @@ static void run(struct peer *p, struct slice frame)
     const Brug__V1__AdminRequest *request = (Brug__V1__AdminRequest *)m;
     struct instant now = clock_now();
     Brug__V1__EndpointRow row;
-    const char *what = NULL;
+    const char *what = "";
     if (request->request_case == BRUG__V1__ADMIN_REQUEST__REQUEST_STATUS) {
         answer_status(p);
         return;
