@@ -173,7 +173,10 @@ static int compare_names(const void *a, const void *b)
 static enum error oldest_fetch(struct brug *b, int64_t *out)
 {
     struct db_cursor c;
-    enum error e = db_select(b->db, &c, "SELECT min(fetched_at_ms) FROM municipality", NULL, 0);
+    enum error e = db_select(
+        b->db, &c,
+        "SELECT min(fetched_at_ms) FROM municipality WHERE wanted = 1 OR fetched_at_ms > 0", NULL,
+        0);
     if (e != ERROR_NONE)
         return e;
     *out = db_next(&c) ? db_int(&c, 0) : 0;

@@ -83,7 +83,9 @@ static enum error choose_municipality(struct writing *w, const struct belief *to
 {
     for (size_t i = 0; i < to->entry->n_municipalities; i++) {
         struct db_cursor c;
-        enum error e = DB_SELECT(w->b->db, &c, "SELECT 1 FROM municipality WHERE municipality = ?1",
+        enum error e = DB_SELECT(w->b->db, &c,
+                                 "SELECT 1 FROM municipality WHERE municipality = ?1 AND (wanted = "
+                                 "1 OR fetched_at_ms > 0)",
                                  DB_BLOB(check_slice(to->entry->municipalities[i])));
         if (e != ERROR_NONE)
             return e;

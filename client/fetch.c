@@ -164,12 +164,18 @@ static void block(struct session *s)
     s->fetch.is_blocked = true;
 }
 
-/* The organisation does not work in that municipality any more: what it listed is nobody's to address. */
+/* The organisation does not work in that municipality any more: what it listed is nobody's to address. The highest epoch
+ * stays, else the relay could forget it for us. */
 static enum error forget_municipality(struct session *s)
 {
     struct db *db = s->b->db;
-    enum error e = DB_RUN(db, "DELETE FROM municipality WHERE municipality = ?1",
+    enum error e = DB_RUN(db, "DELETE FROM municipality WHERE municipality = ?1 AND highest = 0",
                           DB_ID(&s->fetch.municipality));
+    if (e == ERROR_NONE)
+        e = DB_RUN(db,
+                   "UPDATE municipality SET epoch = 0, wanted = 0, fetched_at_ms = 0"
+                   " WHERE municipality = ?1",
+                   DB_ID(&s->fetch.municipality));
     if (e == ERROR_NONE)
         e = DB_RUN(db, "DELETE FROM listing WHERE municipality = ?1",
                    DB_ID(&s->fetch.municipality));

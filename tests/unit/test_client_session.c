@@ -687,6 +687,29 @@ static void test_T31_an_older_directory_is_not_taken(void **state)
     brug_organisations_free(o);
 }
 
+/* A relay that says for a while that there is no such municipality is not believed an older directory after it. */
+static void test_T31_leaving_a_municipality_does_not_forget_its_epoch(void **state)
+{
+    struct member *late = clients_add(&c, 2, 3, BRUG_ROLE_CONSULTANT);
+    struct id municipality = c.municipality;
+    struct brug_organisations *o = NULL;
+    size_t entries = 0;
+    fetch(gp);
+    c.municipality = fixture_id(901);
+    OK(brug_refresh_directory(gp->b));
+    fetch(gp);
+    c.municipality = municipality;
+    late->is_hidden = true;
+    c.epoch -= 2;
+    fetch(gp);
+    OK(brug_organisations(gp->b, &o));
+    for (size_t i = 0; i < o->n; i++)
+        entries += o->items[i].entries_n;
+    assert_int_equal(entries,
+                     5); /* as the other municipality listed them: the old pages were not taken */
+    brug_organisations_free(o);
+}
+
 static void test_a_municipality_that_is_left_stops_no_fetch(void **state)
 {
     struct id left = fixture_id(1); /* before ours in order */
@@ -805,6 +828,7 @@ int main(void)
         TEST(test_a_letter_of_a_new_colleague_waits_for_the_directory),
         TEST(test_T31_a_letter_of_somebody_unlisted_ends_as_unreadable),
         TEST(test_T31_an_older_directory_is_not_taken),
+        TEST(test_T31_leaving_a_municipality_does_not_forget_its_epoch),
         TEST(test_a_municipality_that_is_left_stops_no_fetch),
         TEST(test_finding),
         TEST(test_bad_drafts_name_their_field),
