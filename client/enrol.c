@@ -330,13 +330,9 @@ static enum error fill_answer_trust(const Brug__V1__EnrolAnswer *m, struct answe
 {
     if (m->n_scopes > CLIENT_SCOPES_MAX)
         return ERROR_BOUND;
-    for (size_t i = 0; i < m->n_scopes; i++) {
-        struct anchor_scope *s = &t->scopes[t->scope_count++];
-        *s = (struct anchor_scope){.municipality = client_field_id(m->scopes[i]->municipality)};
-        if (id_is_none(&s->municipality) ||
-            digest_from_slice(&s->anchor, check_slice(m->scopes[i]->anchor_digest)) != ERROR_NONE)
+    for (size_t i = 0; i < m->n_scopes; i++)
+        if (home_read_scope(m->scopes[i], &t->scopes[t->scope_count++]) != ERROR_NONE)
             return ERROR_USAGE;
-    }
     enum error e = add_all(t->trust, m->anchors, m->n_anchors, trust_add_anchor);
     return e == ERROR_NONE ? add_all(t->trust, m->crls, m->n_crls, trust_add_crl) : e;
 }

@@ -340,20 +340,27 @@ static enum error fill_trust(struct brug *b, const Brug__V1__EnrolAnswer *answer
     return e == ERROR_NONE ? add_stored_crls(b, people, relay) : e;
 }
 
+enum error home_read_scope(const Brug__V1__AnchorScope *s, struct anchor_scope *out)
+{
+    struct anchor_scope scope = {.municipality = client_field_id(s->municipality),
+                                 .organisation = client_field_id(s->organisation)};
+    if (id_is_none(&scope.municipality) ||
+        (s->organisation.len > 0 && id_is_none(&scope.organisation)))
+        return ERROR_ID_MALFORMED;
+    enum error e = digest_from_slice(&scope.anchor, check_slice(s->anchor_digest));
+    if (e == ERROR_NONE)
+        *out = scope;
+    return e;
+}
+
 static enum error load_scopes(struct brug *b, const Brug__V1__EnrolAnswer *answer)
 {
     if (answer->n_scopes > CLIENT_SCOPES_MAX)
         return ERROR_BOUND;
     for (size_t i = 0; i < answer->n_scopes; i++) {
-        const Brug__V1__AnchorScope *s = answer->scopes[i];
-        struct digest anchor;
-        enum error e = digest_from_slice(&anchor, check_slice(s->anchor_digest));
+        enum error e = home_read_scope(answer->scopes[i], &b->scopes[i]);
         if (e != ERROR_NONE)
             return e;
-        b->scopes[i] = (struct anchor_scope){.anchor = anchor,
-                                             .municipality = client_field_id(s->municipality)};
-        if (id_is_none(&b->scopes[i].municipality))
-            return ERROR_ID_MALFORMED;
     }
     b->scope_count = answer->n_scopes;
     return ERROR_NONE;

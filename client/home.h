@@ -33,4 +33,7 @@ void home_unlock(struct brug *b);
 /* What two people compare: 12 digits of SHA-256 over the parts. */
 enum error home_compare_code(const struct digest *d, char out[BRUG_COMPARE_BYTES]) MUST_CHECK;
 
+/* One of EnrolAnswer.scopes: of a municipality, or of one organisation in it. */
+enum error home_read_scope(const Brug__V1__AnchorScope *s, struct anchor_scope *out) MUST_CHECK;
+
 #endif

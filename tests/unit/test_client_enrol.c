@@ -129,6 +129,25 @@ static void other_scope(struct clients *all, struct member *m, Brug__V1__EnrolAn
     a->scopes[0]->municipality = client_field(id_slice(&id));
 }
 
+static void scope_of_another_organisation(struct clients *all, struct member *m,
+                                          Brug__V1__EnrolAnswer *a)
+{
+    static struct id id;
+    id = clients_organisation(2);
+    a->scopes[0]->organisation = client_field(id_slice(&id));
+}
+
+static void scope_of_nonsense(struct clients *all, struct member *m, Brug__V1__EnrolAnswer *a)
+{
+    a->scopes[0]->organisation = client_field(slice_text("half an id"));
+}
+
+static void scope_of_own_organisation(struct clients *all, struct member *m,
+                                      Brug__V1__EnrolAnswer *a)
+{
+    a->scopes[0]->organisation = client_id_field(&m->organisation);
+}
+
 static void no_host(struct clients *all, struct member *m, Brug__V1__EnrolAnswer *a)
 {
     a->relay_host[0] = 0;
@@ -157,6 +176,8 @@ static void test_wrong_answers_are_refused(void **state)
         {no_lists, BRUG_TLS_CRL_STALE},
         {no_scopes, BRUG_USAGE},
         {other_scope, BRUG_NOT_BELIEVED},
+        {scope_of_another_organisation, BRUG_NOT_BELIEVED},
+        {scope_of_nonsense, BRUG_USAGE},
         {no_host, BRUG_USAGE},
         {no_port, BRUG_USAGE},
         {no_relay_anchor, BRUG_USAGE},
@@ -172,6 +193,24 @@ static void test_wrong_answers_are_refused(void **state)
         assert_string_equal(code, "untouched");
     }
     OK(clients_answer(&c, m, NULL, code));
+}
+
+/* An anchor that is listed for one organisation vouches for no other one of the municipality. */
+static void test_a_scope_of_one_organisation_ends_there(void **state)
+{
+    char code[BRUG_COMPARE_BYTES];
+    struct brug_organisations *o = NULL;
+    struct member *m = clients_begin(&c, 1, 1, BRUG_ROLE_GP);
+    (void)clients_add(&c, 2, 1, BRUG_ROLE_CONSULTANT);
+    OK(clients_answer(&c, m, scope_of_own_organisation, code));
+    OK(brug_enrol_confirm(m->b, code));
+    clients_sync(&c, m);
+    OK(brug_organisations(m->b, &o));
+    assert_int_equal(o->n, 2);
+    for (size_t i = 0; i < o->n; i++)
+        assert_int_equal(o->items[i].state,
+                         o->items[i].is_own ? BRUG_TRUST_BELIEVED : BRUG_TRUST_REFUSED);
+    brug_organisations_free(o);
 }
 
 static void test_texts_that_are_no_files_of_ours(void **state)
@@ -312,6 +351,7 @@ int main(void)
         TEST(test_the_way_to_a_usable_profile),
         TEST(test_the_code_is_over_the_exact_answer),
         TEST(test_wrong_answers_are_refused),
+        TEST(test_a_scope_of_one_organisation_ends_there),
         TEST(test_texts_that_are_no_files_of_ours),
         TEST(test_the_same_invitation_gives_the_same_request),
         TEST(test_an_init_that_was_cut_off_goes_on),
