@@ -13,7 +13,7 @@
 #define TELEPHONE_BYTES_MAX 32u
 #define ORGANISATIONS_MAX 1024u
 #define MUNICIPALITIES_MAX 64u
-#define CRLS_MAX 64u
+#define CRLS_MAX 256u      /* as many as a relay holds */
 #define KEY_BYTES_MAX 800u /* SubjectPublicKeyInfo, up to RSA 4096 */
 #define WORKING_DAYS_MAX 0x7fu
 

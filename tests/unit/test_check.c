@@ -408,6 +408,15 @@ static void test_directory_page(void **state)
     assert_server(SERVER(DIRECTORY, directory, d), "organisation.name");
     o.name = (char *)(uintptr_t) "Huisartsenpraktijk De Linde";
     assert_server(SERVER(DIRECTORY, directory, d), "");
+    ProtobufCBinaryData crls[257];
+    for (size_t i = 0; i < 257; i++)
+        crls[i] = some(20);
+    d.crls = crls;
+    d.n_crls = 256; /* all that a relay may hold */
+    assert_server(SERVER(DIRECTORY, directory, d), "");
+    d.n_crls = 257;
+    assert_server(SERVER(DIRECTORY, directory, d), "directory.crls");
+    d.n_crls = 0;
     e.binding.signature.len = 0;
     assert_server(SERVER(DIRECTORY, directory, d), "signed_binding.signature");
 }
