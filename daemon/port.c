@@ -4,6 +4,7 @@
  */
 #include "base/log.h"
 #include "daemon/daemon.h"
+#include "proto/limits.h"
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -12,6 +13,8 @@
 
 #define ANCHORS_MAX TRUST_ANCHORS_MAX
 #define LINE_BYTES 512
+
+_Static_assert(LIMIT_ANCHORS <= TRUST_ANCHORS_MAX, "all anchors of the directory have a place");
 
 /* ---- the relay's port ---- */
 

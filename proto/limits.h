@@ -23,6 +23,7 @@
 #define LIMIT_COUNTERSIGNATURES 16u
 #define LIMIT_BINDING_BYTES 1024u
 #define LIMIT_SIGNATURE_BYTES 512u
+#define LIMIT_ANCHORS 64u   /* different ones, of all municipalities */
 #define LIMIT_PERSONS 1024u /* of one organisation, so that its roster fits in a directory page */
 #define LIMIT_DIRECTORY_ORGANISATIONS 64u /* asked for by id in one request */
 #define LIMIT_DIRECTORY_PAGE_BYTES (256u << 10)

@@ -174,6 +174,25 @@ static bool are_anchors(struct admin *a, const Brug__V1__AddMunicipality *q)
     return true;
 }
 
+/* With those of municipalities that are suspended: they may come back. */
+static bool have_place(struct admin *a, const Brug__V1__AddMunicipality *q)
+{
+    struct slice ders[LIMIT_ANCHORS + 1];
+    Brug__V1__MunicipalityRow added = BRUG__V1__MUNICIPALITY_ROW__INIT;
+    size_t n = 0;
+    for (size_t i = 0; i < table_count(&a->s->municipalities); i++)
+        n = municipality_anchors(
+            container_of(a->s->municipalities.sorted[i], struct municipality, entity)->row, ders, n,
+            LIMIT_ANCHORS);
+    added.n_anchors = q->n_anchors;
+    added.anchors = q->anchors;
+    if (municipality_anchors(&added, ders, n, LIMIT_ANCHORS + 1) <= LIMIT_ANCHORS)
+        return true;
+    fail(a, ERROR_FULL, "the relay holds %u trust anchors already; let municipalities share one",
+         LIMIT_ANCHORS);
+    return false;
+}
+
 static void add_municipality(struct admin *a, const Brug__V1__AddMunicipality *q)
 {
     if (!is_id(a, q->municipality, "municipality") || !is_name(a, q->name, "name") ||
@@ -191,6 +210,8 @@ static void add_municipality(struct admin *a, const Brug__V1__AddMunicipality *q
         ADD_ROW(a, municipalities, m->row);
         return;
     }
+    if (!have_place(a, q))
+        return;
     Brug__V1__MunicipalityRow *row =
         decision_message(a->d, &brug__v1__municipality_row__descriptor);
     row->municipality = q->municipality;

@@ -57,6 +57,20 @@ struct endpoint *endpoint_find_key(const struct state *s, const struct digest *k
 
 bool municipality_is_active(const struct municipality *m) { return m->row->status == ACTIVE; }
 
+size_t municipality_anchors(const Brug__V1__MunicipalityRow *row, struct slice *ders, size_t n,
+                            size_t max)
+{
+    for (size_t i = 0; i < row->n_anchors && n < max; i++) {
+        struct slice der = {row->anchors[i].data, row->anchors[i].len};
+        size_t at = 0;
+        while (at < n && !slice_equal(ders[at], der))
+            at++;
+        if (at == n)
+            ders[n++] = der;
+    }
+    return n;
+}
+
 bool organisation_is_active(const struct organisation *o)
 {
     return o->row->status == ACTIVE && municipality_is_active(o->home);

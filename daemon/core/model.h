@@ -187,6 +187,9 @@ struct endpoint *endpoint_find(const struct state *s, ProtobufCBinaryData id);
 struct endpoint *endpoint_find_key(const struct state *s, const struct digest *key);
 
 bool municipality_is_active(const struct municipality *m);
+/* Adds those anchors of the row that are not among the n in `ders`, up to max; the new n. */
+size_t municipality_anchors(const Brug__V1__MunicipalityRow *row, struct slice *ders, size_t n,
+                            size_t max);
 /* Active, and its home municipality too. */
 bool organisation_is_active(const struct organisation *o);
 bool organisation_works_in(const struct organisation *o, const struct municipality *m);

@@ -529,10 +529,9 @@ size_t relay_anchors(const struct relay *r, struct slice *ders, struct id *munic
     for (size_t i = 0; i < table_count(&r->state->municipalities); i++) {
         const struct municipality *m =
             container_of(r->state->municipalities.sorted[i], struct municipality, entity);
-        for (size_t k = 0; municipality_is_active(m) && k < m->row->n_anchors && n < max; k++) {
-            ders[n] = check_slice(m->row->anchors[k]);
+        size_t end = municipality_is_active(m) ? municipality_anchors(m->row, ders, n, max) : n;
+        while (n < end)
             municipalities[n++] = m->entity.id;
-        }
     }
     return n;
 }

@@ -125,7 +125,8 @@ void relay_on_admin(struct relay *r, uint64_t ticket, const Brug__V1__Operator *
                     const Brug__V1__AdminRequest *request, const Brug__V1__EndpointRow *endpoint,
                     struct instant now);
 
-/* Anchors of all active municipalities (DER, borrowed until the next call into the relay). */
+/* Anchors of all active municipalities, each once and with the first that names it; LIMIT_ANCHORS at most.
+ * DER, borrowed until the next call into the relay. */
 size_t relay_anchors(const struct relay *r, struct slice *ders, struct id *municipalities,
                      size_t max);
 /* What ops needs for an enrolment: NOT_FOUND. Rows are borrowed until the next call into the relay. */

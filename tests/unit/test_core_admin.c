@@ -80,6 +80,27 @@ static void a_municipality_is_added_once(void **state)
     assert_int_equal(relay_anchors(w->relay, ders, owners, 8), 2);
 }
 
+/* What net cannot hold must not be taken: its clients would be refused as of an unknown CA. */
+static void anchors_are_bounded_and_shared_ones_count_once(void **state)
+{
+    struct stage *w = *state;
+    struct slice ders[2 * LIMIT_ANCHORS];
+    struct id owners[2 * LIMIT_ANCHORS];
+    char anchor[] = "anchor 00";
+    uint32_t next = 8000;
+    while (relay_anchors(w->relay, ders, owners, 2 * LIMIT_ANCHORS) < LIMIT_ANCHORS) {
+        struct id id = stage_id(4, ++next);
+        (void)snprintf(anchor, sizeof anchor, "anchor %02u", next - 8000);
+        assert_int_equal(add_municipality(w, &id, "Overbetuwe", anchor)->code, 0);
+    }
+    size_t rows = w->row_count;
+    struct id id = stage_id(4, ++next);
+    expect_error(w, add_municipality(w, &id, "Overbetuwe", "one more"), "trust anchors already",
+                 rows);
+    assert_int_equal(add_municipality(w, &id, "Overbetuwe", anchor)->code, 0);
+    assert_int_equal(relay_anchors(w->relay, ders, owners, 2 * LIMIT_ANCHORS), LIMIT_ANCHORS);
+}
+
 static const Brug__V1__AdminAnswer *add_organisation(struct stage *w, const struct id *id,
                                                      Brug__V1__OrganisationKind kind,
                                                      const struct id *municipality,
@@ -365,6 +386,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_municipality_is_added_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(anchors_are_bounded_and_shared_ones_count_once, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(an_organisation_needs_its_municipality_and_kind, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(a_person_has_a_role_that_fits, setup, teardown),
