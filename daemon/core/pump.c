@@ -73,11 +73,11 @@ void pump_hand_over(struct relay *r)
 
 /* ---- records ---- */
 
-static void count_ack(struct relay *r, const Brug__V1__Acknowledged *a, struct message *m)
+/* The endpoint's copy is not in flight any more. */
+static void land(struct relay *r, ProtobufCBinaryData endpoint, struct message *m)
 {
-    struct endpoint *e = endpoint_find(r->state, a->endpoint);
+    struct endpoint *e = endpoint_find(r->state, endpoint);
     struct reader *reader = m && e ? message_reader(m, e) : NULL;
-    r->acknowledged++;
     if (!reader || !e->session || reader->delivered_serial != e->serial)
         return;
     reader->delivered_serial = 0;
@@ -109,7 +109,11 @@ static void follow(struct relay *r, const struct decided *record, const struct i
         r->accepted++;
         break;
     case RECORD(ACKNOWLEDGED):
-        count_ack(r, (const Brug__V1__Acknowledged *)record->record, touched);
+        r->acknowledged++;
+        land(r, ((const Brug__V1__Acknowledged *)record->record)->endpoint, touched);
+        break;
+    case RECORD(CANCELLED):
+        land(r, ((const Brug__V1__Cancelled *)record->record)->endpoint, touched);
         break;
     case RECORD(MUNICIPALITY):
         changes_note(r, NULL);

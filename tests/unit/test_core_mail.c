@@ -395,6 +395,38 @@ static void a_large_letter_goes_alone_over_a_small_credit(void **state)
     assert_true(is_message(take_deliver(w, s), &small)); /* nothing is in flight */
 }
 
+static void set_status(struct stage *w, const struct id *endpoint, Brug__V1__Status status)
+{
+    Brug__V1__AdminRequest q = BRUG__V1__ADMIN_REQUEST__INIT;
+    Brug__V1__SetStatus set = BRUG__V1__SET_STATUS__INIT;
+    Brug__V1__Operator by = BRUG__V1__OPERATOR__INIT;
+    set.type = BRUG__V1__OBJECT_TYPE__OBJECT_TYPE_ENDPOINT;
+    set.id = id_bytes(endpoint);
+    set.status = status;
+    q.request_case = BRUG__V1__ADMIN_REQUEST__REQUEST_SET_STATUS;
+    q.set_status = &set;
+    relay_on_admin(w->relay, 5, &by, &q, NULL, w->now);
+}
+
+/* Suspended and back within one commit: the session lives, and its copy is not awaited any more [P-68]. */
+static void a_cancelled_copy_is_not_in_flight(void **state)
+{
+    struct stage *w = *state;
+    uint64_t s = stage_listen(w, &w->consultant_pc);
+    post(w);
+    assert_int_equal(take_all(w, s), 1);
+    set_status(w, &w->consultant_pc.id, BRUG__V1__STATUS__STATUS_SUSPENDED);
+    stage_flush(w);
+    set_status(w, &w->consultant_pc.id, BRUG__V1__STATUS__STATUS_ACTIVE);
+    stage_settle(w);
+    assert_false(stage_is_closed(w, s, NULL));
+    stage_subscribe(w, s, 10, 1);
+    (void)take_all(w, s);
+    (void)take_all(w, w->gp_pc.session);
+    post(w);
+    assert_int_equal(take_all(w, s), 1);
+}
+
 static void too_much_credit_closes(void **state)
 {
     struct stage *w = *state;
@@ -553,6 +585,7 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(a_large_letter_goes_alone_over_a_small_credit, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(a_cancelled_copy_is_not_in_flight, setup, teardown),
         cmocka_unit_test_setup_teardown(too_much_credit_closes, setup, teardown),
         cmocka_unit_test_setup_teardown(a_full_output_queue_stops_deliveries_until_it_drains, setup,
                                         teardown),
