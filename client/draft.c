@@ -53,12 +53,14 @@ static char *text_of(const char *text)
 
 /* ---- whom ---- */
 
+/* By what we wrote and by letters that held; a header alone is the relay's word [T31]. */
 static enum error find_other_side(struct writing *w)
 {
     struct db_cursor c;
     enum error e = DB_SELECT(w->b->db, &c,
                              "SELECT other, header FROM message WHERE case_id = ?1 AND"
-                             " length(other) = 16 ORDER BY number LIMIT 1",
+                             " length(other) = 16 AND (is_sent = 1 OR state = 1)"
+                             " ORDER BY number LIMIT 1",
                              DB_ID(&w->case_id));
     if (e != ERROR_NONE)
         return e;

@@ -67,6 +67,25 @@ static bool is_for_us(const struct brug *b, const struct letters_row *row)
            id_equal(&row->organisation, &b->self.organisation);
 }
 
+/* A case runs between two organisations. With a third one's letter among its letters, however well signed, an answer
+ * could go to the wrong side. Letters to colleagues are of any case. */
+static enum error check_case(struct brug *b, const struct letters_row *row)
+{
+    struct db_cursor c;
+    if (id_is_none(&row->case_id) || id_equal(&row->other, &b->self.organisation))
+        return ERROR_NONE;
+    enum error e =
+        DB_SELECT(b->db, &c,
+                  "SELECT 1 FROM message WHERE case_id = ?1 AND state IN (1, 18) AND"
+                  " length(other) = 16 AND other NOT IN (?2, ?3) LIMIT 1",
+                  DB_ID(&row->case_id), DB_ID(&row->other), DB_ID(&b->self.organisation));
+    if (e != ERROR_NONE)
+        return e;
+    bool has_others = db_next(&c);
+    e = db_done(&c);
+    return e == ERROR_NONE && has_others ? ERROR_LETTER_HEADER : e;
+}
+
 static enum error save_failure(struct brug *b, int64_t number, enum error e, bool is_complete)
 {
     switch (e) {
@@ -100,6 +119,8 @@ static enum error judge_letter(struct brug *b, const struct letters_row *row, st
         e = ERROR_LETTER_PROFILE;
     if (e == ERROR_NONE)
         e = letter_open(&b->keys, buf_slice(&row->header), sealed, judge_signer, &j, &letter);
+    if (e == ERROR_NONE)
+        e = check_case(b, row);
     if (e == ERROR_NONE)
         e = save_ready(b, &j, letter);
     else

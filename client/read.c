@@ -322,7 +322,8 @@ static enum error load_cases(struct brug *b, struct case_list *list, size_t most
     enum error e =
         db_select(b->db, &c,
                   "SELECT case_id, min(number), max(number), count(*), max(max(stored_at_ms,"
-                  " received_at_ms)), max(other) FROM message WHERE length(case_id) = 16"
+                  " received_at_ms)), coalesce(max(CASE WHEN is_sent = 1 OR state = 1 THEN other"
+                  " END), max(other)) FROM message WHERE length(case_id) = 16"
                   " GROUP BY case_id ORDER BY max(number) DESC",
                   NULL, 0);
     if (e != ERROR_NONE)

@@ -3,6 +3,7 @@
  * in once, over cuts at any byte, refusals, restarts and restores (T1, T6, T10, T13, T31).
  */
 #include "client/session_inside.h"
+#include "proto/frame.h"
 #include "tests/lib/clients.h"
 #include <setjmp.h>
 #include <stdarg.h>
@@ -450,6 +451,98 @@ static void test_a_letter_stays_with_the_signer_it_was_believed_of(void **state)
     assert_null(letter);
 }
 
+/* ---- cases with other parties ---- */
+
+/* A practice that is known and believed, and has nothing to do with the case. */
+static struct member *add_third_party(void)
+{
+    struct member *third = clients_add(&c, 3, 1, BRUG_ROLE_GP);
+    struct member *all[] = {third, one};
+    for (size_t i = 0; i < 2; i++) {
+        fetch(all[i]);
+        clients_trust_all(all[i]);
+        fetch(all[i]);
+    }
+    return third;
+}
+
+static void assert_reply_goes_to(struct member *m, const struct brug_id *case_id,
+                                 unsigned organisation)
+{
+    struct id to = clients_organisation(organisation);
+    struct brug_id wanted = client_public_id(&to);
+    struct brug_sent reply;
+    struct brug_cases *cases = NULL;
+    struct brug_draft d = {.kind = BRUG_KIND_NOTE, .text = "Over Sanne.", .case_id = *case_id};
+    OK(brug_send(m->b, &d, &reply));
+    struct brug_message sent = sent_message(m, reply.number);
+    assert_true(brug_id_equal(&sent.to, &wanted));
+    OK(brug_cases(m->b, &cases));
+    assert_int_equal(cases->n, 1);
+    assert_true(brug_id_equal(&cases->items[0].other, &wanted));
+    brug_cases_free(cases);
+}
+
+/* The relay makes up a message in the case, before the referral; no key is needed for that. */
+static void test_T31_a_forged_message_does_not_turn_a_case_to_another_party(void **state)
+{
+    struct member *third = add_third_party();
+    struct brug_sent sent = refer(gp);
+    fetch(gp);
+    struct kept real = c.kept[0];
+    struct kept *forged = &c.kept[0];
+    c.kept[c.kept_count++] = real;
+    Brug__V1__Header *h = brug__v1__header__unpack(NULL, real.header.len, real.header.data);
+    h->message_id.data[15] ^= 1;
+    memcpy(h->from->organisation.data, third->organisation.bytes, ID_BYTES);
+    memcpy(h->from->endpoint.data, third->endpoint.bytes, ID_BYTES);
+    memcpy(h->from->person.data, third->person.bytes, ID_BYTES);
+    buf_init(&forged->header, 1u << 16);
+    buf_init(&forged->sealed, 1u << 20);
+    OK(frame_append_bare(&forged->header, &h->base));
+    OK(buf_append_slice(&forged->sealed, buf_slice(&real.sealed)));
+    forged->organisation = third->organisation;
+    forged->message_id = client_field_id(h->message_id);
+    brug__v1__header__free_unpacked(h, NULL);
+    fetch(one);
+    struct brug_messages *list = inbox(one);
+    assert_int_equal(list->n, 2);
+    assert_int_equal(list->items[0].state, BRUG_MESSAGE_READY);
+    assert_int_equal(list->items[1].state, BRUG_MESSAGE_UNREADABLE);
+    brug_messages_free(list);
+    assert_reply_goes_to(one, &sent.case_id, 1);
+}
+
+/* Somebody real signs it, who learnt the case's id. */
+static void test_T29_a_letter_of_a_third_party_is_refused_in_a_case(void **state)
+{
+    struct member *third = add_third_party();
+    struct brug_sent sent = refer(gp);
+    struct brug_sent intruder;
+    struct id team = clients_organisation(2);
+    fetch(gp);
+    fetch(one);
+    OK(DB_RUN(third->b->db,
+              "INSERT INTO message(is_sent, organisation, message_id, state, kind, case_id, other,"
+              " header, has_letter, written_at_ms) VALUES(0, ?1, ?2, 1, 1, ?3, ?1, ?4, 1, 1)",
+              DB_ID(&team), DB_BLOB(slice_of(sent.message_id.bytes, ID_BYTES)),
+              DB_BLOB(slice_of(sent.case_id.bytes, ID_BYTES)),
+              DB_BLOB(buf_slice(&c.kept[0].header))));
+    struct brug_draft d = {.kind = BRUG_KIND_NOTE, .text = "Ik hoor hier niet bij."};
+    d.case_id = sent.case_id;
+    OK(brug_send(third->b, &d, &intruder));
+    fetch(third);
+    assert_int_equal(c.kept_count, 2);
+    fetch(one);
+    struct brug_messages *list = inbox(one);
+    assert_int_equal(list->n, 2);
+    assert_int_equal(list->items[0].state, BRUG_MESSAGE_UNREADABLE);
+    assert_int_equal(list->items[0].error, BRUG_LETTER_HEADER);
+    assert_int_equal(list->items[1].state, BRUG_MESSAGE_READY);
+    brug_messages_free(list);
+    assert_reply_goes_to(one, &sent.case_id, 1);
+}
+
 /* ---- nothing in the clear ---- */
 
 static void test_T25_no_word_of_a_letter_stands_in_the_store(void **state)
@@ -817,6 +910,8 @@ int main(void)
         TEST(test_T33_a_restored_relay_gets_its_letters_again),
         TEST(test_T29_a_forged_header_is_unreadable_and_told),
         TEST(test_a_letter_stays_with_the_signer_it_was_believed_of),
+        TEST(test_T31_a_forged_message_does_not_turn_a_case_to_another_party),
+        TEST(test_T29_a_letter_of_a_third_party_is_refused_in_a_case),
         TEST(test_T25_no_word_of_a_letter_stands_in_the_store),
         TEST(test_synced_is_reached_when_all_was_fetched),
         TEST(test_a_second_command_hands_over),
