@@ -22,7 +22,7 @@
 
 #define OUTBOX_BACKOFF_MS_MIN 2000
 #define OUTBOX_BACKOFF_MS_MAX (10 * 60 * 1000)
-#define OUTBOX_CLOCK_WAIT_MS_MAX (3600ll * 1000)
+#define OUTBOX_WAIT_MS_MAX (3600ll * 1000) /* whatever the relay or a clock of before says */
 #define OUTBOX_CLOCK_DOUBT_MS (60ll * 1000)
 #define OUTBOX_KEEP_MS (30ll * 24 * 3600 * 1000)
 #define OUTBOX_RECIPIENTS_MAX (LIMIT_READERS + LIMIT_COPIES)
@@ -317,7 +317,8 @@ struct due {
     bool needs_new_id;
 };
 
-/* In order of number; a letter waits for every earlier one of its case. */
+/* In order of number; a letter waits for every earlier one of its case. A pause that ends later than any is long was
+ * begun by a clock that has been set back since: it is over. */
 static enum error find_due(struct brug *b, int64_t after, struct due *out)
 {
     struct db_cursor c;
@@ -325,10 +326,12 @@ static enum error find_due(struct brug *b, int64_t after, struct due *out)
     enum error e = DB_SELECT(
         b->db, &c,
         "SELECT number, state, needs_new_id FROM message m WHERE is_sent = 1 AND state IN (16, 17)"
-        " AND number > ?1 AND retry_at_ms <= ?2 AND NOT EXISTS(SELECT 1 FROM message e WHERE"
+        " AND number > ?1 AND (retry_at_ms <= ?2 OR retry_at_ms BETWEEN ?3 AND ?4 - 1)"
+        " AND NOT EXISTS(SELECT 1 FROM message e WHERE"
         " e.case_id = m.case_id AND length(m.case_id) > 0 AND e.number < m.number AND"
         " e.is_sent = 1 AND e.state IN (16, 17)) ORDER BY number LIMIT 1",
-        DB_INT(after), DB_INT(client_now_ms(b)));
+        DB_INT(after), DB_INT(client_now_ms(b)), DB_INT(client_now_ms(b) + OUTBOX_WAIT_MS_MAX + 1),
+        DB_INT(OUTBOX_NEVER));
     if (e != ERROR_NONE)
         return e;
     if (db_next(&c)) {
@@ -433,7 +436,7 @@ static int64_t backoff_ms(int64_t attempts)
 static int64_t when_clock_allows(const struct id *message_id, int64_t server_now_ms)
 {
     int64_t wait = id_v7_ms(message_id) - LIMIT_CLOCK_AHEAD_MS - server_now_ms;
-    if (id_version(message_id) != 7 || wait > OUTBOX_CLOCK_WAIT_MS_MAX)
+    if (id_version(message_id) != 7 || wait > OUTBOX_WAIT_MS_MAX)
         return OUTBOX_NEVER;
     return wait > 0 ? wait : 0;
 }
@@ -471,6 +474,7 @@ enum error outbox_refused(struct brug *b, int64_t number, enum error code, bool 
         return e;
     int64_t wait = backoff_ms(attempts);
     wait = wait > (int64_t)retry_after_ms ? wait : (int64_t)retry_after_ms;
+    wait = wait < OUTBOX_WAIT_MS_MAX ? wait : OUTBOX_WAIT_MS_MAX;
     if (code == ERROR_DIRECTORY_CHANGED) {
         e = want_organisations(b, &other);
         return e == ERROR_NONE ? seal_again(b, number, code, OUTBOX_NEVER) : e;

@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "client/home.h"
+#include "client/inbox.h"
 #include "client/outbox.h"
 #include "pki/tls.h"
 #include "proto/check.h"
@@ -222,6 +223,7 @@ static void lose(struct session *s, enum error code, int64_t wait_ms)
     int64_t ms = s->is_hopeless ? SESSION_RETRY_LASTING_MS : retry_ms(s);
     if (code == ERROR_SESSION_REPLACED)
         ms = SESSION_REPLACED_MS + ms;
+    wait_ms = wait_ms < SESSION_RETRY_LASTING_MS ? wait_ms : SESSION_RETRY_LASTING_MS;
     s->next_try_ms = mono_ms() + (ms > wait_ms ? ms : wait_ms);
     remember_loss(s, code);
     if (was_up || s->failures == 1 || s->is_hopeless)
@@ -305,7 +307,10 @@ static enum error store_welcome(struct session *s, const Brug__V1__Welcome *w)
         e = store_put_int(db, "welcome_at_ms", client_now_ms(s->b));
     if (e == ERROR_NONE)
         e = store_put_int(db, "last_error", 0);
-    return e == ERROR_NONE ? fetch_on_welcome(s, w) : e;
+    if (e == ERROR_NONE)
+        e = fetch_on_welcome(s, w);
+    return e == ERROR_NONE ? inbox_judge_waiting(s->b, false)
+                           : e; /* the clock may be right by now */
 }
 
 static enum error on_welcome(struct session *s, const Brug__V1__Welcome *w)

@@ -377,6 +377,7 @@ static void send_refused(struct clients *c, uint64_t request, int code, bool pas
     Brug__V1__Refused r = BRUG__V1__REFUSED__INIT;
     r.code = (Brug__V1__Code)code;
     r.passing = passing;
+    r.retry_after_ms = c->script.refuse_after_ms;
     r.message_id = message_id;
     f.refused = &r;
     send_frame(c, &f);

@@ -51,6 +51,7 @@ struct script {
     bool cut_before_answer;  /* of the next Submit, once: stored, not answered */
     int refuse_code;         /* the next Submit, once */
     bool refuse_passing;
+    uint32_t refuse_after_ms;
     unsigned refuse_count;          /* how many, if more than one */
     bool answers_directory_changed; /* once */
     int go_away;                    /* instead of Welcome */

@@ -379,6 +379,32 @@ static void test_T32_a_clock_ahead_seals_again_by_the_relays_clock(void **state)
     assert_true(id_v7_ms(&id) < FIXTURE_NOW_MS - 399 * FIXTURE_DAY_MS);
 }
 
+static int64_t month_ahead_cb(void *ctx) { return c.now_ms + 30 * FIXTURE_DAY_MS; }
+
+/* What was put off by a clock that ran ahead, or by a relay that says "in seven weeks", is due within an hour. */
+static void test_T32_a_letter_is_never_put_off_for_long(void **state)
+{
+    struct brug_sent sent = refer(gp);
+    int64_t (*right)(void *ctx) = gp->b->now_ms;
+    gp->b->now_ms = month_ahead_cb;
+    c.script.refuse_code = BRUG_BUSY;
+    c.script.refuse_passing = true;
+    clients_run(&c, gp);
+    leave(gp);
+    assert_int_equal(c.kept_count, 0);
+    gp->b->now_ms = right;
+    fetch(gp);
+    assert_int_equal(sent_message(gp, sent.number).state, BRUG_MESSAGE_STORED);
+    sent = refer(gp);
+    c.script.refuse_code = BRUG_BUSY;
+    c.script.refuse_after_ms = UINT32_MAX;
+    clients_run(&c, gp);
+    leave(gp);
+    c.now_ms += 3600 * 1000;
+    fetch(gp);
+    assert_int_equal(sent_message(gp, sent.number).state, BRUG_MESSAGE_STORED);
+}
+
 static void test_a_final_goodbye_is_not_knocked_against(void **state)
 {
     struct brug_connection connection;
@@ -780,6 +806,31 @@ static void test_T31_an_older_directory_is_not_taken(void **state)
     brug_organisations_free(o);
 }
 
+/* By a wrong clock no list is in force; once it is right the letter does not wait for the next list. */
+static void test_T32_a_letter_that_waited_for_the_clock_is_judged_again(void **state)
+{
+    int64_t (*right)(void *ctx) = one->b->now_ms;
+    clients_revoke(&c, NULL, 0);
+    buf_clear(&c.crl);
+    fixture_crl(&c.ca, FIXTURE_NOW_MS - 1000, FIXTURE_NOW_MS + 7 * FIXTURE_DAY_MS, 99, NULL, 0,
+                &c.crl);
+    fetch(one);
+    (void)refer(gp);
+    fetch(gp);
+    one->b->now_ms = month_ahead_cb;
+    fetch(one);
+    struct brug_messages *list = inbox(one);
+    assert_int_equal(list->n, 1);
+    assert_int_equal(list->items[0].state, BRUG_MESSAGE_CONFIRM);
+    assert_int_equal(list->items[0].error, BRUG_TLS_CRL_STALE);
+    brug_messages_free(list);
+    one->b->now_ms = right;
+    fetch(one);
+    list = inbox(one);
+    assert_int_equal(list->items[0].state, BRUG_MESSAGE_READY);
+    brug_messages_free(list);
+}
+
 /* A relay that says for a while that there is no such municipality is not believed an older directory after it. */
 static void test_T31_leaving_a_municipality_does_not_forget_its_epoch(void **state)
 {
@@ -906,6 +957,7 @@ int main(void)
         TEST(test_a_final_refusal_is_shown_and_not_repeated),
         TEST(test_a_changed_directory_seals_again_under_a_new_id),
         TEST(test_T32_a_clock_ahead_seals_again_by_the_relays_clock),
+        TEST(test_T32_a_letter_is_never_put_off_for_long),
         TEST(test_a_final_goodbye_is_not_knocked_against),
         TEST(test_T33_a_restored_relay_gets_its_letters_again),
         TEST(test_T29_a_forged_header_is_unreadable_and_told),
@@ -923,6 +975,7 @@ int main(void)
         TEST(test_a_letter_of_a_new_colleague_waits_for_the_directory),
         TEST(test_T31_a_letter_of_somebody_unlisted_ends_as_unreadable),
         TEST(test_T31_an_older_directory_is_not_taken),
+        TEST(test_T32_a_letter_that_waited_for_the_clock_is_judged_again),
         TEST(test_T31_leaving_a_municipality_does_not_forget_its_epoch),
         TEST(test_a_municipality_that_is_left_stops_no_fetch),
         TEST(test_finding),
