@@ -132,7 +132,7 @@ int clients_answer(struct clients *c, struct member *m, clients_spoil_cb *spoil,
     Brug__V1__AnchorScope *scopes[] = {&scope};
     struct digest binding = binding_digest(buf_slice(&m->binding));
     struct digest anchor = certificate_digest(c->ca.certificate);
-    char host[] = "localhost";
+    char host[] = "127.0.0.1";
     struct buf text, anchor_der, relay_der;
     buf_init(&text, BYTES_MAX);
     buf_init(&anchor_der, BYTES_MAX);

@@ -64,7 +64,7 @@ static void test_the_way_to_a_usable_profile(void **state)
     assert_int_equal(state_of(m), BRUG_STATE_READY);
     OK(brug_identity(m->b, &me));
     assert_string_equal(me.person_name, "Persoon 1");
-    assert_string_equal(me.relay_host, "localhost");
+    assert_string_equal(me.relay_host, "127.0.0.1");
     assert_int_equal(clients_answer(&c, m, NULL, code), BRUG_EXISTS);
 }
 
