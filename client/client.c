@@ -51,6 +51,17 @@ void client_event(struct brug *b, enum brug_event_type type, int error, int64_t 
         .organisation = client_public_id(organisation ? organisation : &ID_NONE)};
 }
 
+struct client_events client_events_mark(const struct brug *b)
+{
+    return (struct client_events){.first = b->event_first, .count = b->event_count};
+}
+
+void client_events_drop_since(struct brug *b, struct client_events mark)
+{
+    if (b->event_first == mark.first) /* else the ring went round, and what is old is gone */
+        b->event_count = mark.count;
+}
+
 bool brug_next_event(struct brug *b, struct brug_event *out)
 {
     if (b->event_count == 0)

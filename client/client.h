@@ -60,6 +60,12 @@ enum error client_failed(struct brug *b, enum error e);
 int64_t client_now_ms(const struct brug *b);
 void client_event(struct brug *b, enum brug_event_type type, int error, int64_t number,
                   const struct id *organisation);
+/* Takes back the events since the mark: what they told was not kept. None may be taken out in between. */
+struct client_events {
+    size_t first, count;
+};
+struct client_events client_events_mark(const struct brug *b);
+void client_events_drop_since(struct brug *b, struct client_events mark);
 /* Fills len random bytes. ERROR_CRYPTO. */
 enum error client_random(void *out, size_t len) MUST_CHECK;
 /* Needs state READY and an open store: ERROR_CONFIRM with its line. */

@@ -284,11 +284,13 @@ static enum error save_seal_failure(struct brug *b, int64_t number, enum error e
                     e == ERROR_TOO_MANY_READERS || e == ERROR_LETTER_SIGNER;
     if (e == ERROR_NO_MEMORY || e == ERROR_IO || e == ERROR_LOCKED || e == ERROR_CORRUPT)
         return e;
-    enum error saved = DB_RUN(
-        b->db, "UPDATE message SET state = ?2, code = ?3, retry_at_ms = ?4 WHERE number = ?1",
-        DB_INT(number), DB_INT(is_final ? STORE_REFUSED : STORE_DRAFT), DB_INT(e),
-        DB_INT(OUTBOX_NEVER));
-    if (saved == ERROR_NONE)
+    enum error saved =
+        DB_RUN(b->db,
+               "UPDATE message SET state = ?2, code = ?3, retry_at_ms = ?4 WHERE number = ?1 AND"
+               " state = 16", /* not what another process gave up meanwhile */
+               DB_INT(number), DB_INT(is_final ? STORE_REFUSED : STORE_DRAFT), DB_INT(e),
+               DB_INT(OUTBOX_NEVER));
+    if (saved == ERROR_NONE && db_changes(b->db) > 0)
         client_event(b, is_final ? BRUG_EVENT_REFUSED : BRUG_EVENT_WAITING, (int)e, number, NULL);
     return saved;
 }

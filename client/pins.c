@@ -241,7 +241,7 @@ static enum error judge_copy(struct brug *b, const struct id *organisation,
         if (e != ERROR_NONE && e != ERROR_NO_MEMORY && e != ERROR_TLS_CRL_STALE)
             e = ERROR_LETTER_SIGNER;
         if (e == ERROR_NONE &&
-            (!certificate_has_key(signer, check_slice(bound->identity_key)) ||
+            (bound->recovery || !certificate_has_key(signer, check_slice(bound->identity_key)) ||
              (bound->person.len > 0 && !slice_equal(check_slice(bound->person), id_slice(person)))))
             e = ERROR_LETTER_SIGNER;
         free_basis(&m);

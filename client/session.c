@@ -377,7 +377,7 @@ static enum error read_frame(struct session *s, struct slice bytes, struct endin
     return e == ERROR_NONE ? on_frame(s, (const Brug__V1__ServerFrame *)m, ending) : e;
 }
 
-/* All whole frames that were read, in one transaction. */
+/* All whole frames that were read, in one transaction; what is not kept of them is not told either. */
 static enum error read_frames(struct session *s, struct ending *ending)
 {
     struct slice in = buf_slice(&s->in);
@@ -387,6 +387,7 @@ static enum error read_frames(struct session *s, struct ending *ending)
     enum error e = frame_next(&in, s->frame_bytes_max, &frame, &complete, &wanted);
     if (e != ERROR_NONE || !complete)
         return e;
+    struct client_events before = client_events_mark(s->b);
     e = db_begin(s->b->db);
     if (e != ERROR_NONE)
         return e;
@@ -396,6 +397,8 @@ static enum error read_frames(struct session *s, struct ending *ending)
             e = frame_next(&in, s->frame_bytes_max, &frame, &complete, &wanted);
     }
     e = db_end(s->b->db, e);
+    if (e != ERROR_NONE)
+        client_events_drop_since(s->b, before);
     buf_consume(&s->in, s->in.len - in.len);
     return e;
 }

@@ -485,6 +485,9 @@ static void send_receipt(struct clients *c, uint64_t request, const struct kept 
     r.generation = bytes_of(slice_of(c->generation, sizeof c->generation));
     f.receipt = &r;
     send_frame(c, &f);
+    if (c->script.breaks_after_receipt)
+        need(buf_append_u8(&c->out, 0) == ERROR_NONE, "output");
+    c->script.breaks_after_receipt = false;
 }
 
 static struct kept *find_kept(struct clients *c, const struct id *organisation,

@@ -52,6 +52,7 @@ struct script {
     int refuse_code;         /* the next Submit, once */
     bool refuse_passing;
     uint32_t refuse_after_ms;
+    bool breaks_after_receipt;      /* once: bytes that are no frame */
     unsigned refuse_count;          /* how many, if more than one */
     bool answers_directory_changed; /* once */
     int go_away;                    /* instead of Welcome */

@@ -2,6 +2,7 @@
  * tests/unit/test_client_session.c: the client against a scripted relay over TLS on the loopback: letters go out once, come
  * in once, over cuts at any byte, refusals, restarts and restores (T1, T6, T10, T13, T31).
  */
+#include "client/pins.h"
 #include "client/session_inside.h"
 #include "proto/frame.h"
 #include "tests/lib/clients.h"
@@ -263,6 +264,17 @@ static void test_T1_cut_at_any_byte(void **state)
     struct brug_messages *list = inbox(one);
     assert_int_equal(list->n, all);
     brug_messages_free(list);
+}
+
+/* What was read together with nonsense is not kept, so it was not told either; it comes again. */
+static void test_T1_what_is_not_kept_is_not_told(void **state)
+{
+    struct brug_sent sent = refer(gp);
+    c.script.breaks_after_receipt = true;
+    fetch(gp);
+    assert_int_equal(c.kept[0].submits, 2);
+    assert_int_equal(sent_message(gp, sent.number).state, BRUG_MESSAGE_STORED);
+    assert_int_equal(events_of(gp, BRUG_EVENT_STORED), 1);
 }
 
 static void test_T6_a_repeat_is_shown_once_and_acknowledged_again(void **state)
@@ -632,6 +644,47 @@ static void test_a_second_command_hands_over(void **state)
     leave(gp);
 }
 
+static struct {
+    struct brug *second;
+    int64_t number;
+    unsigned calls_left;
+    bool is_given_up;
+} giving_up;
+
+static int64_t give_up_cb(void *ctx)
+{
+    if (giving_up.calls_left > 0 && --giving_up.calls_left == 0)
+        giving_up.is_given_up = brug_discard(giving_up.second, giving_up.number) == BRUG_OK;
+    return c.now_ms;
+}
+
+/* Another command gives a letter up while this one tries to seal it, at each moment that can be had. */
+static void test_a_letter_that_was_given_up_stays_so(void **state)
+{
+    enum brug_state opened = BRUG_STATE_EMPTY;
+    unsigned given_up = 0;
+    (void)clients_add(&c, 2, 3, BRUG_ROLE_CONSULTANT); /* not believed: sealing fails */
+    fetch(gp);
+    giving_up.second = brug_new(gp->directory);
+    OK(brug_open(giving_up.second, &opened));
+    for (unsigned n = 1; n <= 24; n++) {
+        giving_up.number = refer(gp).number;
+        giving_up.is_given_up = false;
+        giving_up.calls_left = n;
+        gp->b->now_ms = give_up_cb;
+        clients_run(&c, gp);
+        leave(gp);
+        giving_up.calls_left = 0;
+        given_up += giving_up.is_given_up;
+        if (giving_up.is_given_up)
+            assert_int_equal(sent_message(gp, giving_up.number).state, BRUG_MESSAGE_DISCARDED);
+        else
+            OK(brug_discard(giving_up.second, giving_up.number));
+    }
+    assert_true(given_up > 8);
+    brug_close(&giving_up.second);
+}
+
 /* ---- T31 ---- */
 
 static void test_T31_nothing_is_sealed_before_a_person_confirmed(void **state)
@@ -787,6 +840,24 @@ static void test_T31_a_letter_of_somebody_unlisted_ends_as_unreadable(void **sta
     assert_int_equal(list->items[0].state, BRUG_MESSAGE_UNREADABLE);
     assert_int_equal(list->items[0].error, BRUG_LETTER_SIGNER);
     brug_messages_free(list);
+}
+
+/* A recovery key opens letters; it signs none, and in nobody's name, also when the relay lists it no longer. */
+static void test_T31_a_recovery_key_signs_nothing(void **state)
+{
+    struct member *recovery = &c.members[1];
+    struct member *members[] = {gp, recovery};
+    assert_true(recovery->is_recovery);
+    for (size_t i = 0; i < 2; i++) {
+        recovery->is_hidden = i == 1;
+        clients_move_directory(&c);
+        fetch(gp);
+        for (size_t k = 0; k < 2; k++) {
+            enum error e = pins_judge_signer(gp->b, &gp->organisation, &members[k]->endpoint,
+                                             &gp->person, members[k]->identity_x509);
+            assert_int_equal(e == ERROR_NONE, k == 0);
+        }
+    }
 }
 
 static void test_T31_an_older_directory_is_not_taken(void **state)
@@ -950,6 +1021,7 @@ int main(void)
         TEST(test_T1_cut_before_the_answer),
         TEST(test_T1_cut_and_a_new_process),
         TEST(test_T1_cut_at_any_byte),
+        TEST(test_T1_what_is_not_kept_is_not_told),
         TEST(test_T6_a_repeat_is_shown_once_and_acknowledged_again),
         TEST(test_T6_what_a_relay_forgot_is_acknowledged_again),
         TEST(test_T13_the_receipt_does_not_wait_for_readers),
@@ -967,6 +1039,7 @@ int main(void)
         TEST(test_T25_no_word_of_a_letter_stands_in_the_store),
         TEST(test_synced_is_reached_when_all_was_fetched),
         TEST(test_a_second_command_hands_over),
+        TEST(test_a_letter_that_was_given_up_stays_so),
         TEST_NEW(test_T31_nothing_is_sealed_before_a_person_confirmed),
         TEST(test_T31_a_stranger_on_the_roster_stops_sealing),
         TEST(test_T31_a_revoked_colleague_stops_sealing_and_signs_nothing),
@@ -974,6 +1047,7 @@ int main(void)
         TEST(test_T31_a_roster_without_ourselves_stops_sealing),
         TEST(test_a_letter_of_a_new_colleague_waits_for_the_directory),
         TEST(test_T31_a_letter_of_somebody_unlisted_ends_as_unreadable),
+        TEST(test_T31_a_recovery_key_signs_nothing),
         TEST(test_T31_an_older_directory_is_not_taken),
         TEST(test_T32_a_letter_that_waited_for_the_clock_is_judged_again),
         TEST(test_T31_leaving_a_municipality_does_not_forget_its_epoch),
