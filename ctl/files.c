@@ -59,7 +59,7 @@ int ctl_write(const char *path, struct slice bytes)
 /* Where `mark` begins in text, or NULL. */
 static const uint8_t *find(struct slice text, const char *mark)
 {
-    return memmem(text.data, text.len, mark, strlen(mark));
+    return text.len == 0 ? NULL : memmem(text.data, text.len, mark, strlen(mark));
 }
 
 bool ctl_pem_block(struct slice text, const char *label, size_t n, struct buf *der)
