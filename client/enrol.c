@@ -25,6 +25,7 @@
 #include <openssl/x509.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* ---- init ---- */
@@ -109,12 +110,24 @@ static enum error begin_profile(struct brug *b, struct slice bytes, const Brug__
     return db_end(b->db, e);
 }
 
+/* Left by a run that ended between making the file and filling it. */
+static void remove_empty(const char *path)
+{
+    struct stat s;
+    if (lstat(path, &s) == 0 && S_ISREG(s.st_mode) && s.st_size == 0)
+        (void)unlink(path); /* if it stays, writing says why */
+}
+
 static enum error make_key_file(struct brug *b, const char *name)
 {
-    if (has_file(b, name))
-        return ERROR_NONE;
     EVP_PKEY *key = NULL;
     char *path = home_path(b, name);
+    if (path)
+        remove_empty(path);
+    if (has_file(b, name)) {
+        free(path);
+        return ERROR_NONE;
+    }
     enum error e = path ? key_generate(&key) : ERROR_NO_MEMORY;
     if (e == ERROR_NONE)
         e = key_write_file(key, path);

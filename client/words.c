@@ -3,6 +3,7 @@
  */
 #include "client/words.h"
 
+#include "base/text.h"
 #include "client/pins.h"
 #include "proto/check.h"
 
@@ -150,7 +151,8 @@ enum error words_organisation(struct brug *b, struct words *w, const struct id *
 static const char *name_in_roster(const Brug__V1__Roster *roster, const struct id *person)
 {
     for (size_t i = 0; roster && i < roster->n_persons; i++)
-        if (slice_equal(check_slice(roster->persons[i]->person), id_slice(person)))
+        if (slice_equal(check_slice(roster->persons[i]->person), id_slice(person)) &&
+            text_is_clean(slice_text(roster->persons[i]->name), false))
             return roster->persons[i]->name;
     return "";
 }

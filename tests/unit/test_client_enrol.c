@@ -1,6 +1,7 @@
 /* tests/unit/test_client_enrol.c: enrolment: what may go wrong between the two files and the code, and profiles cut off half-way. */
 #include "client/home.h"
 #include "tests/lib/clients.h"
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -258,6 +259,9 @@ static void test_an_init_that_was_cut_off_goes_on(void **state)
     (void)snprintf(sealing, sizeof sealing, "%s/sealing.key", m->directory);
     assert_int_equal(unlink(sealing), 0);
     assert_int_equal(state_of(m), BRUG_STATE_EMPTY);
+    int fd = creat(sealing, 0600); /* or in the middle of the second */
+    assert_true(fd >= 0);
+    assert_int_equal(close(fd), 0);
     request = request_of(m);
     assert_int_equal(state_of(m), BRUG_STATE_REQUESTED);
     assert_int_equal(access(sealing, F_OK), 0);

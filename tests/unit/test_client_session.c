@@ -4,6 +4,7 @@
  */
 #include "client/pins.h"
 #include "client/session_inside.h"
+#include "client/words.h"
 #include "proto/frame.h"
 #include "tests/lib/clients.h"
 #include <setjmp.h>
@@ -860,6 +861,36 @@ static void test_T31_a_recovery_key_signs_nothing(void **state)
     }
 }
 
+/* The roster is the relay's text: a name in it that would move the cursor is no name. */
+static void test_a_name_with_control_characters_is_not_given_out(void **state)
+{
+    struct member *three = clients_add(&c, 2, 3, BRUG_ROLE_CONSULTANT);
+    struct id team = clients_organisation(2);
+    struct words *words = words_new();
+    const char *name = NULL;
+    struct buf entry;
+    struct db_cursor cursor;
+    fetch(gp);
+    OK(words_person(gp->b, words, &team, &three->person, &name));
+    assert_string_equal(name, "Persoon");
+    words_free(words);
+    buf_init(&entry, 1u << 20);
+    OK(DB_SELECT(gp->b->db, &cursor, "SELECT entry FROM organisation WHERE organisation = ?1",
+                 DB_ID(&team)));
+    assert_true(db_next(&cursor));
+    OK(buf_append_slice(&entry, db_blob(&cursor, 0)));
+    OK(db_done(&cursor));
+    for (uint8_t *at; (at = memmem(entry.data, entry.len, "Persoon", 7));)
+        memcpy(at, "\033[2Joon", 7);
+    OK(DB_RUN(gp->b->db, "UPDATE organisation SET entry = ?2 WHERE organisation = ?1", DB_ID(&team),
+              DB_BLOB(buf_slice(&entry))));
+    words = words_new();
+    OK(words_person(gp->b, words, &team, &three->person, &name));
+    assert_string_equal(name, "");
+    words_free(words);
+    buf_fini(&entry);
+}
+
 static void test_T31_an_older_directory_is_not_taken(void **state)
 {
     struct member *late = clients_add(&c, 2, 3, BRUG_ROLE_CONSULTANT);
@@ -1048,6 +1079,7 @@ int main(void)
         TEST(test_a_letter_of_a_new_colleague_waits_for_the_directory),
         TEST(test_T31_a_letter_of_somebody_unlisted_ends_as_unreadable),
         TEST(test_T31_a_recovery_key_signs_nothing),
+        TEST(test_a_name_with_control_characters_is_not_given_out),
         TEST(test_T31_an_older_directory_is_not_taken),
         TEST(test_T32_a_letter_that_waited_for_the_clock_is_judged_again),
         TEST(test_T31_leaving_a_municipality_does_not_forget_its_epoch),
