@@ -21,6 +21,7 @@
 #include <string.h>
 
 #define FETCH_CRLS_MAX 256
+#define FETCH_ORGANISATIONS_MAX 10000 /* kept; pages without end fill no disk */
 
 /* ---- what is wanted ---- */
 
@@ -211,11 +212,14 @@ static enum error store_organisation(struct session *s, const Brug__V1__Organisa
     enum error e = frame_append_bare(&packed, &o->base);
     if (e == ERROR_NONE)
         e = DB_RUN(db,
-                   "INSERT INTO organisation(organisation, entry, fetched_at_ms) VALUES(?1, ?2, ?3)"
+                   "INSERT INTO organisation(organisation, entry, fetched_at_ms) SELECT ?1, ?2, ?3"
+                   " WHERE ?4 > (SELECT count(*) FROM organisation)"
+                   " OR EXISTS(SELECT 1 FROM organisation WHERE organisation = ?1)"
                    " ON CONFLICT(organisation) DO UPDATE SET entry = ?2, fetched_at_ms = ?3,"
                    " wanted = 0",
-                   DB_ID(&organisation), DB_BLOB(buf_slice(&packed)), DB_INT(client_now_ms(s->b)));
-    if (e == ERROR_NONE)
+                   DB_ID(&organisation), DB_BLOB(buf_slice(&packed)), DB_INT(client_now_ms(s->b)),
+                   DB_INT(FETCH_ORGANISATIONS_MAX));
+    if (e == ERROR_NONE && db_changes(db) > 0)
         e = DB_RUN(db,
                    "INSERT INTO listing(municipality, organisation, round) VALUES(?1, ?2, ?3)"
                    " ON CONFLICT(municipality, organisation) DO UPDATE SET round = ?3",

@@ -891,6 +891,29 @@ static void test_a_name_with_control_characters_is_not_given_out(void **state)
     buf_fini(&entry);
 }
 
+/* A directory without end is kept up to a bound, and what is in it already is still brought up to date. */
+static void test_a_directory_without_end_fills_no_disk(void **state)
+{
+    struct db_cursor cursor;
+    (void)clients_add(&c, 3, 1, BRUG_ROLE_GP);
+    OK(db_run(gp->b->db,
+              "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 9998)"
+              " INSERT INTO organisation(organisation, entry, fetched_at_ms)"
+              " SELECT randomblob(16), x'', 1 FROM n",
+              NULL, 0));
+    OK(db_run(gp->b->db,
+              "INSERT INTO listing(municipality, organisation, round) SELECT x'01', organisation, 1"
+              " FROM organisation WHERE length(entry) = 0",
+              NULL, 0));
+    fetch(gp);
+    OK(db_select(gp->b->db, &cursor, "SELECT count(*), sum(length(entry) > 0) FROM organisation",
+                 NULL, 0));
+    assert_true(db_next(&cursor));
+    assert_int_equal(db_int(&cursor, 0), 10000);
+    assert_int_equal(db_int(&cursor, 1), 2); /* as before: the third has no room */
+    OK(db_done(&cursor));
+}
+
 static void test_T31_an_older_directory_is_not_taken(void **state)
 {
     struct member *late = clients_add(&c, 2, 3, BRUG_ROLE_CONSULTANT);
@@ -1080,6 +1103,7 @@ int main(void)
         TEST(test_T31_a_letter_of_somebody_unlisted_ends_as_unreadable),
         TEST(test_T31_a_recovery_key_signs_nothing),
         TEST(test_a_name_with_control_characters_is_not_given_out),
+        TEST(test_a_directory_without_end_fills_no_disk),
         TEST(test_T31_an_older_directory_is_not_taken),
         TEST(test_T32_a_letter_that_waited_for_the_clock_is_judged_again),
         TEST(test_T31_leaving_a_municipality_does_not_forget_its_epoch),
