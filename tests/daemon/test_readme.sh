@@ -12,7 +12,7 @@ finish() {
 trap finish EXIT
 port=$("${PYTHON:-python3}" -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
 awk '/^## /{ on = ($0 == "## A first referral by hand") } on && /^    /{ print substr($0, 5) }' "$root/README.md" |
-    sed -e "s#^make &&.*#export PATH=\"$BRUG_BUILD:$root/certs:\$PATH\"#" -e "s#^data=.*#data=$root/tests/data#" \
+    sed -e "s#^make &&.*#export PATH=\"$BRUG_BUILD:$root/certs:\$PATH\"#" -e "s#^data=[^ ]*#data=$root/tests/data#" \
         -e "s#listen 127.0.0.1:7410#listen 127.0.0.1:$port#" \
         -e "s#^brugd --check-config.*#echo relay_port = $port >> brugd.conf\n&#" \
         -e "s#^brugd --config.*#&\necho \$! > ../pid#" >"$work/walk"
