@@ -39,7 +39,11 @@ int ctl_complain(int status, const char *format, ...) __attribute__((format(prin
 int ctl_call(const struct ctl_options *o, const Brug__V1__AdminRequest *request,
              struct arena *arena, Brug__V1__AdminAnswer **answer) MUST_CHECK;
 
+/* As a field of a message; borrows. */
+ProtobufCBinaryData ctl_bytes(struct slice s);
+
 /* ---- files: "-" is standard input or output ---- */
+/* Into an empty buffer whose bound is len_max or more. */
 int ctl_read(const char *path, size_t len_max, struct buf *out) MUST_CHECK;
 /* Never overwrites a file. */
 int ctl_write(const char *path, struct slice bytes) MUST_CHECK;

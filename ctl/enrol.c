@@ -16,11 +16,6 @@
 #define ANSWER_BYTES_MAX (24u << 20)
 #define CODE_DIGITS 12
 
-static ProtobufCBinaryData bytes_of(struct slice s)
-{
-    return (ProtobufCBinaryData){s.len, (uint8_t *)s.data};
-}
-
 static int read_request(const char *path, struct buf *request)
 {
     struct buf text;
@@ -137,12 +132,12 @@ int endpoint_add(const struct ctl_options *o)
     for (; status == EX_OK && made < o->intermediate_count; made++) {
         buf_init(&intermediates[made], FILE_BYTES_MAX);
         status = read_certificate("--intermediate", o->intermediates[made], &intermediates[made]);
-        intermediate_bytes[made] = bytes_of(buf_slice(&intermediates[made]));
+        intermediate_bytes[made] = ctl_bytes(buf_slice(&intermediates[made]));
     }
     if (status == EX_OK) {
-        add.request = bytes_of(buf_slice(&enrol_request));
-        add.identity_certificate = bytes_of(buf_slice(&identity));
-        add.sealing_certificate = bytes_of(buf_slice(&sealing));
+        add.request = ctl_bytes(buf_slice(&enrol_request));
+        add.identity_certificate = ctl_bytes(buf_slice(&identity));
+        add.sealing_certificate = ctl_bytes(buf_slice(&sealing));
         add.n_intermediates = made;
         add.intermediates = intermediate_bytes;
         request.request_case = BRUG__V1__ADMIN_REQUEST__REQUEST_ADD_ENDPOINT;

@@ -7,6 +7,12 @@
 #include <string.h>
 #include <unistd.h>
 
+ProtobufCBinaryData ctl_bytes(struct slice s)
+{
+    return (ProtobufCBinaryData){s.len, (uint8_t *)s.data};
+}
+
+/* *out is empty at first. */
 static int read_descriptor(int fd, const char *path, size_t len_max, struct buf *out)
 {
     uint8_t space[16384];
@@ -15,10 +21,10 @@ static int read_descriptor(int fd, const char *path, size_t len_max, struct buf 
             continue;
         if (n < 0)
             return ctl_complain(EX_NOINPUT, "cannot read %s: %s", path, strerror(errno));
-        if (out->len > len_max - (size_t)n && (size_t)n <= len_max)
+        if ((size_t)n > len_max - out->len)
             return ctl_complain(EX_DATAERR, "%s is larger than %zu bytes", path, len_max);
         if (buf_append(out, space, (size_t)n) != ERROR_NONE)
-            return ctl_complain(EX_DATAERR, "%s is larger than %zu bytes", path, len_max);
+            return ctl_complain(EX_SOFTWARE, "out of memory");
     }
     return EX_OK;
 }

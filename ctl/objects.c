@@ -11,11 +11,6 @@
 
 #define FILE_BYTES_MAX (256u << 10)
 
-static ProtobufCBinaryData bytes_of(struct slice s)
-{
-    return (ProtobufCBinaryData){s.len, (uint8_t *)s.data};
-}
-
 /* The id given with --id, or a random one. */
 static int choose_id(const struct ctl_options *o, struct id *out)
 {
@@ -107,11 +102,11 @@ int municipality_add(const struct ctl_options *o)
         status = ctl_read(o->anchors[made], FILE_BYTES_MAX, &text);
         if (status == EX_OK && !ctl_pem_block(buf_slice(&text), "CERTIFICATE", 0, &ders[made]))
             status = ctl_complain(EX_DATAERR, "%s holds no PEM certificate", o->anchors[made]);
-        anchors[made] = bytes_of(buf_slice(&ders[made]));
+        anchors[made] = ctl_bytes(buf_slice(&ders[made]));
         buf_fini(&text);
     }
     if (status == EX_OK) {
-        add.municipality = bytes_of(id_slice(&id));
+        add.municipality = ctl_bytes(id_slice(&id));
         add.name = (char *)o->name;
         add.n_anchors = made;
         add.anchors = anchors;
@@ -143,7 +138,7 @@ int organisation_add(const struct ctl_options *o)
             EX_USAGE, "--municipality is missing; `brugctl municipality list` shows the ids");
     for (size_t i = 0; status == EX_OK && i < o->municipality_count; i++) {
         status = parse_id("--municipality", o->municipalities[i], &municipalities[i]);
-        municipality_bytes[i] = bytes_of(id_slice(&municipalities[i]));
+        municipality_bytes[i] = ctl_bytes(id_slice(&municipalities[i]));
     }
     if (status == EX_OK)
         status = choose_id(o, &id);
@@ -155,7 +150,7 @@ int organisation_add(const struct ctl_options *o)
         card.text = (char *)card_text.data;
         card.expertise = o->expertise == NULL ? (char *)"" : (char *)o->expertise;
         card.telephone = o->telephone == NULL ? (char *)"" : (char *)o->telephone;
-        add.organisation = bytes_of(id_slice(&id));
+        add.organisation = ctl_bytes(id_slice(&id));
         add.kind = strcmp(o->kind, "team") == 0
                        ? BRUG__V1__ORGANISATION_KIND__ORGANISATION_KIND_TEAM
                        : BRUG__V1__ORGANISATION_KIND__ORGANISATION_KIND_PRACTICE;
@@ -219,8 +214,8 @@ int person_add(const struct ctl_options *o)
         status = choose_id(o, &id);
     if (status != EX_OK)
         return status;
-    add.person = bytes_of(id_slice(&id));
-    add.organisation = bytes_of(id_slice(&organisation));
+    add.person = ctl_bytes(id_slice(&id));
+    add.organisation = ctl_bytes(id_slice(&organisation));
     add.name = (char *)o->name;
     request.request_case = BRUG__V1__ADMIN_REQUEST__REQUEST_ADD_PERSON;
     request.add_person = &add;
@@ -287,7 +282,7 @@ int object_list(const struct ctl_options *o, Brug__V1__ObjectType type)
         return status;
     list.type = type;
     if (given != NULL)
-        list.within = bytes_of(id_slice(&within));
+        list.within = ctl_bytes(id_slice(&within));
     request.request_case = BRUG__V1__ADMIN_REQUEST__REQUEST_LIST;
     request.list = &list;
 
@@ -333,7 +328,7 @@ int object_show(const struct ctl_options *o, Brug__V1__ObjectType type)
     if (status != EX_OK)
         return status;
     show.type = type;
-    show.id = bytes_of(id_slice(&id));
+    show.id = ctl_bytes(id_slice(&id));
     request.request_case = BRUG__V1__ADMIN_REQUEST__REQUEST_SHOW;
     request.show = &show;
     return call_and_print(o, &request);
@@ -349,7 +344,7 @@ int object_set_status(const struct ctl_options *o, Brug__V1__ObjectType type,
     if (status != EX_OK)
         return status;
     set.type = type;
-    set.id = bytes_of(id_slice(&id));
+    set.id = ctl_bytes(id_slice(&id));
     set.status = value;
     request.request_case = BRUG__V1__ADMIN_REQUEST__REQUEST_SET_STATUS;
     request.set_status = &set;
