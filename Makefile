@@ -200,6 +200,20 @@ test-kill: build-tests ## kill the relay at random under load, ROUNDS times (80)
 	  [ -n "$$k" ] || { echo "tests/daemon/kill_storm is missing"; exit 1; }; \
 	  ROUNDS=$(ROUNDS) TEST_SECONDS_MAX=7200 PYTHON=$(PYTHON) BRUG_BUILD=$(abspath $(B)) tests/run.sh "$$k"
 
+# ---- proofs: tests/fault and tests/sim in their long form ----
+
+PROOFS := power fault rot kill network
+PROVE = TEST_JOBS=$(TEST_JOBS) PYTHON=$(PYTHON) BRUG_SEED=$(SEED) BRUG_BUILD=$(abspath $(B)) tests/prove.sh
+
+.PHONY: prove
+prove: deps ## prove every claim of doc/proof.md in its long form (half an hour), and print one table
+	@$(MAKE) --no-print-directory -s -j2 build-tests
+	@$(PROVE) $(call tests_of,fault sim)
+
+.PHONY: $(PROOFS:%=prove-%)
+$(PROOFS:%=prove-%): prove-%: build-tests
+	@$(PROVE) $(foreach t,$(call tests_of,fault),$(if $(filter test_$*%,$(notdir $(t))),$(t)))
+
 .PHONY: fuzz
 fuzz: ## fuzz every target for FUZZ_SECONDS each (60), with clang and libFuzzer
 	@$(MAKE) --no-print-directory SAN=fuzz CC=clang-14 run-fuzz
