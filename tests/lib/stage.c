@@ -15,8 +15,8 @@
 #define GENERATION_NUMBER 7u
 
 static const uint64_t SEED[2] = {1, 2};
-static char ANCHOR[] = "anchor certificate";
-static char OTHER_ANCHOR[] = "another anchor certificate";
+static const char ANCHOR[] = "anchor certificate";
+static const char OTHER_ANCHOR[] = "another anchor certificate";
 
 /* ---- memory that grows ---- */
 
@@ -413,16 +413,11 @@ void stage_crash(struct stage *w, uint64_t folded_lsn)
 
 /* ---- sessions ---- */
 
-void stage_key(const struct stage_endpoint *e, struct digest *key)
-{
-    *key = digest_of_slice(id_slice(&e->id));
-}
-
 static uint64_t open_with(struct stage *w, struct stage_endpoint *e, const char *anchor)
 {
     struct relay_peer peer = {.anchor = digest_of_slice(slice_text(anchor)),
                               .not_after_ms = INT64_MAX};
-    stage_key(e, &peer.key);
+    ask_key(e, &peer.key);
     assert_true(w->last_session + 1 < CLOSED_CAPACITY);
     e->session = ++w->last_session;
     w->closed[e->session] = (enum error) - 1;
@@ -436,18 +431,20 @@ uint64_t stage_open(struct stage *w, struct stage_endpoint *e)
     return open_with(w, e, is_stranger ? OTHER_ANCHOR : ANCHOR);
 }
 
+static void send_packed(struct stage *w, uint64_t session, struct buf *b)
+{
+    relay_on_frame(w->relay, session, buf_slice(b), w->now);
+    buf_fini(b);
+}
+
 uint64_t stage_connect(struct stage *w, struct stage_endpoint *e)
 {
-    Brug__V1__ClientFrame frame = BRUG__V1__CLIENT_FRAME__INIT;
-    Brug__V1__Hello hello = BRUG__V1__HELLO__INIT;
+    struct buf b;
     uint64_t session = stage_open(w, e);
     if (stage_is_closed(w, session, NULL))
         return session;
-    hello.protocol_min = hello.protocol_max = LIMIT_PROTOCOL;
-    hello.software = (char *)(uintptr_t) "stage";
-    frame.frame_case = BRUG__V1__CLIENT_FRAME__FRAME_HELLO;
-    frame.hello = &hello;
-    stage_send(w, session, &frame);
+    ask_hello(&b);
+    send_packed(w, session, &b);
     return session;
 }
 
@@ -474,10 +471,8 @@ void stage_disconnect(struct stage *w, struct stage_endpoint *e)
 void stage_send(struct stage *w, uint64_t session, Brug__V1__ClientFrame *frame)
 {
     struct buf b;
-    buf_init(&b, SIZE_MAX / 2);
-    assert_int_equal(frame_append_bare(&b, &frame->base), 0);
-    relay_on_frame(w->relay, session, buf_slice(&b), w->now);
-    buf_fini(&b);
+    ask_pack(&b, frame);
+    send_packed(w, session, &b);
 }
 
 Brug__V1__ServerFrame *stage_take(struct stage *w, uint64_t session)
@@ -514,88 +509,39 @@ enum error stage_take_code(struct stage *w, uint64_t session)
 
 void stage_subscribe(struct stage *w, uint64_t session, uint32_t messages, uint64_t bytes)
 {
-    Brug__V1__ClientFrame frame = BRUG__V1__CLIENT_FRAME__INIT;
-    Brug__V1__Subscribe subscribe = BRUG__V1__SUBSCRIBE__INIT;
-    subscribe.messages = messages;
-    subscribe.bytes = bytes;
-    frame.frame_case = BRUG__V1__CLIENT_FRAME__FRAME_SUBSCRIBE;
-    frame.subscribe = &subscribe;
-    stage_send(w, session, &frame);
+    struct buf b;
+    ask_subscribe(&b, messages, bytes);
+    send_packed(w, session, &b);
 }
 
 void stage_ack(struct stage *w, uint64_t session, const struct id *organisation,
                const struct id *message, enum error unreadable)
 {
-    Brug__V1__ClientFrame frame = BRUG__V1__CLIENT_FRAME__INIT;
-    Brug__V1__Ack ack = BRUG__V1__ACK__INIT;
-    ack.organisation = id_bytes(organisation);
-    ack.message_id = id_bytes(message);
-    ack.result = unreadable ? BRUG__V1__ACK_RESULT__ACK_RESULT_UNREADABLE
-                            : BRUG__V1__ACK_RESULT__ACK_RESULT_STORED;
-    ack.code = (Brug__V1__Code)unreadable;
-    frame.request = w->request;
-    frame.frame_case = BRUG__V1__CLIENT_FRAME__FRAME_ACK;
-    frame.ack = &ack;
-    stage_send(w, session, &frame);
+    struct buf b;
+    ask_ack(&b, w->request, &(struct message_key){*organisation, *message}, unreadable);
+    send_packed(w, session, &b);
 }
 
 void stage_opened(struct stage *w, uint64_t session, const struct id *organisation,
                   const struct id *message, const struct id *person)
 {
-    Brug__V1__ClientFrame frame = BRUG__V1__CLIENT_FRAME__INIT;
-    Brug__V1__Opened opened = BRUG__V1__OPENED__INIT;
-    opened.organisation = id_bytes(organisation);
-    opened.message_id = id_bytes(message);
-    opened.person = id_bytes(person);
-    frame.request = w->request;
-    frame.frame_case = BRUG__V1__CLIENT_FRAME__FRAME_OPENED;
-    frame.opened = &opened;
-    stage_send(w, session, &frame);
+    struct buf b;
+    ask_opened(&b, w->request, &(struct message_key){*organisation, *message}, person);
+    send_packed(w, session, &b);
 }
 
 void stage_track(struct stage *w, uint64_t session, const struct id *message)
 {
-    Brug__V1__ClientFrame frame = BRUG__V1__CLIENT_FRAME__INIT;
-    Brug__V1__Track track = BRUG__V1__TRACK__INIT;
-    track.message_id = id_bytes(message);
-    frame.request = w->request;
-    frame.frame_case = BRUG__V1__CLIENT_FRAME__FRAME_TRACK;
-    frame.track = &track;
-    stage_send(w, session, &frame);
+    struct buf b;
+    ask_track(&b, w->request, message);
+    send_packed(w, session, &b);
 }
 
 /* ---- letters ---- */
 
-static size_t ids_of(const struct endpoints *a, const struct endpoints *b, const struct id *except,
-                     struct id *out)
-{
-    size_t n = 0;
-    for (size_t k = 0; k < a->count + b->count; k++) {
-        const struct endpoint *e = k < a->count ? a->items[k] : b->items[k - a->count];
-        size_t at = n;
-        bool is_there = except && id_equal(&e->entity.id, except);
-        for (size_t i = 0; i < n; i++)
-            is_there |= id_equal(&out[i], &e->entity.id);
-        if (is_there)
-            continue;
-        for (; at > 0 && id_compare(&out[at - 1], &e->entity.id) > 0; at--)
-            out[at] = out[at - 1];
-        out[at] = e->entity.id;
-        assert_true(++n < STAGE_READERS_MAX);
-    }
-    return n;
-}
-
 void stage_set_readers(const struct stage *w, struct stage_letter *l)
 {
-    const struct state *s = relay_state(w->relay);
-    const struct organisation *from = organisation_find(s, id_bytes(&l->from->organisation));
-    const struct organisation *to = organisation_find(s, id_bytes(&l->to));
-    assert_non_null(from);
-    if (!to)
-        to = from;
-    l->reader_count = ids_of(&from->readers, &to->readers, &l->from->id, l->readers);
-    l->copy_count = ids_of(&from->recoveries, &to->recoveries, NULL, l->copies);
+    ask_set_readers(relay_state(w->relay), l);
 }
 
 struct stage_letter stage_letter(struct stage *w, Brug__V1__Kind kind,
@@ -609,64 +555,17 @@ struct stage_letter stage_letter(struct stage *w, Brug__V1__Kind kind,
                              .person = id_is_none(&from->person) ? w->gp : from->person,
                              .to = *to,
                              .municipality = w->municipality,
-                             .sealed = "sealed bytes"};
+                             .sealed = "sealed bytes",
+                             .written_at_ms = STAGE_NOW_MS};
     stage_set_readers(w, &l);
     return l;
 }
 
-static void set_ids(ProtobufCBinaryData *to, const struct id *from, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        to[i] = id_bytes(&from[i]);
-}
-
 void stage_submit(struct stage *w, uint64_t session, const struct stage_letter *l)
 {
-    Brug__V1__ClientFrame frame = BRUG__V1__CLIENT_FRAME__INIT;
-    Brug__V1__Submit submit = BRUG__V1__SUBMIT__INIT;
-    Brug__V1__Envelope envelope = BRUG__V1__ENVELOPE__INIT;
-    Brug__V1__Header h = BRUG__V1__HEADER__INIT;
-    Brug__V1__Sender from = BRUG__V1__SENDER__INIT;
-    ProtobufCBinaryData readers[STAGE_READERS_MAX], copies[STAGE_READERS_MAX];
-    struct buf header, sealed;
-    buf_init(&header, LIMIT_HEADER_BYTES);
-    buf_init(&sealed, SIZE_MAX / 2);
-    from.organisation = id_bytes(&l->from->organisation);
-    from.endpoint = id_bytes(&l->from->id);
-    from.person = id_bytes(&l->person);
-    h.protocol = LIMIT_PROTOCOL;
-    h.profile = LIMIT_PROFILE;
-    h.message_id = id_bytes(&l->id);
-    h.kind = l->kind;
-    h.case_id = id_bytes(&l->case_id);
-    h.municipality = id_bytes(&l->municipality);
-    h.from = &from;
-    h.to = id_bytes(&l->to);
-    set_ids(readers, l->readers, l->reader_count);
-    set_ids(copies, l->copies, l->copy_count);
-    h.n_readers = l->reader_count;
-    h.readers = readers;
-    h.n_copies = l->copy_count;
-    h.copies = copies;
-    h.written_at_ms = STAGE_NOW_MS;
-    if (l->kind == BRUG__V1__KIND__KIND_REFERRAL) {
-        h.flags = l->has_no_ground ? 0 : BRUG__V1__HEADER_FLAG__HEADER_FLAG_GROUND_RECORDED;
-        h.reason = BRUG__V1__REASON__REASON_PARENTING;
-        h.request_type = BRUG__V1__REQUEST_TYPE__REQUEST_TYPE_CLARIFY;
-    }
-    assert_int_equal(frame_append_bare(&header, &h.base), 0);
-    assert_int_equal(buf_append_slice(&sealed, slice_text(l->sealed)), 0);
-    for (size_t i = 0; i < l->filler_bytes; i++)
-        assert_int_equal(buf_append_u8(&sealed, (uint8_t)i), 0);
-    envelope.header = slice_bytes(buf_slice(&header));
-    envelope.sealed = slice_bytes(buf_slice(&sealed));
-    submit.envelope = &envelope;
-    frame.request = w->request;
-    frame.frame_case = BRUG__V1__CLIENT_FRAME__FRAME_SUBMIT;
-    frame.submit = &submit;
-    stage_send(w, session, &frame);
-    buf_fini(&header);
-    buf_fini(&sealed);
+    struct buf b;
+    ask_submit(&b, w->request, l);
+    send_packed(w, session, &b);
 }
 
 void stage_post(struct stage *w, const struct stage_letter *l)
@@ -697,89 +596,50 @@ const Brug__V1__AdminAnswer *stage_admin(struct stage *w, Brug__V1__AdminRequest
 const Brug__V1__AdminAnswer *stage_set_status(struct stage *w, Brug__V1__ObjectType type,
                                               const struct id *id, Brug__V1__Status status)
 {
-    Brug__V1__AdminRequest q = BRUG__V1__ADMIN_REQUEST__INIT;
-    Brug__V1__SetStatus set = BRUG__V1__SET_STATUS__INIT;
-    set.type = type;
-    set.id = id_bytes(id);
-    set.status = status;
-    q.request_case = BRUG__V1__ADMIN_REQUEST__REQUEST_SET_STATUS;
-    q.set_status = &set;
-    return stage_admin(w, &q, NULL);
+    struct order o;
+    order_set_status(&o, type, id, status);
+    return stage_admin(w, &o.request, NULL);
 }
 
-static void add_municipality(struct stage *w, const struct id *id, char *anchor)
+static const Brug__V1__AdminAnswer *must_obey(struct stage *w, struct order *o)
 {
-    Brug__V1__AdminRequest q = BRUG__V1__ADMIN_REQUEST__INIT;
-    Brug__V1__AddMunicipality add = BRUG__V1__ADD_MUNICIPALITY__INIT;
-    ProtobufCBinaryData anchors[1] = {{strlen(anchor), (uint8_t *)anchor}};
-    add.municipality = id_bytes(id);
-    add.name = (char *)(uintptr_t) "Bronckhorst";
-    add.n_anchors = 1;
-    add.anchors = anchors;
-    q.request_case = BRUG__V1__ADMIN_REQUEST__REQUEST_ADD_MUNICIPALITY;
-    q.add_municipality = &add;
-    assert_int_equal(stage_admin(w, &q, NULL)->code, 0);
+    const Brug__V1__AdminAnswer *a =
+        stage_admin(w, &o->request, o->has_endpoint ? &o->endpoint : NULL);
+    if (a->code)
+        fail_msg("%s", a->error);
+    return a;
+}
+
+static void add_municipality(struct stage *w, const struct id *id, const char *anchor)
+{
+    struct order o;
+    order_add_municipality(&o, id, anchor);
+    must_obey(w, &o);
 }
 
 static void add_organisation(struct stage *w, const struct id *id, Brug__V1__OrganisationKind kind,
                              const struct id *municipality)
 {
-    Brug__V1__AdminRequest q = BRUG__V1__ADMIN_REQUEST__INIT;
-    Brug__V1__AddOrganisation add = BRUG__V1__ADD_ORGANISATION__INIT;
-    ProtobufCBinaryData municipalities[1] = {id_bytes(municipality)};
-    add.organisation = id_bytes(id);
-    add.kind = kind;
-    add.n_municipalities = 1;
-    add.municipalities = municipalities;
-    add.name = (char *)(uintptr_t) "Praktijk De Linde";
-    q.request_case = BRUG__V1__ADMIN_REQUEST__REQUEST_ADD_ORGANISATION;
-    q.add_organisation = &add;
-    assert_int_equal(stage_admin(w, &q, NULL)->code, 0);
-    assert_true(w->admin_answer->invitation.len > 0);
+    struct order o;
+    order_add_organisation(&o, id, kind, municipality);
+    assert_true(must_obey(w, &o)->invitation.len > 0);
 }
 
 void stage_add_person(struct stage *w, const struct id *id, const struct id *organisation,
                       Brug__V1__Role role, int64_t until_ms)
 {
-    Brug__V1__AdminRequest q = BRUG__V1__ADMIN_REQUEST__INIT;
-    Brug__V1__AddPerson add = BRUG__V1__ADD_PERSON__INIT;
-    add.person = id_bytes(id);
-    add.organisation = id_bytes(organisation);
-    add.name = (char *)(uintptr_t) "A. Jansen";
-    add.role = role;
-    add.until_ms = until_ms;
-    q.request_case = BRUG__V1__ADMIN_REQUEST__REQUEST_ADD_PERSON;
-    q.add_person = &add;
-    const Brug__V1__AdminAnswer *a = stage_admin(w, &q, NULL);
-    if (a->code)
-        fail_msg("%s", a->error);
+    struct order o;
+    order_add_person(&o, id, organisation, role, until_ms);
+    must_obey(w, &o);
 }
 
 void stage_add_endpoint(struct stage *w, struct stage_endpoint *e, const struct id *id,
                         const struct id *organisation, const struct id *person, bool recovery)
 {
-    Brug__V1__AdminRequest q = BRUG__V1__ADMIN_REQUEST__INIT;
-    Brug__V1__AddEndpoint add = BRUG__V1__ADD_ENDPOINT__INIT;
-    Brug__V1__EndpointRow row = BRUG__V1__ENDPOINT_ROW__INIT;
-    Brug__V1__SignedBinding binding = BRUG__V1__SIGNED_BINDING__INIT;
-    struct digest key;
+    struct order o;
     *e = (struct stage_endpoint){*id, *organisation, person ? *person : ID_NONE, 0};
-    stage_key(e, &key);
-    binding.binding = id_bytes(id);
-    binding.signature = id_bytes(id);
-    row.endpoint = id_bytes(id);
-    row.organisation = id_bytes(organisation);
-    row.person = id_bytes(&e->person);
-    row.recovery = recovery;
-    row.binding = &binding;
-    row.identity_certificate = id_bytes(id);
-    row.sealing_certificate = id_bytes(id);
-    row.identity_key_digest = digest_bytes(&key);
-    q.request_case = BRUG__V1__ADMIN_REQUEST__REQUEST_ADD_ENDPOINT;
-    q.add_endpoint = &add;
-    const Brug__V1__AdminAnswer *a = stage_admin(w, &q, &row);
-    if (a->code)
-        fail_msg("%s", a->error);
+    order_add_endpoint(&o, e, recovery);
+    must_obey(w, &o);
 }
 
 bool stage_saw_event(const struct stage *w, const char *name)

@@ -8,15 +8,9 @@
 
 #include "daemon/core/model.h"
 #include "daemon/core/relay.h"
+#include "tests/lib/asks.h"
 
 #define STAGE_NOW_MS INT64_C(1795000000000)
-#define STAGE_READERS_MAX 32u
-
-struct stage_endpoint {
-    struct id id, organisation, person; /* person: ID_NONE for a system or a recovery entry */
-    uint64_t session;                   /* the newest; 0: none */
-};
-
 struct stage_frame {
     uint64_t session;
     Brug__V1__ServerFrame *frame;
@@ -98,7 +92,6 @@ size_t stage_count_records(const struct stage *w, unsigned type);
 
 /* ---- sessions ---- */
 
-void stage_key(const struct stage_endpoint *e, struct digest *key);
 uint64_t stage_open(struct stage *w, struct stage_endpoint *e);    /* without Hello */
 uint64_t stage_connect(struct stage *w, struct stage_endpoint *e); /* with Hello, not settled */
 /* Connects, subscribes with large credit, settles and takes the Welcome. */
@@ -119,18 +112,6 @@ void stage_opened(struct stage *w, uint64_t session, const struct id *organisati
 void stage_track(struct stage *w, uint64_t session, const struct id *message);
 
 /* ---- letters ---- */
-
-struct stage_letter {
-    Brug__V1__Kind kind;
-    struct id id, case_id;
-    const struct stage_endpoint *from;
-    struct id person, to, municipality;
-    const char *sealed;
-    size_t filler_bytes; /* of the sealed part, more */
-    struct id readers[STAGE_READERS_MAX], copies[STAGE_READERS_MAX];
-    size_t reader_count, copy_count;
-    bool has_no_ground;
-};
 
 /* A letter of this kind with the readers that the directory asks for. */
 struct stage_letter stage_letter(struct stage *w, Brug__V1__Kind kind,

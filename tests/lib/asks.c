@@ -1,0 +1,303 @@
+/* tests/lib/asks.c: see asks.h. Memory that is not there ends the test program. */
+#include "tests/lib/asks.h"
+#include "proto/frame.h"
+#include "proto/limits.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+#include <cmocka.h>
+
+#define FRAME(name) BRUG__V1__CLIENT_FRAME__FRAME_##name
+#define ORDER(name) BRUG__V1__ADMIN_REQUEST__REQUEST_##name
+
+/* ---- what clients ask ---- */
+
+void ask_pack(struct buf *out, const Brug__V1__ClientFrame *frame)
+{
+    buf_init(out, SIZE_MAX / 2);
+    assert_int_equal(frame_append_bare(out, &frame->base), 0);
+}
+
+void ask_key(const struct stage_endpoint *e, struct digest *key)
+{
+    *key = digest_of_slice(id_slice(&e->id));
+}
+
+void ask_hello(struct buf *out)
+{
+    Brug__V1__ClientFrame frame = BRUG__V1__CLIENT_FRAME__INIT;
+    Brug__V1__Hello hello = BRUG__V1__HELLO__INIT;
+    hello.protocol_min = hello.protocol_max = LIMIT_PROTOCOL;
+    hello.software = (char *)(uintptr_t) "stage";
+    frame.frame_case = FRAME(HELLO);
+    frame.hello = &hello;
+    ask_pack(out, &frame);
+}
+
+void ask_subscribe(struct buf *out, uint32_t messages, uint64_t bytes)
+{
+    Brug__V1__ClientFrame frame = BRUG__V1__CLIENT_FRAME__INIT;
+    Brug__V1__Subscribe subscribe = BRUG__V1__SUBSCRIBE__INIT;
+    subscribe.messages = messages;
+    subscribe.bytes = bytes;
+    frame.frame_case = FRAME(SUBSCRIBE);
+    frame.subscribe = &subscribe;
+    ask_pack(out, &frame);
+}
+
+void ask_credit(struct buf *out, uint32_t messages, uint64_t bytes)
+{
+    Brug__V1__ClientFrame frame = BRUG__V1__CLIENT_FRAME__INIT;
+    Brug__V1__Credit credit = BRUG__V1__CREDIT__INIT;
+    credit.messages = messages;
+    credit.bytes = bytes;
+    frame.frame_case = FRAME(CREDIT);
+    frame.credit = &credit;
+    ask_pack(out, &frame);
+}
+
+void ask_ack(struct buf *out, uint64_t request, const struct message_key *key,
+             enum error unreadable)
+{
+    Brug__V1__ClientFrame frame = BRUG__V1__CLIENT_FRAME__INIT;
+    Brug__V1__Ack ack = BRUG__V1__ACK__INIT;
+    ack.organisation = id_bytes(&key->organisation);
+    ack.message_id = id_bytes(&key->id);
+    ack.result = unreadable ? BRUG__V1__ACK_RESULT__ACK_RESULT_UNREADABLE
+                            : BRUG__V1__ACK_RESULT__ACK_RESULT_STORED;
+    ack.code = (Brug__V1__Code)unreadable;
+    frame.request = request;
+    frame.frame_case = FRAME(ACK);
+    frame.ack = &ack;
+    ask_pack(out, &frame);
+}
+
+void ask_opened(struct buf *out, uint64_t request, const struct message_key *key,
+                const struct id *person)
+{
+    Brug__V1__ClientFrame frame = BRUG__V1__CLIENT_FRAME__INIT;
+    Brug__V1__Opened opened = BRUG__V1__OPENED__INIT;
+    opened.organisation = id_bytes(&key->organisation);
+    opened.message_id = id_bytes(&key->id);
+    opened.person = id_bytes(person);
+    frame.request = request;
+    frame.frame_case = FRAME(OPENED);
+    frame.opened = &opened;
+    ask_pack(out, &frame);
+}
+
+void ask_track(struct buf *out, uint64_t request, const struct id *message)
+{
+    Brug__V1__ClientFrame frame = BRUG__V1__CLIENT_FRAME__INIT;
+    Brug__V1__Track track = BRUG__V1__TRACK__INIT;
+    track.message_id = id_bytes(message);
+    frame.request = request;
+    frame.frame_case = FRAME(TRACK);
+    frame.track = &track;
+    ask_pack(out, &frame);
+}
+
+void ask_ping(struct buf *out, uint64_t request)
+{
+    Brug__V1__ClientFrame frame = BRUG__V1__CLIENT_FRAME__INIT;
+    Brug__V1__Ping ping = BRUG__V1__PING__INIT;
+    frame.request = request;
+    frame.frame_case = FRAME(PING);
+    frame.ping = &ping;
+    ask_pack(out, &frame);
+}
+
+void ask_directory(struct buf *out, uint64_t request, const struct id *municipality)
+{
+    Brug__V1__ClientFrame frame = BRUG__V1__CLIENT_FRAME__INIT;
+    Brug__V1__GetDirectory get = BRUG__V1__GET_DIRECTORY__INIT;
+    get.municipality = id_bytes(municipality);
+    frame.request = request;
+    frame.frame_case = FRAME(GET_DIRECTORY);
+    frame.get_directory = &get;
+    ask_pack(out, &frame);
+}
+
+/* ---- letters ---- */
+
+static size_t ids_of(const struct endpoints *a, const struct endpoints *b, const struct id *except,
+                     struct id *out)
+{
+    size_t n = 0;
+    for (size_t k = 0; k < a->count + b->count; k++) {
+        const struct endpoint *e = k < a->count ? a->items[k] : b->items[k - a->count];
+        size_t at = n;
+        bool is_there = except && id_equal(&e->entity.id, except);
+        for (size_t i = 0; i < n; i++)
+            is_there |= id_equal(&out[i], &e->entity.id);
+        if (is_there)
+            continue;
+        for (; at > 0 && id_compare(&out[at - 1], &e->entity.id) > 0; at--)
+            out[at] = out[at - 1];
+        out[at] = e->entity.id;
+        assert_true(++n < STAGE_READERS_MAX);
+    }
+    return n;
+}
+
+void ask_set_readers(const struct state *s, struct stage_letter *l)
+{
+    const struct organisation *from = organisation_find(s, id_bytes(&l->from->organisation));
+    const struct organisation *to = organisation_find(s, id_bytes(&l->to));
+    assert_non_null(from);
+    if (!to)
+        to = from;
+    l->reader_count = ids_of(&from->readers, &to->readers, &l->from->id, l->readers);
+    l->copy_count = ids_of(&from->recoveries, &to->recoveries, NULL, l->copies);
+}
+
+static void set_ids(ProtobufCBinaryData *to, const struct id *from, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        to[i] = id_bytes(&from[i]);
+}
+
+void ask_submit(struct buf *out, uint64_t request, const struct stage_letter *l)
+{
+    Brug__V1__ClientFrame frame = BRUG__V1__CLIENT_FRAME__INIT;
+    Brug__V1__Submit submit = BRUG__V1__SUBMIT__INIT;
+    Brug__V1__Envelope envelope = BRUG__V1__ENVELOPE__INIT;
+    Brug__V1__Header h = BRUG__V1__HEADER__INIT;
+    Brug__V1__Sender from = BRUG__V1__SENDER__INIT;
+    ProtobufCBinaryData readers[STAGE_READERS_MAX], copies[STAGE_READERS_MAX];
+    struct buf header, sealed;
+    buf_init(&header, LIMIT_HEADER_BYTES);
+    buf_init(&sealed, SIZE_MAX / 2);
+    from.organisation = id_bytes(&l->from->organisation);
+    from.endpoint = id_bytes(&l->from->id);
+    from.person = id_bytes(&l->person);
+    h.protocol = LIMIT_PROTOCOL;
+    h.profile = LIMIT_PROFILE;
+    h.message_id = id_bytes(&l->id);
+    h.kind = l->kind;
+    h.case_id = id_bytes(&l->case_id);
+    h.municipality = id_bytes(&l->municipality);
+    h.from = &from;
+    h.to = id_bytes(&l->to);
+    set_ids(readers, l->readers, l->reader_count);
+    set_ids(copies, l->copies, l->copy_count);
+    h.n_readers = l->reader_count;
+    h.readers = readers;
+    h.n_copies = l->copy_count;
+    h.copies = copies;
+    h.written_at_ms = l->written_at_ms;
+    if (l->kind == BRUG__V1__KIND__KIND_REFERRAL) {
+        h.flags = l->has_no_ground ? 0 : BRUG__V1__HEADER_FLAG__HEADER_FLAG_GROUND_RECORDED;
+        h.reason = BRUG__V1__REASON__REASON_PARENTING;
+        h.request_type = BRUG__V1__REQUEST_TYPE__REQUEST_TYPE_CLARIFY;
+    }
+    assert_int_equal(frame_append_bare(&header, &h.base), 0);
+    assert_int_equal(buf_append_slice(&sealed, slice_text(l->sealed)), 0);
+    for (size_t i = 0; i < l->filler_bytes; i++)
+        assert_int_equal(buf_append_u8(&sealed, (uint8_t)i), 0);
+    envelope.header = slice_bytes(buf_slice(&header));
+    envelope.sealed = slice_bytes(buf_slice(&sealed));
+    submit.envelope = &envelope;
+    frame.request = request;
+    frame.frame_case = BRUG__V1__CLIENT_FRAME__FRAME_SUBMIT;
+    frame.submit = &submit;
+    ask_pack(out, &frame);
+    buf_fini(&header);
+    buf_fini(&sealed);
+}
+
+/* ---- what operators order ---- */
+
+static void order_init(struct order *o, int request_case)
+{
+    memset(o, 0, sizeof *o);
+    brug__v1__admin_request__init(&o->request);
+    o->request.request_case = (Brug__V1__AdminRequest__RequestCase)request_case;
+}
+
+void order_set_status(struct order *o, Brug__V1__ObjectType type, const struct id *id,
+                      Brug__V1__Status status)
+{
+    Brug__V1__SetStatus *set = &o->of.set_status;
+    order_init(o, ORDER(SET_STATUS));
+    brug__v1__set_status__init(set);
+    o->id = *id;
+    set->type = type;
+    set->id = id_bytes(&o->id);
+    set->status = status;
+    o->request.set_status = set;
+}
+
+void order_add_municipality(struct order *o, const struct id *id, const char *anchor)
+{
+    Brug__V1__AddMunicipality *add = &o->of.add_municipality;
+    order_init(o, ORDER(ADD_MUNICIPALITY));
+    brug__v1__add_municipality__init(add);
+    o->id = *id;
+    o->bytes = slice_bytes(slice_text(anchor));
+    add->municipality = id_bytes(&o->id);
+    add->name = (char *)(uintptr_t) "Bronckhorst";
+    add->n_anchors = 1;
+    add->anchors = &o->bytes;
+    o->request.add_municipality = add;
+}
+
+void order_add_organisation(struct order *o, const struct id *id, Brug__V1__OrganisationKind kind,
+                            const struct id *municipality)
+{
+    Brug__V1__AddOrganisation *add = &o->of.add_organisation;
+    order_init(o, ORDER(ADD_ORGANISATION));
+    brug__v1__add_organisation__init(add);
+    o->id = *id;
+    o->within = *municipality;
+    o->bytes = id_bytes(&o->within);
+    add->organisation = id_bytes(&o->id);
+    add->kind = kind;
+    add->n_municipalities = 1;
+    add->municipalities = &o->bytes;
+    add->name = (char *)(uintptr_t) "Praktijk De Linde";
+    o->request.add_organisation = add;
+}
+
+void order_add_person(struct order *o, const struct id *id, const struct id *organisation,
+                      Brug__V1__Role role, int64_t until_ms)
+{
+    Brug__V1__AddPerson *add = &o->of.add_person;
+    order_init(o, ORDER(ADD_PERSON));
+    brug__v1__add_person__init(add);
+    o->id = *id;
+    o->within = *organisation;
+    add->person = id_bytes(&o->id);
+    add->organisation = id_bytes(&o->within);
+    add->name = (char *)(uintptr_t) "A. Jansen";
+    add->role = role;
+    add->until_ms = until_ms;
+    o->request.add_person = add;
+}
+
+/* The bytes of certificates and signatures are nothing that the core looks at. */
+void order_add_endpoint(struct order *o, const struct stage_endpoint *e, bool recovery)
+{
+    Brug__V1__EndpointRow *row = &o->endpoint;
+    order_init(o, ORDER(ADD_ENDPOINT));
+    brug__v1__add_endpoint__init(&o->of.add_endpoint);
+    brug__v1__endpoint_row__init(row);
+    brug__v1__signed_binding__init(&o->binding);
+    o->id = e->id;
+    o->within = e->organisation;
+    o->person = e->person;
+    ask_key(e, &o->key);
+    o->binding.binding = id_bytes(&o->id);
+    o->binding.signature = id_bytes(&o->id);
+    row->endpoint = id_bytes(&o->id);
+    row->organisation = id_bytes(&o->within);
+    row->person = id_bytes(&o->person);
+    row->recovery = recovery;
+    row->binding = &o->binding;
+    row->identity_certificate = id_bytes(&o->id);
+    row->sealing_certificate = id_bytes(&o->id);
+    row->identity_key_digest = digest_bytes(&o->key);
+    o->request.add_endpoint = &o->of.add_endpoint;
+    o->has_endpoint = true;
+}

@@ -1,0 +1,81 @@
+/*
+ * tests/lib/asks.h: what clients ask of the relay's core, as packed frames, and what operators order, as messages:
+ * the words that the stage and the simulator say.
+ *
+ * ask_… fills a buf that it initialises; the caller ends it. An order holds all that its request points to.
+ */
+#ifndef TESTS_LIB_ASKS_H
+#define TESTS_LIB_ASKS_H
+
+#include "brug/v1/admin.pb-c.h"
+#include "daemon/core/model.h"
+
+#define STAGE_READERS_MAX 32u
+
+struct stage_endpoint {
+    struct id id, organisation, person; /* person: ID_NONE for a system or a recovery entry */
+    uint64_t session;                   /* the newest; 0: none */
+};
+
+struct stage_letter {
+    Brug__V1__Kind kind;
+    struct id id, case_id;
+    const struct stage_endpoint *from;
+    struct id person, to, municipality;
+    const char *sealed;
+    size_t filler_bytes; /* of the sealed part, more */
+    struct id readers[STAGE_READERS_MAX], copies[STAGE_READERS_MAX];
+    size_t reader_count, copy_count;
+    int64_t written_at_ms;
+    bool has_no_ground;
+};
+
+/* ---- clients ---- */
+
+void ask_pack(struct buf *out, const Brug__V1__ClientFrame *frame);
+void ask_hello(struct buf *out);
+void ask_subscribe(struct buf *out, uint32_t messages, uint64_t bytes);
+void ask_credit(struct buf *out, uint32_t messages, uint64_t bytes);
+void ask_ack(struct buf *out, uint64_t request, const struct message_key *key,
+             enum error unreadable);
+void ask_opened(struct buf *out, uint64_t request, const struct message_key *key,
+                const struct id *person);
+void ask_track(struct buf *out, uint64_t request, const struct id *message);
+void ask_ping(struct buf *out, uint64_t request);
+void ask_directory(struct buf *out, uint64_t request, const struct id *municipality);
+void ask_submit(struct buf *out, uint64_t request, const struct stage_letter *l);
+
+/* The readers and copies that this directory asks for. */
+void ask_set_readers(const struct state *s, struct stage_letter *l);
+/* The digest of the endpoint's identity key. */
+void ask_key(const struct stage_endpoint *e, struct digest *key);
+
+/* ---- operators ---- */
+
+struct order {
+    Brug__V1__AdminRequest request;
+    Brug__V1__EndpointRow endpoint; /* what ops would have verified */
+    bool has_endpoint;
+    union {
+        Brug__V1__SetStatus set_status;
+        Brug__V1__AddMunicipality add_municipality;
+        Brug__V1__AddOrganisation add_organisation;
+        Brug__V1__AddPerson add_person;
+        Brug__V1__AddEndpoint add_endpoint;
+    } of;
+    struct id id, within, person;
+    struct digest key;
+    Brug__V1__SignedBinding binding;
+    ProtobufCBinaryData bytes;
+};
+
+void order_set_status(struct order *o, Brug__V1__ObjectType type, const struct id *id,
+                      Brug__V1__Status status);
+void order_add_municipality(struct order *o, const struct id *id, const char *anchor);
+void order_add_organisation(struct order *o, const struct id *id, Brug__V1__OrganisationKind kind,
+                            const struct id *municipality);
+void order_add_person(struct order *o, const struct id *id, const struct id *organisation,
+                      Brug__V1__Role role, int64_t until_ms);
+void order_add_endpoint(struct order *o, const struct stage_endpoint *e, bool recovery);
+
+#endif
