@@ -76,6 +76,7 @@
     X(NO_SUCH_MESSAGE,       95, FINAL,   FORGOTTEN,  STAYS,  "there is no such message of yours or for you") \
     X(NO_SUCH_OBJECT,        96, FINAL,   FORGOTTEN,  STAYS,  "there is no such entry in your directory") \
     X(BAD_SIGNATURE,         97, FINAL,   FORGOTTEN,  STAYS,  "a signature does not verify") \
+    X(NOT_ACKNOWLEDGED,      98, FINAL,   FORGOTTEN,  STAYS,  "the reader's client was given it again and again and never acknowledged it") \
     /* 120-149: what a client's checks find in a letter (Ack result unreadable) */ \
     X(LETTER_PROFILE,       120, FINAL,   FORGOTTEN,  STAYS,  "the sealed part is not in the profile") \
     X(LETTER_NOT_FOR_ME,    121, FINAL,   FORGOTTEN,  STAYS,  "the letter is not sealed for this endpoint") \

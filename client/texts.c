@@ -87,6 +87,7 @@ static const struct sentence SENTENCES[] = {
     {BRUG_NO_SUCH_MESSAGE, "Dit bericht is er niet, of is niet van u. Kijk het nummer na.", "There is no such message of yours or for you. Check the number."},
     {BRUG_NO_SUCH_OBJECT, "Dit staat niet in de lijst van aansluitingen. Kijk het na.", "This is not in your directory. Check it."},
     {BRUG_BAD_SIGNATURE, "Een handtekening klopt niet. Gebruik dit niet en bel de beheerder.", "A signature does not hold. Do not use this; call the operator."},
+    {BRUG_NOT_ACKNOWLEDGED, "De aansluiting van de ontvanger haalt dit bericht telkens op en bevestigt het niet. Bel de ontvanger.", "The reader's client is given this message again and again and does not acknowledge it. Call the reader."},
     {BRUG_LETTER_PROFILE, "Deze brief heeft niet de vorm die Brug vertrouwt en is niet geopend. Bel de afzender.", "This letter does not have the form that Brug trusts and was not opened. Call the sender."},
     {BRUG_LETTER_NOT_FOR_ME, "Deze brief is niet voor deze aansluiting verzegeld. Vraag een collega, of bel de afzender.", "This letter is not sealed for this endpoint. Ask a colleague, or call the sender."},
     {BRUG_LETTER_DECRYPT, "Deze brief is onderweg veranderd of beschadigd en is niet geopend. Bel de afzender.", "This letter was changed or damaged on its way and was not opened. Call the sender."},

@@ -118,6 +118,8 @@ static const struct command COMMANDS[] = {
     {"endpoint", "suspend", ENDPOINT, VERB_SUSPEND, NULL, " ", "ID",
      "end its session at once and cancel what waits for it"},
     {"endpoint", "resume", ENDPOINT, VERB_RESUME, NULL, " ", "ID", "let it in again"},
+    {"endpoint", "release", ENDPOINT, VERB_RUN, endpoint_release, " ", "ID",
+     "offer it again what is parked because its client never acknowledged it"},
 };
 #define COMMAND_COUNT (sizeof COMMANDS / sizeof COMMANDS[0])
 

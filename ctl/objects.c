@@ -350,3 +350,35 @@ int object_set_status(const struct ctl_options *o, Brug__V1__ObjectType type,
     request.set_status = &set;
     return call_and_print(o, &request);
 }
+
+/* ---- parked copies ---- */
+
+/* Each request releases some; the last answer holds how many there were in all. */
+int endpoint_release(const struct ctl_options *o)
+{
+    Brug__V1__Release release = BRUG__V1__RELEASE__INIT;
+    Brug__V1__AdminRequest request = BRUG__V1__ADMIN_REQUEST__INIT;
+    Brug__V1__ReleaseAnswer all = BRUG__V1__RELEASE_ANSWER__INIT;
+    struct id id;
+    int status = parse_id("the id", o->argument, &id);
+    if (status != EX_OK)
+        return status;
+    release.endpoint = ctl_bytes(id_slice(&id));
+    request.request_case = BRUG__V1__ADMIN_REQUEST__REQUEST_RELEASE;
+    request.release = &release;
+    do {
+        Brug__V1__AdminAnswer *a = NULL;
+        struct arena *arena = arena_new();
+        if (arena == NULL)
+            return ctl_complain(EX_SOFTWARE, "out of memory");
+        status = ctl_call(o, &request, arena, &a);
+        if (status == EX_OK && a->release == NULL)
+            status = ctl_complain(EX_SOFTWARE, "the relay did not say what it released");
+        if (status == EX_OK) {
+            all.released += a->release->released;
+            all.left = a->release->left;
+        }
+        arena_free(arena);
+    } while (status == EX_OK && all.left > 0);
+    return status == EX_OK ? ctl_print_message(o, &all.base) : status;
+}

@@ -108,6 +108,7 @@ enum brug_error {
     BRUG_NO_SUCH_MESSAGE = 95,
     BRUG_NO_SUCH_OBJECT = 96,
     BRUG_BAD_SIGNATURE = 97,
+    BRUG_NOT_ACKNOWLEDGED = 98,
     /* a letter that fails its checks */
     BRUG_LETTER_PROFILE = 120,
     BRUG_LETTER_NOT_FOR_ME = 121,

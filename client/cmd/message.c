@@ -160,6 +160,15 @@ static const char *relay_text(struct cmd *c, const struct brug_message *m)
             c,
             cmd_say(c, "De relay meldt over bericht%s: %s", "The relay reports of message%s: %s"),
             which, non_delivery_text(c, about));
+    if (m->kind == BRUG_KIND_FACT && m->fact_code == BRUG_NOT_ACKNOWLEDGED)
+        return cmd_fill(
+            c,
+            cmd_say(c,
+                    "De relay meldt over bericht%s: de aansluiting van %s haalt het "
+                    "telkens op en bevestigt het niet. Bel.",
+                    "The relay reports of message%s: the client of %s is given it again "
+                    "and again and does not acknowledge it. Call."),
+            which, endpoint_name(c, &m->about_endpoint));
     if (m->kind == BRUG_KIND_FACT)
         return cmd_fill(c,
                         cmd_say(c,

@@ -191,6 +191,51 @@ static enum error apply_cancelled(struct application *a, const ProtobufCMessage 
     return ERROR_NONE;
 }
 
+/* The copy that waits, or NULL: nothing is left to do. */
+static struct reader *waiting_copy(const struct application *a, struct message *m,
+                                   ProtobufCBinaryData endpoint)
+{
+    struct reader *reader = reader_of(a, m, endpoint);
+    return reader && reader->state == READER_WAITING ? reader : NULL;
+}
+
+static enum error apply_in_vain(struct application *a, const ProtobufCMessage *record)
+{
+    const Brug__V1__InVain *r = (const Brug__V1__InVain *)record;
+    struct message *m = named(a, r->organisation, r->message_id);
+    struct reader *reader = waiting_copy(a, m, r->endpoint);
+    if (!reader)
+        return ERROR_NONE;
+    message_count_in_vain(reader, r->sessions, r->at_ms);
+    touch(a, m);
+    return ERROR_NONE;
+}
+
+static enum error apply_parked(struct application *a, const ProtobufCMessage *record)
+{
+    const Brug__V1__Parked *r = (const Brug__V1__Parked *)record;
+    struct message *m = named(a, r->organisation, r->message_id);
+    struct reader *reader = waiting_copy(a, m, r->endpoint);
+    if (!reader)
+        return ERROR_NONE;
+    message_count_in_vain(reader, r->sessions, r->at_ms);
+    message_park(a->state, reader);
+    touch(a, m);
+    return ERROR_NONE;
+}
+
+static enum error apply_released(struct application *a, const ProtobufCMessage *record)
+{
+    const Brug__V1__Released *r = (const Brug__V1__Released *)record;
+    struct message *m = named(a, r->organisation, r->message_id);
+    struct reader *reader = waiting_copy(a, m, r->endpoint);
+    if (!reader)
+        return ERROR_NONE;
+    message_release(a->state, reader);
+    touch(a, m);
+    return ERROR_NONE;
+}
+
 static enum error apply_quarantined(struct application *a, const ProtobufCMessage *record)
 {
     const Brug__V1__Quarantined *r = (const Brug__V1__Quarantined *)record;
@@ -232,6 +277,9 @@ static const struct row {
     {BRUG__V1__RECORD_TYPE__RECORD_TYPE_SESSION, &brug__v1__session__descriptor, apply_session},
     {BRUG__V1__RECORD_TYPE__RECORD_TYPE_CANCELLED, &brug__v1__cancelled__descriptor,
      apply_cancelled},
+    {BRUG__V1__RECORD_TYPE__RECORD_TYPE_IN_VAIN, &brug__v1__in_vain__descriptor, apply_in_vain},
+    {BRUG__V1__RECORD_TYPE__RECORD_TYPE_PARKED, &brug__v1__parked__descriptor, apply_parked},
+    {BRUG__V1__RECORD_TYPE__RECORD_TYPE_RELEASED, &brug__v1__released__descriptor, apply_released},
     {BRUG__V1__RECORD_TYPE__RECORD_TYPE_QUARANTINED, &brug__v1__quarantined__descriptor,
      apply_quarantined},
     {BRUG__V1__RECORD_TYPE__RECORD_TYPE_HEALED, &brug__v1__healed__descriptor, apply_healed},

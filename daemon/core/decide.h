@@ -109,6 +109,10 @@ void decide_tell_sender(const struct state *s, struct decision *d, const struct 
                         struct instant now);
 /* A waiting copy of a reader that does not read any more. */
 void decide_cancel(const struct state *s, struct reader *r, struct instant now, struct decision *d);
+/* A session of e ended by the peer, a newer one or a limit. When the oldest copy was delivered in it and waits
+ * still, that was in vain [P-123]: it is counted, and at the last time the copy is parked. */
+void decide_session_end(const struct state *s, const struct policy *p, const struct endpoint *e,
+                        struct instant now, struct decision *d);
 /* found: what the stored bytes digest to; NULL: they are gone or no envelope. */
 void decide_quarantine(const struct message *m, const struct digest *found, struct instant now,
                        struct decision *d);

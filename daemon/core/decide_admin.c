@@ -26,6 +26,7 @@
 #define ENDPOINTS_MAX (LIMIT_READERS / 2) /* so that two organisations can write to each other */
 #define ERROR_BYTES 256u
 #define PAGE_ROWS_MAX 100u
+#define RELEASES_MAX 16u /* of one command: a decision holds few records */
 #define PAGE_BYTES_MAX (256u << 10)
 #define IDENTIFIER_PREFIX "brug:"
 
@@ -728,6 +729,40 @@ static void show(struct admin *a, const Brug__V1__Show *q)
         no_such(a, q->type, q->id);
 }
 
+/* ---- parked copies ---- */
+
+static void record_released(struct admin *a, const struct reader *r, const struct message *m)
+{
+    Brug__V1__Released *record = decision_message(a->d, &brug__v1__released__descriptor);
+    record->organisation = id_bytes(&m->key.organisation);
+    record->message_id = id_bytes(&m->key.id);
+    record->endpoint = id_bytes(&r->endpoint->entity.id);
+    record->sequence = r->sequence;
+    record->at_ms = a->c->now.wall_ms;
+    record->by = operator_of(a);
+    decision_record(a->d, RECORD(RELEASED), record, NULL);
+}
+
+static void release(struct admin *a, const Brug__V1__Release *q)
+{
+    const struct endpoint *e = endpoint_find(a->s, q->endpoint);
+    if (!e) {
+        no_such(a, OBJECT(ENDPOINT), q->endpoint);
+        return;
+    }
+    Brug__V1__ReleaseAnswer *answer = decision_message(a->d, &brug__v1__release_answer__descriptor);
+    list_for_each (l, next, &e->mailbox) {
+        struct reader *r = container_of(l, struct reader, link);
+        if (r->is_parked && answer->released < RELEASES_MAX) {
+            record_released(a, r, message_of(r));
+            answer->released++;
+        } else {
+            answer->left += r->is_parked;
+        }
+    }
+    a->answer->release = answer;
+}
+
 /* ---- the way to each ---- */
 
 void decide_admin(const struct state *s, const struct admin_command *c, struct decision *d,
@@ -756,6 +791,9 @@ void decide_admin(const struct state *s, const struct admin_command *c, struct d
         break;
     case BRUG__V1__ADMIN_REQUEST__REQUEST_SET_STATUS:
         set_status(&a, q->set_status);
+        break;
+    case BRUG__V1__ADMIN_REQUEST__REQUEST_RELEASE:
+        release(&a, q->release);
         break;
     default:
         fail(&a, ERROR_UPDATE_RELAY, "this relay does not know the command; update brugd");

@@ -95,6 +95,8 @@ static Brug__V1__ReaderFact *fact_of(struct decision *d, const struct reader *r)
         f->unreadable = (Brug__V1__Code)r->code;
     if (r->state == READER_CANCELLED)
         f->cancelled_at_ms = r->settled_at_ms;
+    if (r->is_parked)
+        f->parked_at_ms = r->settled_at_ms;
     f->opened_at_ms = r->opened_at_ms;
     if (r->opened_by)
         f->opened_by = id_bytes(&r->opened_by->entity.id);

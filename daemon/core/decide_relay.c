@@ -12,13 +12,13 @@
 
 #define RELAY_NAME "brugd"
 
-static struct id id_of_cause(const struct message *m, Brug__V1__Kind kind,
+static struct id id_of_cause(const struct message *m, Brug__V1__Kind kind, enum error code,
                              const struct endpoint *about)
 {
-    const uint8_t number = (uint8_t)kind;
+    const uint8_t numbers[] = {(uint8_t)kind, (uint8_t)code};
     const struct slice parts[] = {
         slice_text("brug/1 relay-made"),
-        {&number, 1},
+        {numbers, sizeof numbers},
         id_slice(&m->key.organisation),
         id_slice(&m->key.id),
         about ? id_slice(&about->entity.id) : SLICE_NONE,
@@ -62,7 +62,7 @@ void decide_tell_sender(const struct state *s, struct decision *d, const struct 
         return;
     const struct organisation *to = m->sender->organisation;
     struct id *id = decision_alloc(d, 1, sizeof *id);
-    *id = id_of_cause(m, kind, about);
+    *id = id_of_cause(m, kind, code, about);
     if (message_find(s, &(struct message_key){ID_NONE, *id}))
         return;
     Brug__V1__Header *h = decision_message(d, &brug__v1__header__descriptor);
@@ -114,6 +114,54 @@ void decide_cancel(const struct state *s, struct reader *r, struct instant now, 
     decision_record(d, BRUG__V1__RECORD_TYPE__RECORD_TYPE_CANCELLED, record, NULL);
     if (is_last_addressed(m, r))
         decide_tell_sender(s, d, m, BRUG__V1__KIND__KIND_NON_DELIVERY, ERROR_SUSPENDED, NULL, now);
+}
+
+static void record_parked(const struct reader *r, const struct message *m, uint32_t sessions,
+                          struct instant now, struct decision *d)
+{
+    Brug__V1__Parked *record = decision_message(d, &brug__v1__parked__descriptor);
+    record->organisation = id_bytes(&m->key.organisation);
+    record->message_id = id_bytes(&m->key.id);
+    record->endpoint = id_bytes(&r->endpoint->entity.id);
+    record->sequence = r->sequence;
+    record->sessions = sessions;
+    record->at_ms = now.wall_ms;
+    decision_record(d, BRUG__V1__RECORD_TYPE__RECORD_TYPE_PARKED, record, NULL);
+}
+
+static void record_in_vain(const struct reader *r, const struct message *m, uint32_t sessions,
+                           struct instant now, struct decision *d)
+{
+    Brug__V1__InVain *record = decision_message(d, &brug__v1__in_vain__descriptor);
+    record->organisation = id_bytes(&m->key.organisation);
+    record->message_id = id_bytes(&m->key.id);
+    record->endpoint = id_bytes(&r->endpoint->entity.id);
+    record->sequence = r->sequence;
+    record->sessions = sessions;
+    record->at_ms = now.wall_ms;
+    decision_record(d, BRUG__V1__RECORD_TYPE__RECORD_TYPE_IN_VAIN, record, NULL);
+}
+
+void decide_session_end(const struct state *s, const struct policy *p, const struct endpoint *e,
+                        struct instant now, struct decision *d)
+{
+    const struct relay_limits *l = p->limits;
+    struct reader *r = message_oldest(e);
+    if (l->redelivery_sessions_max == 0 || !p->has_room || !r || r->delivered_serial != e->serial)
+        return;
+    int64_t since_ms = now.wall_ms - r->settled_at_ms; /* below 0: the clock was set back */
+    if (r->in_vain > 0 && since_ms >= 0 && since_ms < (int64_t)l->redelivery_interval_ms)
+        return;
+    const struct message *m = message_of(r);
+    uint32_t sessions = r->in_vain + 1u;
+    if (sessions < l->redelivery_sessions_max) {
+        record_in_vain(r, m, sessions, now, d);
+        return;
+    }
+    record_parked(r, m, sessions, now, d);
+    d->event = "message.parked";
+    if (!r->was_parked)
+        decide_tell_sender(s, d, m, BRUG__V1__KIND__KIND_FACT, ERROR_NOT_ACKNOWLEDGED, e, now);
 }
 
 void decide_quarantine(const struct message *m, const struct digest *found, struct instant now,

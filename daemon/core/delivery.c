@@ -9,7 +9,7 @@
  *
  * Invariants: (1) what has reader.delivered_serial == endpoint.serial is not delivered again in this
  * session; (2) at most loads_max bodies are being loaded; (3) the cursor never passes what was not offered,
- * except what is in quarantine.
+ * except what is in quarantine or parked.
  */
 #include "daemon/core/relay_inside.h"
 #include "proto/frame.h"
@@ -124,7 +124,10 @@ static void load_ahead(struct relay *r, const struct session *s, struct list *fr
     size_t bytes_left = r->limits.body_cache_bytes_max / 4;
     unsigned left = s->credit_messages < AHEAD_MAX ? s->credit_messages : AHEAD_MAX;
     for (struct list *l = from; l != &s->endpoint->mailbox && left > 0; l = l->next, left--) {
-        struct message *m = message_of(container_of(l, struct reader, link));
+        struct reader *reader = container_of(l, struct reader, link);
+        struct message *m = message_of(reader);
+        if (reader->is_parked)
+            continue;
         if (l != from && m->body_bytes > bytes_left)
             return;
         bytes_left -= m->body_bytes < bytes_left ? m->body_bytes : bytes_left;
@@ -229,7 +232,8 @@ static bool offer(struct relay *r, struct session *s)
         struct list *l = e->cursor->next;
         struct reader *reader = container_of(l, struct reader, link);
         struct message *m = message_of(reader);
-        bool is_passed = reader->delivered_serial == e->serial || m->is_quarantined;
+        bool is_passed =
+            reader->delivered_serial == e->serial || reader->is_parked || m->is_quarantined;
         if (!is_passed && m->body_lsn > r->durable_lsn)
             return true;
         if (!is_passed && !has_credit(s, m))

@@ -181,6 +181,7 @@ enum error message_insert(struct state *s, struct message *m)
         else
             list_append(&r->endpoint->mailbox, &r->link); /* sorted when loading ends */
         m->waiting_count++;
+        s->parked += r->is_parked;
     }
     s->waiting += m->waiting_count;
     if (m->waiting_count > 0) {
@@ -197,6 +198,8 @@ void message_settle(struct state *s, struct message *m, struct reader *r, enum r
 {
     assert(r->state == READER_WAITING && to != READER_WAITING);
     take_out_of_mailbox(r);
+    s->parked -= r->is_parked;
+    r->is_parked = false;
     r->state = (uint8_t)to;
     r->code = code;
     r->settled_at_ms = at_ms;
@@ -212,7 +215,7 @@ void message_settle(struct state *s, struct message *m, struct reader *r, enum r
     recount(m);
 }
 
-/* Copies that a session passed over while the body was bad are offered again. */
+/* Copies that a session passed over, while the body was bad or they were parked, are offered again. */
 static void move_cursor_before(struct reader *r)
 {
     struct endpoint *e = r->endpoint;
@@ -233,6 +236,46 @@ void message_set_quarantined(struct state *s, struct message *m, bool is_quarant
     for (size_t i = 0; !is_quarantined && i < m->reader_count; i++)
         if (m->readers[i].state == READER_WAITING)
             move_cursor_before(&m->readers[i]);
+}
+
+/* ---- parking ---- */
+
+void message_count_in_vain(struct reader *r, uint32_t sessions, int64_t at_ms)
+{
+    r->in_vain = (uint8_t)(sessions < UINT8_MAX ? sessions : UINT8_MAX);
+    r->settled_at_ms = at_ms;
+    if (r->attempts < r->in_vain)
+        r->attempts = r->in_vain;
+}
+
+void message_park(struct state *s, struct reader *r)
+{
+    assert(r->state == READER_WAITING);
+    if (r->is_parked)
+        return;
+    r->is_parked = r->was_parked = true;
+    s->parked++;
+}
+
+void message_release(struct state *s, struct reader *r)
+{
+    assert(r->state == READER_WAITING);
+    if (!r->is_parked)
+        return;
+    r->is_parked = false;
+    s->parked--;
+    message_count_in_vain(r, 0, 0);
+    move_cursor_before(r);
+}
+
+struct reader *message_oldest(const struct endpoint *e)
+{
+    list_for_each (l, next, &e->mailbox) {
+        struct reader *r = container_of(l, struct reader, link);
+        if (!r->is_parked && !message_of(r)->is_quarantined)
+            return r;
+    }
+    return NULL;
 }
 
 /* ---- bodies ---- */

@@ -9,7 +9,7 @@
  *  1. A reader's link is in its endpoint's mailbox exactly while its copy waits; mailboxes ascend by sequence.
  *  2. message.link is in state.cached exactly while message.body is set, else in state.idle exactly
  *     while the message may leave memory once its records are folded, else in no list.
- *  3. state.waiting, waiting_bytes, quarantined and each organisation's unfetched counters equal what a
+ *  3. state.waiting, parked, waiting_bytes, quarantined and each organisation's unfetched counters equal what a
  *     walk over all messages would count.
  */
 #ifndef DAEMON_CORE_MODEL_H
@@ -91,13 +91,18 @@ struct reader {
     struct endpoint *endpoint;
     struct person *opened_by;
     uint64_t sequence;
-    int64_t settled_at_ms; /* when it stopped waiting */
+    int64_t
+        settled_at_ms; /* when it stopped waiting; while it waits, the last session in vain or 0 */
     int64_t opened_at_ms;
     uint32_t delivered_serial;
     uint16_t attempts;
     uint16_t code; /* READER_UNREADABLE */
     uint16_t index;
     uint8_t state;
+    uint8_t
+        in_vain; /* sessions that ended without its acknowledgement, since it came or was released */
+    bool is_parked;  /* only while it waits */
+    bool was_parked; /* its sender was told */
 };
 
 struct message_key {
@@ -147,7 +152,7 @@ struct state {
     struct heap ends;
     struct list cached, idle; /* idle: folded ones in front, then ascending by touched_lsn */
     size_t cached_bytes;
-    uint64_t waiting, waiting_bytes, quarantined;
+    uint64_t waiting, parked, waiting_bytes, quarantined;
     struct arena *arena; /* of the record that is being replayed */
 };
 
@@ -232,6 +237,13 @@ bool message_is_relay_made(const struct message *m);
 void message_settle(struct state *s, struct message *m, struct reader *r, enum reader_state to,
                     uint16_t code, int64_t at_ms);
 void message_set_quarantined(struct state *s, struct message *m, bool is_quarantined);
+/* A session ended without the acknowledgement of a copy that waits. */
+void message_count_in_vain(struct reader *r, uint32_t sessions, int64_t at_ms);
+/* A copy that waits is not offered any more, or is offered again with its count at zero. */
+void message_park(struct state *s, struct reader *r);
+void message_release(struct state *s, struct reader *r);
+/* The oldest copy that the endpoint is offered: not parked, not in quarantine. NULL: none. */
+struct reader *message_oldest(const struct endpoint *e);
 /* A record changed it: it may not leave memory before `lsn` is folded. */
 void message_touch(struct state *s, struct message *m, uint64_t lsn);
 /* Keeps a reference, and drops the oldest bodies beyond bytes_max (never this one). */

@@ -115,6 +115,9 @@ static void follow(struct relay *r, const struct decided *record, const struct i
     case RECORD(CANCELLED):
         land(r, ((const Brug__V1__Cancelled *)record->record)->endpoint, touched);
         break;
+    case RECORD(RELEASED):
+        delivery_mark_readers(r, touched);
+        break;
     case RECORD(MUNICIPALITY):
         changes_note(r, NULL);
         break;

@@ -565,6 +565,7 @@ void relay_status(const struct relay *r, Brug__V1__DaemonStatus *s, Brug__V1__Co
     s->sessions = (uint32_t)r->sessions.count;
     s->waiting_messages = r->state->waiting;
     s->waiting_bytes = r->state->waiting_bytes;
+    s->parked = r->state->parked;
     s->accepted = r->accepted;
     s->acknowledged = r->acknowledged;
     s->quarantined = r->state->quarantined;

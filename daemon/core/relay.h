@@ -76,7 +76,9 @@ struct relay_limits {
     uint64_t waiting_bytes_max;
     uint32_t quota_messages_max; /* per sending organisation, fetched by no addressed endpoint */
     uint64_t quota_bytes_max;
-    uint32_t waiting_commands_max; /* parked for cold loads; beyond: BUSY */
+    uint32_t waiting_commands_max;    /* that wait for cold loads; beyond: BUSY */
+    uint32_t redelivery_sessions_max; /* in vain, then a copy is parked; 0: never, at most 255 */
+    uint32_t redelivery_interval_ms;  /* sessions in vain of one copy count once in so long */
 };
 
 /* Takes the loaded state (*state becomes NULL). `lsn` continues from it. NULL when out of memory. */

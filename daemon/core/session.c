@@ -66,11 +66,49 @@ static void go_away(struct relay *r, uint64_t session, enum error code)
     r->port.close(r->ctx, session, code);
 }
 
+/* The relay's own causes say nothing about the reader: it stops, it shut the reader out, it does not read. */
+static bool is_readers_doing(const struct relay *r, const struct session *s, enum error code)
+{
+    return s->endpoint->session == s && !r->is_draining && !r->is_paused && !s->is_paused &&
+           code != ERROR_SHUTTING_DOWN && code != ERROR_SUSPENDED;
+}
+
+static void count_in_vain(struct relay *r, const struct endpoint *e)
+{
+    const struct reader *oldest = message_oldest(e);
+    struct policy p = pump_policy(r);
+    struct decision d;
+    arena_reset(r->decision_arena, SIZE_MAX);
+    decision_init(&d, r->decision_arena);
+    decide_session_end(r->state, &p, e, r->now, &d);
+    if (d.event) {
+        const struct message *m = message_of((struct reader *)(uintptr_t)oldest);
+        struct relay_event event = {.name = d.event,
+                                    .code = ERROR_NOT_ACKNOWLEDGED,
+                                    .organisation = m->key.organisation,
+                                    .endpoint = e->entity.id,
+                                    .message_id = m->key.id,
+                                    .case_id = m->case_id};
+        pump_event(r, &event);
+    }
+    pump_commit(r, &d);
+}
+
+/* It ended, with or without a word to the peer. */
+static void end(struct relay *r, struct session *s, enum error code)
+{
+    const struct endpoint *e = s->endpoint;
+    bool counts = is_readers_doing(r, s, code);
+    event_of(r, "session.ended", s->id, e, code);
+    session_free(r, s);
+    if (counts)
+        count_in_vain(r, e);
+}
+
 void session_end(struct relay *r, struct session *s, enum error code)
 {
     uint64_t id = s->id;
-    event_of(r, "session.ended", id, s->endpoint, code);
-    session_free(r, s);
+    end(r, s, code);
     go_away(r, id, code);
 }
 
@@ -93,10 +131,8 @@ void relay_refuse(struct relay *r, uint64_t session, enum error code)
 void relay_on_disconnect(struct relay *r, uint64_t session)
 {
     struct session *s = session_find(r, session);
-    if (!s)
-        return;
-    event_of(r, "session.ended", s->id, s->endpoint, ERROR_NONE);
-    session_free(r, s);
+    if (s)
+        end(r, s, ERROR_NONE);
 }
 
 /* ---- the beginning ---- */

@@ -59,6 +59,9 @@ static enum error set_reader(const struct state *s, struct reader *r,
     r->opened_by = person_find(s, k->opened_by);
     r->code = (uint16_t)k->unreadable;
     r->state = READER_WAITING;
+    r->in_vain = (uint8_t)(k->in_vain < UINT8_MAX ? k->in_vain : UINT8_MAX);
+    r->was_parked = k->was_parked;
+    r->attempts = r->in_vain;
     if (k->fetched_at_ms) {
         r->state = READER_FETCHED;
         r->settled_at_ms = k->fetched_at_ms;
@@ -68,6 +71,9 @@ static enum error set_reader(const struct state *s, struct reader *r,
     } else if (k->cancelled_at_ms) {
         r->state = READER_CANCELLED;
         r->settled_at_ms = k->cancelled_at_ms;
+    } else {
+        r->settled_at_ms = k->in_vain_at_ms;
+        r->is_parked = k->parked;
     }
     return ERROR_NONE;
 }

@@ -110,8 +110,14 @@ static enum error add_case(struct summary *y, const struct casefile *c)
 
 static enum error append_reader(struct buf *b, const struct reader *r)
 {
-    const uint64_t numbers[] = {r->sequence, (uint64_t)r->settled_at_ms, (uint64_t)r->opened_at_ms,
-                                r->state, r->code};
+    const uint64_t numbers[] = {r->sequence,
+                                (uint64_t)r->settled_at_ms,
+                                (uint64_t)r->opened_at_ms,
+                                r->state,
+                                r->code,
+                                r->in_vain,
+                                r->is_parked,
+                                r->was_parked};
     enum error e = buf_append_slice(b, id_slice(&r->endpoint->entity.id));
     if (!e)
         e = buf_append_slice(b, id_slice(r->opened_by ? &r->opened_by->entity.id : &ID_NONE));
@@ -154,8 +160,8 @@ static bool is_live(const struct state *s, const struct message *m)
 enum error state_digest(const struct state *s, struct digest *out)
 {
     struct summary y = {0};
-    uint8_t numbers[5 * 8];
-    const uint64_t totals[5] = {s->lsn, s->waiting, s->waiting_bytes, s->quarantined, 0};
+    uint8_t numbers[6 * 8];
+    const uint64_t totals[5] = {s->lsn, s->waiting, s->parked, s->waiting_bytes, s->quarantined};
     buf_init(&y.packed, SIZE_MAX / 4);
     enum error e = add_directory(&y, s);
     for (struct map_node *n = map_next(&s->cases, NULL); !e && n; n = map_next(&s->cases, n))
@@ -167,7 +173,7 @@ enum error state_digest(const struct state *s, struct digest *out)
     if (e)
         return e;
     for (size_t i = 0; i < sizeof numbers; i++)
-        numbers[i] = (uint8_t)((i / 8 < 4 ? totals[i / 8] : y.count) >> (8 * (i % 8)));
+        numbers[i] = (uint8_t)((i / 8 < 5 ? totals[i / 8] : y.count) >> (8 * (i % 8)));
     const struct slice parts[] = {digest_slice(&y.sum), {numbers, sizeof numbers}};
     *out = digest_of_framed(parts, 2);
     return ERROR_NONE;

@@ -91,6 +91,10 @@ const struct setting SETTINGS[] = {
      "The same in bytes."},
     {"waiting_commands_max", SETTING_NUMBER, "1024", 1, 1000000,
      "Requests that wait for something to be read from disk; beyond it they are refused as BUSY."},
+    {"redelivery_sessions_max", SETTING_NUMBER, "10", 1, 255,
+     "Sessions that end without the acknowledgement of their oldest message; then it is parked for that reader, its sender is told, and later ones go on."},
+    {"redelivery_interval_ms", SETTING_NUMBER, "60000", 0, 86400000,
+     "Of such sessions one counts in so long, so that a network that comes and goes parks nothing."},
 
     {"checkpoint_pages", SETTING_NUMBER, "1000", 500, 1000,
      "Pages of SQLite's write-ahead log after which it is checkpointed."},

@@ -280,6 +280,65 @@ static enum error fold_cancelled(struct fold *f, uint64_t lsn, struct slice payl
     return ERROR_NONE;
 }
 
+/* The reader whose copy waits, of the message that a record names; NULL: nothing is left to do. */
+static enum error waiting_find(struct fold *f, ProtobufCBinaryData organisation,
+                               ProtobufCBinaryData message_id, ProtobufCBinaryData endpoint,
+                               Brug__V1__KnownReader **out)
+{
+    struct fold_message *m;
+    *out = NULL;
+    enum error e = message_find(f, organisation, message_id, &m);
+    if (e != ERROR_NONE)
+        return e;
+    Brug__V1__KnownReader *r = reader_find(m, endpoint);
+    if (r == NULL || !fold_reader_waits(r))
+        return ERROR_NONE;
+    m->is_changed = true;
+    *out = r;
+    return ERROR_NONE;
+}
+
+static enum error fold_in_vain(struct fold *f, uint64_t lsn, struct slice payload)
+{
+    Brug__V1__InVain *v;
+    Brug__V1__KnownReader *r;
+    UNPACK(f, payload, in_vain, v);
+    enum error e = waiting_find(f, v->organisation, v->message_id, v->endpoint, &r);
+    if (e != ERROR_NONE || r == NULL)
+        return e;
+    r->in_vain = v->sessions;
+    r->in_vain_at_ms = v->at_ms;
+    return ERROR_NONE;
+}
+
+static enum error fold_parked(struct fold *f, uint64_t lsn, struct slice payload)
+{
+    Brug__V1__Parked *p;
+    Brug__V1__KnownReader *r;
+    UNPACK(f, payload, parked, p);
+    enum error e = waiting_find(f, p->organisation, p->message_id, p->endpoint, &r);
+    if (e != ERROR_NONE || r == NULL)
+        return e;
+    r->in_vain = p->sessions;
+    r->in_vain_at_ms = p->at_ms;
+    r->parked = r->was_parked = true;
+    return ERROR_NONE;
+}
+
+static enum error fold_released(struct fold *f, uint64_t lsn, struct slice payload)
+{
+    Brug__V1__Released *l;
+    Brug__V1__KnownReader *r;
+    UNPACK(f, payload, released, l);
+    enum error e = waiting_find(f, l->organisation, l->message_id, l->endpoint, &r);
+    if (e != ERROR_NONE || r == NULL || !r->parked)
+        return e;
+    r->in_vain = 0;
+    r->in_vain_at_ms = 0;
+    r->parked = false;
+    return ERROR_NONE;
+}
+
 static enum error fold_quarantined(struct fold *f, uint64_t lsn, struct slice payload)
 {
     Brug__V1__Quarantined *q;
@@ -394,6 +453,15 @@ enum error fold_record_names(struct arena *arena, unsigned type, struct slice pa
     case BRUG__V1__RECORD_TYPE__RECORD_TYPE_CANCELLED:
         descriptor = &brug__v1__cancelled__descriptor;
         break;
+    case BRUG__V1__RECORD_TYPE__RECORD_TYPE_IN_VAIN:
+        descriptor = &brug__v1__in_vain__descriptor;
+        break;
+    case BRUG__V1__RECORD_TYPE__RECORD_TYPE_PARKED:
+        descriptor = &brug__v1__parked__descriptor;
+        break;
+    case BRUG__V1__RECORD_TYPE__RECORD_TYPE_RELEASED:
+        descriptor = &brug__v1__released__descriptor;
+        break;
     case BRUG__V1__RECORD_TYPE__RECORD_TYPE_QUARANTINED:
         descriptor = &brug__v1__quarantined__descriptor;
         break;
@@ -441,6 +509,12 @@ static fold_record_cb *handler_of(unsigned type)
         return fold_opened_by;
     case BRUG__V1__RECORD_TYPE__RECORD_TYPE_CANCELLED:
         return fold_cancelled;
+    case BRUG__V1__RECORD_TYPE__RECORD_TYPE_IN_VAIN:
+        return fold_in_vain;
+    case BRUG__V1__RECORD_TYPE__RECORD_TYPE_PARKED:
+        return fold_parked;
+    case BRUG__V1__RECORD_TYPE__RECORD_TYPE_RELEASED:
+        return fold_released;
     case BRUG__V1__RECORD_TYPE__RECORD_TYPE_QUARANTINED:
         return fold_quarantined;
     case BRUG__V1__RECORD_TYPE__RECORD_TYPE_HEALED:

@@ -323,6 +323,32 @@ static bool add_cancelled(struct history *w, struct group *g, struct history_mes
     return true;
 }
 
+/* Counted, parked or released, whatever it was before: the tables and the state need only agree. */
+static bool add_parking(struct history *w, struct group *g, const struct history_message *m,
+                        unsigned i)
+{
+    Brug__V1__InVain v = BRUG__V1__IN_VAIN__INIT;
+    Brug__V1__Parked p = BRUG__V1__PARKED__INIT;
+    Brug__V1__Released l = BRUG__V1__RELEASED__INIT;
+    struct id *endpoint = &w->endpoints[m->readers[i].endpoint];
+    uint64_t what = history_random(w, 3);
+    if (!m->readers[i].is_waiting)
+        return false;
+    v.organisation = p.organisation = l.organisation = id_bytes(&m->organisation);
+    v.message_id = p.message_id = l.message_id = id_bytes(&m->id);
+    v.endpoint = p.endpoint = l.endpoint = id_bytes(endpoint);
+    v.sequence = p.sequence = l.sequence = m->readers[i].sequence;
+    v.sessions = p.sessions = 1 + (uint32_t)history_random(w, 10);
+    v.at_ms = p.at_ms = l.at_ms = w->now_ms;
+    if (what == 0)
+        history_add(w, g, BRUG__V1__RECORD_TYPE__RECORD_TYPE_IN_VAIN, &v);
+    else if (what == 1)
+        history_add(w, g, BRUG__V1__RECORD_TYPE__RECORD_TYPE_PARKED, &p);
+    else
+        history_add(w, g, BRUG__V1__RECORD_TYPE__RECORD_TYPE_RELEASED, &l);
+    return true;
+}
+
 static void add_quarantine_or_heal(struct history *w, struct group *g, struct history_message *m)
 {
     Brug__V1__Quarantined q = BRUG__V1__QUARANTINED__INIT;
@@ -377,6 +403,8 @@ static bool add_about(struct history *w, struct group *g, uint64_t what)
     unsigned i = (unsigned)history_random(w, m->reader_count);
     if (what < 70)
         return add_acknowledged(w, g, m, i);
+    if (what < 74)
+        return add_parking(w, g, m, i);
     if (what < 80)
         return add_opened(w, g, m, i);
     if (what < 86)

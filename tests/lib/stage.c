@@ -251,6 +251,11 @@ static void append_known(struct buf *out, const struct message *m)
         }
         if (r->state == READER_CANCELLED)
             list[i]->cancelled_at_ms = r->settled_at_ms;
+        if (r->state == READER_WAITING)
+            list[i]->in_vain_at_ms = r->settled_at_ms;
+        list[i]->in_vain = r->in_vain;
+        list[i]->parked = r->is_parked;
+        list[i]->was_parked = r->was_parked;
     }
     assert_int_equal(frame_append_bare(out, &k.base), 0);
 }
@@ -668,7 +673,9 @@ struct relay_limits stage_limits(void)
                                  .waiting_bytes_max = 1u << 30,
                                  .quota_messages_max = 10000,
                                  .quota_bytes_max = 1u << 30,
-                                 .waiting_commands_max = 64};
+                                 .waiting_commands_max = 64,
+                                 .redelivery_sessions_max = 10,
+                                 .redelivery_interval_ms = 60000};
 }
 
 static void make_directory(struct stage *w)
