@@ -253,6 +253,9 @@ static void readers_match_the_directory_exactly(void **state)
     l.reader_count--;
     assert_int_equal(offer(w, &w->gp_pc, &l), ERROR_DIRECTORY_CHANGED);
     l = right;
+    l.readers[l.reader_count - 1] = w->stranger_pc.id;
+    assert_int_equal(offer(w, &w->gp_pc, &l), ERROR_DIRECTORY_CHANGED);
+    l = right;
     l.copy_count = 0;
     assert_int_equal(offer(w, &w->gp_pc, &l), ERROR_DIRECTORY_CHANGED);
     l = right;
