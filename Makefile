@@ -73,7 +73,11 @@ FLOOR_SRC := $(foreach f,$(FLOORS_HERE),$(call floor_src,$(f)))
 BRUGD_SRC := $(sort $(wildcard daemon/*.c))
 BRUGCTL_SRC := $(sort $(wildcard ctl/*.c))
 BRUG_SRC := $(sort $(wildcard client/cmd/*.c))
-PROGRAMS := $(if $(BRUGD_SRC),$(B)/brugd) $(if $(BRUGCTL_SRC),$(B)/brugctl) $(if $(BRUG_SRC),$(B)/brug)
+# What `make bench` runs: a load generator, and the floor that the relay is compared with. Not installed.
+BENCH_SRC := $(sort $(filter-out bench/floor.c,$(wildcard bench/*.c)))
+BENCH_PROGRAMS := $(B)/brug-bench
+PROGRAMS := $(if $(BRUGD_SRC),$(B)/brugd) $(if $(BRUGCTL_SRC),$(B)/brugctl) $(if $(BRUG_SRC),$(B)/brug) \
+	$(BENCH_PROGRAMS)
 
 # libbrug as others link it: one object in which only brug_* is visible.
 LIBBRUG_FLOORS := client pki rules proto base
@@ -102,7 +106,7 @@ VARIANT_TESTS = $(call tests_of,$(filter-out source,$(TEST_DIRS))) $(FUZZ_PROGRA
 SOURCE_TESTS = $(call tests_of,source)
 THREADED_TESTS = $(call tests_of,$(THREADED_DIRS))
 
-ALL_SRC := $(FLOOR_SRC) $(BRUGD_SRC) $(BRUGCTL_SRC) $(BRUG_SRC) $(TEST_LIB_SRC) $(TEST_SRC) \
+ALL_SRC := $(FLOOR_SRC) $(BRUGD_SRC) $(BRUGCTL_SRC) $(BRUG_SRC) $(wildcard bench/*.c) $(TEST_LIB_SRC) $(TEST_SRC) \
 	$(wildcard tests/fuzz/*.c)
 OBJ := $(ALL_SRC:%.c=$(B)/%.o)
 GEN_OBJ := $(GEN_C:.c=.o)
@@ -144,6 +148,7 @@ GROUP = -Wl,--start-group $(LIBS) -Wl,--end-group $(PKG_LIBS)
 $(B)/brugd: $(BRUGD_SRC:%.c=$(B)/%.o) $(LIBS)
 $(B)/brugctl: $(BRUGCTL_SRC:%.c=$(B)/%.o) $(LIBS)
 $(B)/brug: $(BRUG_SRC:%.c=$(B)/%.o) $(LIBS)
+$(B)/brug-bench: $(BENCH_SRC:%.c=$(B)/%.o) $(LIBS)
 $(PROGRAMS):
 	$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(GROUP)
 
