@@ -59,7 +59,15 @@ enum error audit_open(struct store *s, const char *path, const char *vfs, bool i
 {
     static const struct schema schema = {AUDIT_STEPS, AUDIT_STEP_COUNT, AUDIT_SQL,
                                          AUDIT_STATEMENT_COUNT, AUDIT_META_SCHEMA};
-    struct driver_options options = {path, vfs, AUDIT_APPLICATION_ID, CACHE_BYTES};
+    struct driver_options options = {
+        path,
+        vfs,
+        AUDIT_APPLICATION_ID,
+        CACHE_BYTES,
+        {"audit.db has a page that is not as it was written: the disk changed it",
+         "audit.db-wal is not as it was written: what was confirmed would be missing",
+         "audit.db is damaged: SQLite finds a table that is not sound"},
+    };
     bool is_empty;
     enum error e = driver_open(&s->audit, &options, &is_empty, problem);
     if (e == ERROR_STORE_FORMAT)

@@ -27,6 +27,9 @@ struct driver_options {
     const char *vfs;         /* NULL: the default */
     uint32_t application_id; /* marks a database as ours */
     size_t cache_bytes;
+    struct driver_lines {
+        const char *page, *log, *table;
+    } damage; /* static lines that name the file whose page, WAL or table is damaged */
 };
 
 /*

@@ -12,16 +12,19 @@
  *     neither the WAL nor what a disk moved away, so it would promise more than it holds, and it
  *     costs more than half of the speed of a delete.
  *  4. No memory mapping: a read error must come back as an error, not as a signal.
+ *  5. SQLite reads and writes through a layer of ours that finds what the disk changed (pages.h).
  */
 #include "daemon/store/driver.h"
+#include "daemon/store/pages.h"
 #include <assert.h>
-#include <sqlite3.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define PAGE_BYTES "8192"
+#define TEXT_OF(number) #number
+#define TEXT(number) TEXT_OF(number)
 
 struct driver {
+    struct pages *pages;
     sqlite3 *connection;
     sqlite3_stmt *begin, *commit;
     sqlite3_blob *part;
@@ -30,11 +33,24 @@ struct driver {
     size_t pages_pending;
     enum error bind_failed; /* told by the next step */
     const char *problem;
+    struct driver_lines damage;
 };
+
+static enum error damaged(struct driver *d, const char *problem)
+{
+    d->problem = problem;
+    return ERROR_CORRUPT;
+}
 
 /* Keeps the static text of what went wrong and gives the error for it. */
 static enum error failed(struct driver *d, int code)
 {
+    if (code == PAGES_DAMAGED)
+        return damaged(d, d->damage.page);
+    if (code == PAGES_WAL_DAMAGED)
+        return damaged(d, d->damage.log);
+    if ((code & 0xff) == SQLITE_CORRUPT)
+        return damaged(d, d->damage.table);
     d->problem = sqlite3_errstr(code);
     switch (code & 0xff) {
     case SQLITE_NOMEM:
@@ -48,7 +64,6 @@ static enum error failed(struct driver *d, int code)
         return ERROR_PERMISSION;
     case SQLITE_NOTADB:
         return ERROR_STORE_FORMAT;
-    case SQLITE_CORRUPT:
     case SQLITE_CONSTRAINT: /* a key that is there twice: the tables contradict the journal */
     case SQLITE_MISMATCH:
     case SQLITE_ERROR: /* the schema lacks what it should have */
@@ -148,7 +163,7 @@ static enum error check_ours(struct driver *d, uint32_t application_id, bool *is
     *is_marked = mark == application_id;
     *is_empty = tables == 0;
     if (*is_marked || (mark == 0 && *is_empty))
-        return ERROR_NONE;
+        return pages_are_summed(d->connection) ? ERROR_NONE : damaged(d, d->damage.page);
     d->problem = "it is another program's database";
     return ERROR_STORE_FORMAT;
 }
@@ -158,16 +173,21 @@ static enum error set_up(struct driver *d, const struct driver_options *o, bool 
     static const char BEFORE[] = "PRAGMA locking_mode=EXCLUSIVE; PRAGMA trusted_schema=OFF;"
                                  "PRAGMA mmap_size=0; PRAGMA temp_store=MEMORY;"
                                  "PRAGMA cell_size_check=ON;"
-                                 "PRAGMA page_size=" PAGE_BYTES "; PRAGMA auto_vacuum=NONE;";
+                                 "PRAGMA page_size=" TEXT(PAGES_BYTES) "; PRAGMA auto_vacuum=NONE;";
     static const char AFTER[] = "PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=0;"
                                 "PRAGMA secure_delete=OFF;";
     bool is_marked;
+    int reserved = PAGES_RESERVED_BYTES;
     int code = sqlite3_db_config(d->connection, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     if (code == SQLITE_OK)
         code = sqlite3_db_config(d->connection, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     if (code != SQLITE_OK)
         return failed(d, code);
     enum error e = driver_run(d, BEFORE);
+    if (e != ERROR_NONE)
+        return e;
+    code = sqlite3_file_control(d->connection, "main", SQLITE_FCNTL_RESERVE_BYTES, &reserved);
+    e = code == SQLITE_OK ? ERROR_NONE : failed(d, code);
     if (e == ERROR_NONE)
         e = check_ours(d, o->application_id, &is_marked, is_empty);
     if (e == ERROR_NONE)
@@ -200,13 +220,17 @@ enum error driver_open(struct driver **out, const struct driver_options *o, bool
 {
     assert(o->application_id != 0);
     struct driver *d = calloc(1, sizeof *d);
-    if (d == NULL) {
+    if (d != NULL)
+        d->pages = pages_new(o->vfs);
+    if (d == NULL || d->pages == NULL) {
+        free(d);
         *problem = error_text(ERROR_NO_MEMORY);
         return ERROR_NO_MEMORY;
     }
+    d->damage = o->damage;
     int flags =
         SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
-    int code = sqlite3_open_v2(o->path, &d->connection, flags, o->vfs);
+    int code = sqlite3_open_v2(o->path, &d->connection, flags, pages_name(d->pages));
     enum error e = code == SQLITE_OK ? set_up(d, o, is_empty) : failed(d, code);
     if (e != ERROR_NONE) {
         *problem = d->problem;
@@ -231,6 +255,7 @@ void driver_close(struct driver *d, bool is_sound)
         (void)sqlite3_wal_checkpoint_v2(d->connection, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL,
                                         NULL);
     sqlite3_close_v2(d->connection);
+    pages_free(d->pages);
     free(d);
 }
 

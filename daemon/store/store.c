@@ -149,7 +149,15 @@ static enum error open_outbox(struct store *s, const char *path, const struct st
 {
     static const struct schema schema = {OUTBOX_STEPS, OUTBOX_STEP_COUNT, OUTBOX_SQL,
                                          OUTBOX_STATEMENT_COUNT, META_SCHEMA};
-    struct driver_options options = {path, o->vfs, OUTBOX_APPLICATION_ID, OUTBOX_CACHE_BYTES};
+    struct driver_options options = {
+        path,
+        o->vfs,
+        OUTBOX_APPLICATION_ID,
+        OUTBOX_CACHE_BYTES,
+        {"brug.db has a page that is not as it was written: the disk changed it",
+         "brug.db-wal is not as it was written: what was confirmed would be missing",
+         "brug.db is damaged: SQLite finds a table that is not sound"},
+    };
     enum error e = driver_open(&s->outbox, &options, is_new, problem);
     if (e == ERROR_STORE_FORMAT)
         *problem = "brug.db is not a database of this program";
@@ -246,16 +254,14 @@ static enum error open_files(struct store *s, const struct store_options *o, con
 /* A line for what no check of ours has put into words. */
 static const char *problem_of(const struct store *s, enum error e)
 {
+    const struct driver *drivers[] = {s->outbox, s->audit};
     if (s->problem != NULL)
         return s->problem;
-    switch (e) {
-    case ERROR_STORE_FORMAT:
-        return "the store was written by a newer version of this program";
-    case ERROR_CORRUPT:
-        return "the store is damaged: SQLite finds a table that is not sound";
-    default:
-        return error_text(e);
-    }
+    for (size_t i = 0; i < 2; i++)
+        if (e == ERROR_CORRUPT && drivers[i] != NULL && driver_problem(drivers[i]) != NULL)
+            return driver_problem(drivers[i]);
+    return e == ERROR_STORE_FORMAT ? "the store was written by a newer version of this program"
+                                   : error_text(e);
 }
 
 static void keep_options(struct store *s, const struct store_options *o)

@@ -16,6 +16,8 @@
  *  3. The audit file holds a journal row before the fold removes it; the same lsn with another hash
  *     stops everything.
  *  4. folded_lsn moves in the same transaction as the rows that it folds.
+ *  5. Every page is compared with its checksum when it is read (pages.h), a WAL is judged before it is
+ *     recovered (wal.h): what the disk changed is an error, never an answer.
  */
 #ifndef DAEMON_STORE_STORE_H
 #define DAEMON_STORE_STORE_H

@@ -1,5 +1,6 @@
 /* tests/lib/outbox.c: a history of records, and stores in temporary directories. */
 #include "tests/lib/outbox.h"
+#include "daemon/store/pages.h"
 #include <assert.h>
 #include <dirent.h>
 #include <sqlite3.h>
@@ -579,14 +580,29 @@ void outbox_fold_all(struct store *s)
         MUST(store_fold(s, &is_done));
 }
 
-static sqlite3 *open_file(const char *directory, const char *file)
+/* Through the layer that checks pages and writes their checksums. */
+struct opened {
+    sqlite3 *connection;
+    struct pages *pages;
+};
+
+static struct opened open_file(const char *directory, const char *file)
 {
+    struct opened o = {.pages = must_have(pages_new(NULL))};
+    const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
     char path[1024];
-    sqlite3 *c;
     directory_file(path, sizeof path, directory, file);
-    if (sqlite3_open(path, &c) != SQLITE_OK)
+    if (sqlite3_open_v2(path, &o.connection, flags, pages_name(o.pages)) != SQLITE_OK ||
+        sqlite3_exec(o.connection, "PRAGMA locking_mode=EXCLUSIVE", NULL, NULL, NULL) != SQLITE_OK)
         abort();
-    return c;
+    return o;
+}
+
+static void close_file(struct opened *o)
+{
+    if (sqlite3_close(o->connection) != SQLITE_OK)
+        abort();
+    pages_free(o->pages);
 }
 
 static void append_row(struct buf *b, sqlite3_stmt *s)
@@ -606,7 +622,8 @@ struct digest outbox_tables(const char *directory)
         "SELECT * FROM casefile ORDER BY case_id", "SELECT * FROM pack ORDER BY first_lsn",
         "SELECT * FROM body ORDER BY lsn",         "SELECT folded_lsn, newest_ms FROM meta",
     };
-    sqlite3 *c = open_file(directory, "brug.db");
+    struct opened o = open_file(directory, "brug.db");
+    sqlite3 *c = o.connection;
     struct buf all;
     buf_init(&all, SIZE_MAX / 2);
     for (size_t i = 0; i < sizeof queries / sizeof queries[0]; i++) {
@@ -617,7 +634,7 @@ struct digest outbox_tables(const char *directory)
             append_row(&all, s);
         sqlite3_finalize(s);
     }
-    sqlite3_close(c);
+    close_file(&o);
     struct digest d = digest_of_slice(buf_slice(&all));
     buf_fini(&all);
     return d;
@@ -625,7 +642,8 @@ struct digest outbox_tables(const char *directory)
 
 int64_t outbox_sql(const char *directory, const char *file, const char *sql)
 {
-    sqlite3 *c = open_file(directory, file);
+    struct opened o = open_file(directory, file);
+    sqlite3 *c = o.connection;
     sqlite3_stmt *s;
     int64_t value = 0;
     if (sqlite3_prepare_v2(c, sql, -1, &s, NULL) != SQLITE_OK) {
@@ -638,6 +656,6 @@ int64_t outbox_sql(const char *directory, const char *file, const char *sql)
     else if (code != SQLITE_DONE)
         abort();
     sqlite3_finalize(s);
-    sqlite3_close(c);
+    close_file(&o);
     return value;
 }

@@ -24,7 +24,7 @@ static char path[1024];
 
 static enum error open_db(struct driver **out, bool *is_empty)
 {
-    struct driver_options o = {path, NULL, MARK, 1 << 20};
+    struct driver_options o = {path, NULL, MARK, 1 << 20, {"a page", "the log", "a table"}};
     const char *problem;
     return driver_open(out, &o, is_empty, &problem);
 }
@@ -178,7 +178,8 @@ static void test_checkpoints(void **unused)
 static void test_only_ours_and_only_one(void **unused)
 {
     struct driver *d, *other = NULL;
-    struct driver_options foreign = {path, NULL, MARK + 1, 1 << 20};
+    struct driver_options foreign = {
+        path, NULL, MARK + 1, 1 << 20, {"a page", "the log", "a table"}};
     const char *problem = NULL;
     bool is_empty = false;
     assert_int_equal(open_db(&d, &is_empty), ERROR_NONE);

@@ -450,17 +450,17 @@ static void flip_byte(const char *path, long at, uint8_t mask)
     assert_int_equal(close(fd), 0);
 }
 
-/* A body that rotted comes back as it lies there, for the core to find out, or not at all. */
+/* A body that rotted is CORRUPT, and nothing else is: the page that it lies in has another checksum. */
 static void test_flipped_body(void **unused)
 {
     char *directory = directory_new(), path[1024];
     struct store *s = outbox_open(directory);
     struct history w;
     history_init(&w, 9);
-    struct group *groups[] = {history_directory(&w), history_load(&w, 3, 5000, false)};
-    for (unsigned i = 0; i < 2; i++) {
-        assert_int_equal(store_commit(s, groups[i]), ERROR_NONE);
-        group_free(groups[i]);
+    for (unsigned i = 0; i < 8; i++) {
+        struct group *g = i == 0 ? history_directory(&w) : history_load(&w, 3, 5000, false);
+        assert_int_equal(store_commit(s, g), ERROR_NONE);
+        group_free(g);
     }
     store_close(s);
     directory_file(path, sizeof path, directory, "brug.db");
@@ -468,18 +468,22 @@ static void test_flipped_body(void **unused)
     buf_init(&file, SIZE_MAX / 2);
     assert_int_equal(buf_read_file(&file, path), ERROR_NONE);
     struct body *b = history_body(w.messages[1].body_lsn, 5000);
-    const uint8_t *at = memmem(file.data, file.len, b->bytes, 100);
+    const uint8_t *at = NULL, *next = file.data; /* the last: others are left over from splits */
+    while ((next = memmem(next, file.len - (size_t)(next - file.data), b->bytes, 100)) != NULL)
+        at = next++;
     assert_non_null(at);
     flip_byte(path, (long)(at - file.data) + 50, 0x10);
     s = outbox_open(directory);
     struct load *l = load_new(LOAD_BODY);
-    l->body_lsn = w.messages[1].body_lsn;
-    store_load_one(s, l);
-    assert_int_equal(l->result, ERROR_NONE);
-    assert_int_equal(l->bytes.len, b->len);
-    assert_int_equal(l->bytes.data[50], b->bytes[50] ^ 0x10);
-    assert_memory_equal(l->bytes.data, b->bytes, 50);
-    assert_memory_equal(l->bytes.data + 51, b->bytes + 51, b->len - 51);
+    unsigned corrupt = 0;
+    for (size_t i = 0; i < w.count; i++) {
+        l->body_lsn = w.messages[i].body_lsn;
+        store_load_one(s, l);
+        assert_true(i != 1 || l->result == ERROR_CORRUPT);
+        assert_true(l->result == ERROR_NONE || (l->result == ERROR_CORRUPT && l->bytes.len == 0));
+        corrupt += l->result == ERROR_CORRUPT;
+    }
+    assert_true(corrupt <= 3); /* they share the page */
     load_free(l);
     store_close(s);
     body_unref(b);

@@ -1,0 +1,204 @@
+/*
+ * daemon/store/wal.c: walks a WAL as SQLite's recovery does, then looks beyond the frame where it stops.
+ *
+ * The format (sqlite.org/fileformat2.html, 4): a header of 32 bytes, then frames of a header of 24 bytes and
+ * a page. A frame's checksum goes on from that of the frame before it. Numbers are big-endian; checksums
+ * read words in the order that the header's magic number names.
+ */
+#include "daemon/store/wal.h"
+#include "daemon/store/pages.h"
+#include <endian.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAGIC 0x377f0682u /* and 1 more: words are big-endian */
+#define HEADER_BYTES 32
+#define FRAME_HEADER_BYTES 24
+#define FRAME_BYTES (FRAME_HEADER_BYTES + PAGES_BYTES)
+#define CONTENT_BYTES \
+    (PAGES_BYTES - PAGES_RESERVED_BYTES) /* the checksum is made on the way to the database */
+
+struct wal {
+    sqlite3_file *file, *database;
+    uint64_t frame_count; /* whole ones in the file */
+    bool is_big_endian;
+    uint32_t sum[2]; /* of what was walked */
+    uint8_t salt[8]; /* of this WAL */
+    uint8_t frame[FRAME_BYTES];
+    uint8_t page[PAGES_BYTES];
+};
+
+struct frame {
+    uint32_t page_number,
+        page_count; /* page_count: of the database, in the last frame of a transaction; else 0 */
+    bool is_ours;   /* by its salt */
+};
+
+static uint32_t number_at(const uint8_t *bytes)
+{
+    uint32_t v;
+    memcpy(&v, bytes, sizeof v);
+    return be32toh(v);
+}
+
+static void add_to_sum(struct wal *w, const uint8_t *bytes, size_t len)
+{
+    for (size_t i = 0; i < len; i += 8) {
+        uint32_t words[2];
+        memcpy(words, bytes + i, sizeof words);
+        for (unsigned k = 0; k < 2; k++) {
+            words[k] = w->is_big_endian ? be32toh(words[k]) : le32toh(words[k]);
+            w->sum[k] += words[k] + w->sum[1 - k];
+        }
+    }
+}
+
+static bool is_sum(const struct wal *w, const uint8_t *at)
+{
+    return number_at(at) == w->sum[0] && number_at(at + 4) == w->sum[1];
+}
+
+static int read_at(sqlite3_file *f, void *out, size_t len, uint64_t offset)
+{
+    return f->pMethods->xRead(f, out, (int)len, (sqlite3_int64)offset);
+}
+
+static int read_frame(struct wal *w, uint64_t index, size_t len, struct frame *out)
+{
+    int code = read_at(w->file, w->frame, len, HEADER_BYTES + index * FRAME_BYTES);
+    if (code == SQLITE_OK)
+        *out = (struct frame){number_at(w->frame), number_at(w->frame + 4),
+                              memcmp(w->frame + 8, w->salt, sizeof w->salt) == 0};
+    return code;
+}
+
+/* ---- a header that holds ---- */
+
+static int walk(struct wal *w, uint64_t *first_bad)
+{
+    struct frame n;
+    int code = SQLITE_OK;
+    uint64_t i = 0;
+    for (; i < w->frame_count; i++) {
+        code = read_frame(w, i, FRAME_BYTES, &n);
+        if (code != SQLITE_OK || !n.is_ours || n.page_number == 0)
+            break;
+        add_to_sum(w, w->frame, 8);
+        add_to_sum(w, w->frame + FRAME_HEADER_BYTES, PAGES_BYTES);
+        if (!is_sum(w, w->frame + 16))
+            break;
+    }
+    *first_bad = i;
+    return code;
+}
+
+/* Whether frames of two transactions lie at or after `from`. The last frame of one may stand there twice: SQLite
+ * fills a sector so. */
+static int look_beyond(struct wal *w, uint64_t from)
+{
+    struct frame n, end = {0};
+    int code = SQLITE_OK;
+    for (uint64_t i = from; code == SQLITE_OK && i < w->frame_count; i++) {
+        code = read_frame(w, i, FRAME_HEADER_BYTES, &n);
+        if (code != SQLITE_OK || !n.is_ours)
+            continue;
+        bool is_again = n.page_number == end.page_number && n.page_count == end.page_count;
+        if (end.page_count != 0 && !is_again)
+            return PAGES_WAL_DAMAGED;
+        if (n.page_count != 0)
+            end = n;
+    }
+    return code;
+}
+
+/* ---- a header that does not hold ---- */
+
+/* The last frame that ends a transaction, of the WAL that the first frame belongs to. */
+static int find_end(struct wal *w, uint64_t *count, uint32_t *page_count)
+{
+    struct frame n;
+    int code = read_at(w->file, w->salt, sizeof w->salt, HEADER_BYTES + 8);
+    for (uint64_t i = 0; code == SQLITE_OK && i < w->frame_count; i++) {
+        code = read_frame(w, i, FRAME_HEADER_BYTES, &n);
+        if (code != SQLITE_OK || !n.is_ours || n.page_count == 0)
+            continue;
+        *count = i + 1;
+        *page_count = n.page_count;
+    }
+    return code;
+}
+
+static int compare_page(struct wal *w, uint32_t page_number)
+{
+    int code =
+        read_at(w->database, w->page, PAGES_BYTES, (uint64_t)(page_number - 1) * PAGES_BYTES);
+    if (code == SQLITE_IOERR_SHORT_READ)
+        return PAGES_WAL_DAMAGED;
+    if (code == SQLITE_OK && memcmp(w->page, w->frame + FRAME_HEADER_BYTES, CONTENT_BYTES) != 0)
+        return PAGES_WAL_DAMAGED;
+    return code;
+}
+
+/* The newest frame of each page, from the end on, must be what the database has. */
+static int compare(struct wal *w, uint64_t count, uint32_t page_count)
+{
+    struct frame n;
+    int code = SQLITE_OK;
+    bool *is_seen = calloc((size_t)page_count + 1, sizeof *is_seen);
+    if (is_seen == NULL)
+        return SQLITE_NOMEM;
+    for (uint64_t i = count; code == SQLITE_OK && i-- > 0;) {
+        code = read_frame(w, i, FRAME_BYTES, &n);
+        if (code != SQLITE_OK || !n.is_ours || n.page_number == 0 || n.page_number > page_count ||
+            is_seen[n.page_number])
+            continue;
+        is_seen[n.page_number] = true;
+        code = compare_page(w, n.page_number);
+    }
+    free(is_seen);
+    return code;
+}
+
+static int judge_without_header(struct wal *w)
+{
+    uint64_t count = 0;
+    uint32_t page_count = 0;
+    int code = find_end(w, &count, &page_count);
+    return code == SQLITE_OK ? compare(w, count, page_count) : code;
+}
+
+static int judge(struct wal *w)
+{
+    uint8_t header[HEADER_BYTES];
+    uint64_t first_bad;
+    int code = read_at(w->file, header, sizeof header, 0);
+    if (code != SQLITE_OK)
+        return code;
+    uint32_t magic = number_at(header);
+    w->is_big_endian = magic & 1;
+    add_to_sum(w, header, HEADER_BYTES - 8);
+    if ((magic & ~1u) != MAGIC || number_at(header + 8) != PAGES_BYTES || !is_sum(w, header + 24))
+        return judge_without_header(w);
+    memcpy(w->salt, header + 16, sizeof w->salt);
+    code = walk(w, &first_bad);
+    return code == SQLITE_OK ? look_beyond(w, first_bad) : code;
+}
+
+int wal_judge(sqlite3_file *wal, sqlite3_file *database)
+{
+    sqlite3_int64 len;
+    int code = wal->pMethods->xFileSize(wal, &len);
+    if (code != SQLITE_OK || len < HEADER_BYTES + FRAME_BYTES)
+        return code;
+    struct wal *w = calloc(1, sizeof *w);
+    if (w == NULL)
+        return SQLITE_NOMEM;
+    w->file = wal;
+    w->database = database;
+    w->frame_count = ((uint64_t)len - HEADER_BYTES) / FRAME_BYTES;
+    code = judge(w);
+    free(w);
+    return code;
+}
