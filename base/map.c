@@ -83,22 +83,23 @@ void map_fini(struct map *m)
     m->bucket_count = m->count = 0;
 }
 
-struct map_node *map_find(const struct map *m, const void *key, size_t key_len)
+static struct map_node *find(const struct map *m, uint64_t hash, const void *key, size_t key_len)
 {
-    if (m->count == 0)
-        return NULL;
-    uint64_t hash = map_hash(m->seed, key, key_len);
     for (struct map_node *n = *bucket_of(m, hash); n; n = n->next)
         if (n->hash == hash && n->key_len == key_len && memcmp(n->key, key, key_len) == 0)
             return n;
     return NULL;
 }
 
-/* Doubles the table; false, and nothing changed, without memory. */
-static bool grow(struct map *m)
+struct map_node *map_find(const struct map *m, const void *key, size_t key_len)
+{
+    return m->count == 0 ? NULL : find(m, map_hash(m->seed, key, key_len), key, key_len);
+}
+
+/* So many buckets; false, and nothing changed, without memory. */
+static bool grow(struct map *m, size_t count)
 {
     size_t old_count = m->bucket_count;
-    size_t count = old_count ? old_count * 2 : BUCKETS_MIN;
     struct map_node **old = m->buckets;
     struct map_node **buckets =
         count > old_count ? calloc(count, sizeof(struct map_node *)) : NULL; /* else it wrapped */
@@ -120,10 +121,11 @@ static bool grow(struct map *m)
 
 enum error map_insert(struct map *m, struct map_node *n, const void *key, size_t key_len)
 {
-    assert(!map_find(m, key, key_len));
-    if (m->count >= m->bucket_count && !grow(m) && m->bucket_count == 0)
+    size_t count = m->bucket_count ? m->bucket_count * 2 : BUCKETS_MIN;
+    if (m->count >= m->bucket_count && !grow(m, count) && m->bucket_count == 0)
         return ERROR_NO_MEMORY;
     uint64_t hash = map_hash(m->seed, key, key_len);
+    assert(!find(m, hash, key, key_len));
     struct map_node **bucket = bucket_of(m, hash);
     *n = (struct map_node){.next = *bucket, .hash = hash, .key = key, .key_len = key_len};
     *bucket = n;
