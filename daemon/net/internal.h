@@ -34,9 +34,11 @@
 #include <openssl/bio.h>
 
 #define READ_BYTES (64u << 10)
-#define READ_BYTES_TIGHT (4u << 10) /* a read when the input budget is short */
-#define PLAINTEXT_BYTES (16u << 10) /* a TLS record holds at most this */
-#define PIECE_BYTES (128u << 10)    /* encrypted at once */
+#define READ_BYTES_TIGHT (4u << 10)  /* a read when the input budget is short */
+#define PLAINTEXT_BYTES (16u << 10)  /* a TLS record holds at most this */
+#define PIECE_BYTES (128u << 10)     /* encrypted at once */
+#define SPARE_OUTPUTS_MAX 16u        /* empty output buffers that are kept for the next wake-up */
+#define SPARE_BYTES_MAX (256u << 10) /* of one of them */
 #define LINGER_MS 2000
 #define NEVER_MS INT64_MAX
 
@@ -74,6 +76,8 @@ struct net {
     uint8_t *ciphertext; /* READ_BYTES */
     uint8_t *plaintext;  /* PLAINTEXT_BYTES */
     struct buf scratch;  /* ciphertext of the connection whose turn it is */
+    struct buf spare_outputs[SPARE_OUTPUTS_MAX];
+    size_t spare_output_count;
     void (*done_cb)(void *ctx);
 };
 
@@ -181,5 +185,6 @@ void connection_push(struct connection *c);
 void connection_flush(struct connection *c);
 void connection_end_over(struct connection *c);
 void connection_drop_output(struct connection *c);
+void output_fini(struct net *n); /* frees the spare buffers */
 
 #endif

@@ -170,6 +170,7 @@ void net_free(struct net *n)
     map_fini(&n->by_session);
     heap_fini(&n->deadlines);
     buf_fini(&n->scratch);
+    output_fini(n);
     SSL_CTX_free(n->tls);
     BIO_meth_free(n->bio);
     free(n->ciphertext);

@@ -4,7 +4,9 @@
  * Happy path: frames of a wake-up gather in `out`; one SSL_write turns them into ciphertext in the net's
  * scratch, one write call gives it to the socket, and nothing is left. What the socket does not take goes
  * into `inflight` until libuv has written it; meanwhile nothing more is encrypted, except what TLS itself
- * says (key updates, alerts), which goes `behind`. Large frames are encrypted piece by piece.
+ * says (key updates, alerts), which goes `behind`. Large frames are encrypted piece by piece. An `out`
+ * that was emptied is given to the next connection that needs one: growing one anew for each wake-up costs
+ * more than what is written into it.
  *
  * At unsent_bytes_max, or when the budget of all is spent, the connection is `over`: the owner is told,
  * and it is not read until half of its output has left and the budget has room; then on_drained.
@@ -87,9 +89,42 @@ void connection_drop_output(struct connection *c)
     settle(c);
 }
 
+/* ---- spare buffers ---- */
+
+static void take_spare(struct connection *c)
+{
+    struct net *n = c->net;
+    size_t len_max = c->out.len_max;
+    if (c->out.data || n->spare_output_count == 0)
+        return;
+    c->out = n->spare_outputs[--n->spare_output_count];
+    c->out.len_max = len_max;
+}
+
+static void give_back(struct connection *c)
+{
+    struct net *n = c->net;
+    if (c->out.capacity > SPARE_BYTES_MAX || n->spare_output_count == SPARE_OUTPUTS_MAX) {
+        buf_fini(&c->out);
+        return;
+    }
+    buf_clear(&c->out);
+    n->spare_outputs[n->spare_output_count++] = c->out;
+    buf_init(&c->out, c->out.len_max);
+}
+
+void output_fini(struct net *n)
+{
+    while (n->spare_output_count > 0)
+        buf_fini(&n->spare_outputs[--n->spare_output_count]);
+}
+
+/* ---- queueing ---- */
+
 bool connection_queue(struct connection *c, const struct slice *parts, size_t count)
 {
     struct net *n = c->net;
+    take_spare(c);
     c->out.len_max = c->out_sent + n->options.unsent_bytes_max + UNSENT_BYTES_EXTRA;
     for (size_t i = 0; i < count; i++) {
         enum error e = buf_append_slice(&c->out, parts[i]);
@@ -204,7 +239,7 @@ static bool encrypt_piece(struct connection *c)
     }
     c->out_sent += written;
     if (c->out_sent == c->out.len) {
-        buf_fini(&c->out);
+        give_back(c);
         c->out_sent = 0;
     } else if (c->out_sent > c->out.len / 2) { /* moves each byte once at most, on average */
         buf_consume(&c->out, c->out_sent);
