@@ -182,6 +182,9 @@ enum error message_insert(struct state *s, struct message *m)
             list_append(&r->endpoint->mailbox, &r->link); /* sorted when loading ends */
         m->waiting_count++;
         s->parked += r->is_parked;
+        r->endpoint->waiting++;
+        r->endpoint->parked += r->is_parked;
+        r->endpoint->quarantined += m->is_quarantined;
     }
     s->waiting += m->waiting_count;
     if (m->waiting_count > 0) {
@@ -198,6 +201,9 @@ void message_settle(struct state *s, struct message *m, struct reader *r, enum r
 {
     assert(r->state == READER_WAITING && to != READER_WAITING);
     take_out_of_mailbox(r);
+    r->endpoint->waiting--;
+    r->endpoint->quarantined -= m->is_quarantined;
+    r->endpoint->parked -= r->is_parked;
     s->parked -= r->is_parked;
     r->is_parked = false;
     r->state = (uint8_t)to;
@@ -233,9 +239,17 @@ void message_set_quarantined(struct state *s, struct message *m, bool is_quarant
         s->quarantined = is_quarantined ? s->quarantined + 1 : s->quarantined - 1;
     if (is_quarantined)
         message_drop_body(s, m);
-    for (size_t i = 0; !is_quarantined && i < m->reader_count; i++)
-        if (m->readers[i].state == READER_WAITING)
-            move_cursor_before(&m->readers[i]);
+    for (size_t i = 0; i < m->reader_count; i++) {
+        struct reader *r = &m->readers[i];
+        if (r->state != READER_WAITING)
+            continue;
+        if (is_quarantined) {
+            r->endpoint->quarantined++;
+        } else {
+            r->endpoint->quarantined--;
+            move_cursor_before(r);
+        }
+    }
 }
 
 /* ---- parking ---- */
@@ -254,6 +268,7 @@ void message_park(struct state *s, struct reader *r)
     if (r->is_parked)
         return;
     r->is_parked = r->was_parked = true;
+    r->endpoint->parked++;
     s->parked++;
 }
 
@@ -263,6 +278,7 @@ void message_release(struct state *s, struct reader *r)
     if (!r->is_parked)
         return;
     r->is_parked = false;
+    r->endpoint->parked--;
     s->parked--;
     message_count_in_vain(r, 0, 0);
     move_cursor_before(r);

@@ -9,8 +9,8 @@
  *  1. A reader's link is in its endpoint's mailbox exactly while its copy waits; mailboxes ascend by sequence.
  *  2. message.link is in state.cached exactly while message.body is set, else in state.idle exactly
  *     while the message may leave memory once its records are folded, else in no list.
- *  3. state.waiting, parked, waiting_bytes, quarantined and each organisation's unfetched counters equal what a
- *     walk over all messages would count.
+ *  3. state.waiting, parked, waiting_bytes, quarantined, each organisation's unfetched counters and each
+ *     endpoint's counters equal what a walk over all messages would count.
  */
 #ifndef DAEMON_CORE_MODEL_H
 #define DAEMON_CORE_MODEL_H
@@ -71,7 +71,8 @@ struct endpoint {
     struct digest key; /* of the identity key */
     struct digest binding_digest;
     struct list mailbox;
-    uint64_t sequence; /* the last one given */
+    uint64_t sequence;                     /* the last one given */
+    uint32_t waiting, quarantined, parked; /* copies in the mailbox; of those, such */
     /* Of the session, and gone with it: */
     struct session *session;
     uint32_t serial;        /* of its sessions; a reader with this delivered_serial is in flight */

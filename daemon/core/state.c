@@ -193,6 +193,15 @@ void state_load_done(struct state *s, uint64_t lsn, int64_t low_water_ms,
     }
 }
 
+size_t state_mailbox_count(const struct state *s) { return table_count(&s->endpoints); }
+
+void state_mailbox(const struct state *s, size_t i, struct mailbox_figures *out)
+{
+    const struct endpoint *e = container_of(s->endpoints.sorted[i], struct endpoint, entity);
+    *out = (struct mailbox_figures){e->entity.id, e->waiting - e->quarantined, e->quarantined,
+                                    e->parked};
+}
+
 void state_set_folded(struct state *s, uint64_t lsn)
 {
     if (lsn > s->folded_lsn)

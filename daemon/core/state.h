@@ -38,6 +38,16 @@ enum error apply_record(struct state *s, uint64_t lsn, unsigned type, struct sli
     MUST_CHECK;
 uint64_t state_lsn(const struct state *s); /* of the last applied record */
 
+/* What waits for an endpoint. Mailboxes are numbered ascending by endpoint. */
+struct mailbox_figures {
+    struct id endpoint;
+    uint64_t waiting; /* not in quarantine */
+    uint64_t quarantined;
+    uint64_t parked; /* of both */
+};
+size_t state_mailbox_count(const struct state *s);
+void state_mailbox(const struct state *s, size_t i, struct mailbox_figures *out);
+
 /* SHA-256 over a canonical form of all that a replay must restore (directory, cases, mailboxes, known
  * messages at or after W or waiting, counters of quota): equal before a crash and after the replay. */
 enum error state_digest(const struct state *s, struct digest *out) MUST_CHECK;

@@ -64,6 +64,13 @@ struct digest journal_hash(const struct digest *prev_hash, uint64_t first_lsn, u
  */
 enum error journal_row_read(struct store *s, uint64_t prev_lsn, const struct digest *prev_hash,
                             struct journal_row *out) MUST_CHECK;
+/*
+ * Likewise for a statement with the same columns on either file; nothing is noted: *problem (a static line)
+ * says what is wrong with the row after prev_lsn, and *out is what stands there all the same.
+ */
+enum error journal_row_check(struct driver *d, unsigned statement, uint64_t prev_lsn,
+                             const struct digest *prev_hash, struct journal_row *out,
+                             const char **problem) MUST_CHECK;
 /* The check-points that are due, after a commit. Failure is final. */
 enum error store_tidy(struct store *s) MUST_CHECK;
 

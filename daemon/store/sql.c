@@ -79,6 +79,9 @@ const char *const OUTBOX_SQL[OUTBOX_STATEMENT_COUNT] = {
     [DELIVERY_DELETE] = "DELETE FROM delivery WHERE endpoint = $1 AND sequence = $2",
     [DELIVERY_READ] =
         "SELECT endpoint, sequence, id, org FROM delivery ORDER BY endpoint, sequence",
+    [DELIVERY_AFTER] = "SELECT endpoint, sequence, id, org FROM delivery"
+                       " WHERE (endpoint, sequence) > ($1, $2) ORDER BY endpoint, sequence"
+                       " LIMIT $3",
     [MAILBOX_RAISE] = "INSERT INTO mailbox(endpoint, sequence) VALUES($1, $2)"
                       " ON CONFLICT(endpoint) DO UPDATE SET sequence = excluded.sequence"
                       " WHERE excluded.sequence > mailbox.sequence",
@@ -117,4 +120,6 @@ const char *const AUDIT_SQL[AUDIT_STATEMENT_COUNT] = {
                       " VALUES($1, $2, $3, $4, $5)"),
     [AUDIT_READ] = "SELECT count, hash FROM audit WHERE first_lsn = $1",
     [AUDIT_LAST] = "SELECT first_lsn, count, hash FROM audit ORDER BY first_lsn DESC LIMIT 1",
+    [AUDIT_RANGE] = ("SELECT first_lsn, count, prev_hash, hash, records FROM audit"
+                     " WHERE first_lsn >= $1 AND first_lsn <= $2 ORDER BY first_lsn"),
 };

@@ -40,6 +40,7 @@ enum outbox_statement {
     DELIVERY_PUT,    /* endpoint, sequence, id, org */
     DELIVERY_DELETE, /* endpoint, sequence */
     DELIVERY_READ,   /* → endpoint, sequence, id, org */
+    DELIVERY_AFTER,  /* endpoint, sequence, at most → as DELIVERY_READ */
     MAILBOX_RAISE,   /* endpoint, sequence */
     DIRECTORY_PUT,   /* type, id, row */
     DIRECTORY_READ,  /* → type, row, the mailbox's sequence or 0; in order of type */
@@ -59,6 +60,7 @@ enum audit_statement {
     AUDIT_INSERT,      /* first_lsn, count, prev_hash, hash, records */
     AUDIT_READ,        /* first_lsn → count, hash */
     AUDIT_LAST,        /* → first_lsn, count, hash */
+    AUDIT_RANGE,       /* from, to → first_lsn, count, prev_hash, hash, records */
     AUDIT_STATEMENT_COUNT
 };
 extern const char *const AUDIT_SQL[AUDIT_STATEMENT_COUNT];

@@ -59,26 +59,39 @@ struct digest journal_hash(const struct digest *prev_hash, uint64_t first_lsn, u
     return digest_of(parts, 3);
 }
 
+enum error journal_row_check(struct driver *d, unsigned statement, uint64_t prev_lsn,
+                             const struct digest *prev_hash, struct journal_row *out,
+                             const char **problem)
+{
+    struct journal_row row = {
+        .first_lsn = driver_column_u64(d, statement, 0),
+        .count = driver_column_u64(d, statement, 1),
+        .records = driver_column_slice(d, statement, 4),
+    };
+    enum error e = digest_from_slice(&row.prev_hash, driver_column_slice(d, statement, 2));
+    if (e == ERROR_NONE)
+        e = digest_from_slice(&row.hash, driver_column_slice(d, statement, 3));
+    *out = row;
+    *problem = "a row of the journal is missing";
+    if (row.first_lsn != prev_lsn + 1 || row.count == 0 || row.count > UINT32_MAX)
+        return ERROR_CORRUPT;
+    *problem = "the chain of the journal is broken";
+    if (e != ERROR_NONE || !digest_equal(&row.prev_hash, prev_hash))
+        return ERROR_CORRUPT;
+    *problem = "a row of the journal was changed";
+    struct digest hash = journal_hash(prev_hash, row.first_lsn, row.count, row.records);
+    if (!digest_equal(&hash, &row.hash))
+        return ERROR_CORRUPT;
+    *problem = NULL;
+    return ERROR_NONE;
+}
+
 enum error journal_row_read(struct store *s, uint64_t prev_lsn, const struct digest *prev_hash,
                             struct journal_row *out)
 {
-    struct driver *d = s->outbox;
-    struct journal_row row = {
-        .first_lsn = driver_column_u64(d, JOURNAL_READ, 0),
-        .count = driver_column_u64(d, JOURNAL_READ, 1),
-        .records = driver_column_slice(d, JOURNAL_READ, 4),
-    };
-    if (row.first_lsn != prev_lsn + 1 || row.count == 0 || row.count > UINT32_MAX)
-        return store_failed(s, NULL, ERROR_CORRUPT, "a row of the journal is missing");
-    if (digest_from_slice(&row.prev_hash, driver_column_slice(d, JOURNAL_READ, 2)) != ERROR_NONE ||
-        digest_from_slice(&row.hash, driver_column_slice(d, JOURNAL_READ, 3)) != ERROR_NONE ||
-        !digest_equal(&row.prev_hash, prev_hash))
-        return store_failed(s, NULL, ERROR_CORRUPT, "the chain of the journal is broken");
-    struct digest hash = journal_hash(prev_hash, row.first_lsn, row.count, row.records);
-    if (!digest_equal(&hash, &row.hash))
-        return store_failed(s, NULL, ERROR_CORRUPT, "a row of the journal was changed");
-    *out = row;
-    return ERROR_NONE;
+    const char *problem;
+    enum error e = journal_row_check(s->outbox, JOURNAL_READ, prev_lsn, prev_hash, out, &problem);
+    return e == ERROR_NONE ? e : store_failed(s, NULL, e, problem);
 }
 
 /* ---- opening ---- */

@@ -67,6 +67,51 @@ void store_check_room(struct store *s);
 bool store_is_behind(const struct store *s);
 uint64_t store_free_bytes(const struct store *s);
 
+/* ---- the books (account.c) ---- */
+
+struct account_reader {
+    struct id endpoint;
+    uint64_t accepted; /* copies that were fanned out to it */
+    uint64_t waiting;  /* not in quarantine */
+    uint64_t parked;   /* of those that wait or are in quarantine: not offered */
+    uint64_t acknowledged, expired, cancelled, quarantined;
+    uint64_t differences; /* 0: accepted is the sum of the others, and tables and state agree */
+    char problem[128];    /* about the first difference */
+};
+
+/*
+ * An account proves I8: from the first record on, every row of audit.db and of the journal is read and its
+ * hash checked against the chain, the books of each reader are made from the records, and what they say
+ * is open is compared with the table of deliveries and with the state in memory.
+ *
+ * It reads in slices between commits and folds, so that a store at work does not stand still for it.
+ * Failures: no memory; an I/O error; damage is a result, not a failure.
+ */
+struct account;
+
+/* NULL: no memory. */
+struct account *account_new(const struct store *s);
+void account_free(struct account *a);
+/* The state's mailboxes as they are at state_lsn(state), to be compared when the account has come there;
+ * that lsn may lie ahead of what is committed. ERROR_NO_MEMORY. */
+enum error account_expect(struct account *a, const struct state *state) MUST_CHECK;
+
+struct account_result {
+    uint64_t lsn;        /* of the last record in the books */
+    uint64_t row_count;  /* journal rows whose hash was checked */
+    bool is_balanced;    /* the chain is whole and no reader differs */
+    const char *problem; /* of the chain, with its lsn; NULL: it is whole */
+    size_t reader_count;
+    struct account_reader *readers; /* ascending by endpoint */
+};
+/* One slice; *is_done when the result is there. With an lsn ahead of what is committed, call again after
+ * the commit. */
+enum error account_step(struct account *a, struct store *s, bool *is_done) MUST_CHECK;
+bool account_waits_for_commit(const struct account *a, const struct store *s);
+const struct account_result *account_result(const struct account *a);
+/* The whole at once. */
+enum error store_account(struct store *s, struct account *a) MUST_CHECK;
+
 /* ---- on its own thread ---- */
 struct store_thread;
 
