@@ -27,7 +27,6 @@ SYSCONFDIR ?= /etc
 DESTDIR ?=
 
 FUZZ_SECONDS ?= 60
-ROUNDS ?= 80
 SEED ?=
 TEST_SECONDS_MAX ?= 300
 TEST_JOBS ?= 2
@@ -98,6 +97,9 @@ TEST_LIB_SRC := $(sort $(wildcard tests/lib/*.c))
 TEST_LIB := $(if $(TEST_LIB_SRC),$(B)/libtest.a)
 TEST_SRC := $(sort $(wildcard $(foreach d,$(TEST_DIRS),tests/$(d)/*.c)))
 TEST_PROGRAMS := $(TEST_SRC:%.c=$(B)/%)
+# Libraries that a test preloads into our programs, to stand between them and the system.
+PRELOAD_SRC := $(sort $(wildcard tests/fault/preload/*.c))
+PRELOADS := $(PRELOAD_SRC:%.c=$(B)/%.so)
 FUZZ_SRC := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_PROGRAMS := $(FUZZ_SRC:%.c=$(B)/%)
 
@@ -170,6 +172,11 @@ $(FUZZ_PROGRAMS): $(B)/%: $(B)/%.o $(B)/tests/fuzz/replay.o $(TEST_LIB) $(LIBS)
 	$(CC) $(LDFLAGS_ALL) -o $@ $< $(B)/tests/fuzz/replay.o $(addprefix @,$(wildcard $*.link)) $(TEST_LIB) $(GROUP)
 endif
 
+# Without sanitizers: it must not come to the process with a run-time of its own.
+$(PRELOADS): $(B)/%.so: %.c Makefile
+	@mkdir -p $(@D)
+	$(CC) -std=c17 -g -O2 -fPIC -shared -D_GNU_SOURCE $(WARN) -Wl,-z,relro,-z,now -o $@ $<
+
 -include $(OBJ:.o=.d) $(GEN_OBJ:.o=.d)
 
 # ---- running tests ----
@@ -191,19 +198,13 @@ test: deps ## install what is missing, then every check and test, plain and unde
 
 # The parts of `make test`, each for the variant that SAN names.
 .PHONY: build-tests run-variant run-threaded run-source
-build-tests: all $(TEST_PROGRAMS) $(FUZZ_PROGRAMS)
+build-tests: all $(TEST_PROGRAMS) $(FUZZ_PROGRAMS) $(PRELOADS)
 run-variant: build-tests
 	@$(RUN) $(VARIANT_TESTS)
 run-threaded: build-tests
 	@$(RUN) $(THREADED_TESTS)
 run-source: build-tests
 	@$(RUN) $(SOURCE_TESTS)
-
-.PHONY: test-kill
-test-kill: build-tests ## kill the relay at random under load, ROUNDS times (80)
-	@k=$$(ls $(B)/tests/daemon/kill_storm tests/daemon/kill_storm.py tests/daemon/kill_storm.sh 2>/dev/null | head -n 1); \
-	  [ -n "$$k" ] || { echo "tests/daemon/kill_storm is missing"; exit 1; }; \
-	  ROUNDS=$(ROUNDS) TEST_SECONDS_MAX=7200 PYTHON=$(PYTHON) BRUG_BUILD=$(abspath $(B)) tests/run.sh "$$k"
 
 # ---- proofs: tests/fault and tests/sim in their long form ----
 

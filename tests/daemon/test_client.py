@@ -3,102 +3,16 @@ of the relay and of the client in between (T1, T6, T31)."""
 import json
 import os
 import random
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "lib"))
-from relay import Relay, text  # noqa: E402
+from people import BRUG, SYNC_S, People  # noqa: E402
+from relay import Relay  # noqa: E402
 from tap import main  # noqa: E402
-from wire import BUILD  # noqa: E402
-
-BRUG = os.path.join(BUILD, "brug")
-SYNC_S = "20"
-LETTER = "Geachte collega,\n\nRobin Zandbergen (12) slaapt al weken slecht.\n"
-
-
-class Person:
-    """One enrolled profile, used only through the command."""
-
-    def __init__(self, world, organisation, name, role, recovery=False):
-        self.relay = world.relay
-        self.home = os.path.join(world.folder, f"home-{len(os.listdir(world.folder))}")
-        self.name = name
-        folder = self.relay.next_path("enrol")
-        os.mkdir(folder, 0o700)
-        invitation = organisation.invitation
-        if role:
-            self.relay.add_person(organisation, name, role)
-            invitation = os.path.join(self.relay.folder, f"invitation-{self.relay.count}")
-        self.brug("init", "--invitation", invitation, *(["--recovery"] if recovery else []), "--out",
-                  os.path.join(folder, "request"))
-        printed = self.enrol(folder)
-        self.brug("init", "--answer", os.path.join(folder, "answer"), "--code", printed)
-
-    def enrol(self, folder):
-        """What the CA and the operator do; returns the code that brugctl printed."""
-        csr, request = os.path.join(folder, "csr"), os.path.join(folder, "request")
-        self.relay.ctl("endpoint", "request", request, "--out", csr)
-        self.relay.make_pki("sign", os.path.join(csr, "identity.csr"),
-                            os.path.join(csr, "sealing.csr"), folder)
-        printed = self.relay.ctl("endpoint", "add", request, "--identity",
-                                 os.path.join(folder, "identity.pem"), "--sealing",
-                                 os.path.join(folder, "sealing.pem"), "--out",
-                                 os.path.join(folder, "answer"))
-        words = [w.strip(".,:()") for w in printed.split()]
-        return next(w for w in words if len(w) == 14 and w[4] == w[9] == "-")
-
-    def environment(self):
-        return {**os.environ, "BRUG_HOME": self.home, "LANG": "C.UTF-8"}
-
-    def brug(self, *words, data=None, fails=False):
-        done = subprocess.run([BRUG, *words], env=self.environment(), input=data, text=True,
-                              capture_output=True, timeout=120)
-        assert (done.returncode != 0) == fails, f"brug {words}: {done.returncode}: {done.stderr}"
-        return done.stderr if fails else done.stdout
-
-    def json(self, *words, data=None):
-        return json.loads(self.brug("--json", *words, data=data))
-
-    def sync(self):
-        self.brug("sync", "--wait", SYNC_S)
-
-    def confirm_all(self):
-        for o in self.json("trust"):
-            self.brug("trust", o["organisation"], "--fingerprint", o["fingerprint"])
-
-    def inbox(self):
-        return self.json("inbox", "--all")
-
-    def refer(self, team, wait=SYNC_S):
-        return self.json("refer", text(team.id), "--reason", "mild-psychological", "--type", "clarify",
-                         "--ground", "consent", "--name", "Robin Zandbergen", "--born", "2014-03-02",
-                         "--letter", "-", "--yes", "--wait", wait, data=LETTER)
-
-
-class World:
-    def __init__(self, relay):
-        self.relay = relay
-        self.folder = tempfile.mkdtemp(prefix="brug-homes-")
-        town = relay.add_municipality("Voorbeeldstad")
-        self.practice = relay.add_organisation("practice", "Huisartsen Kastanjehof", town)
-        self.practice.invitation = os.path.join(relay.folder, f"invitation-{relay.count}")
-        self.team = relay.add_organisation("team", "Sociaal team Voorbeeldstad", town)
-        self.team.invitation = os.path.join(relay.folder, f"invitation-{relay.count}")
-        self.gp = Person(self, self.practice, "M. van der Linde", "gp")
-        Person(self, self.practice, "herstel", None, recovery=True)
-        Person(self, self.team, "herstel", None, recovery=True)
-        self.one = Person(self, self.team, "A. Smit", "consultant")
-        self.two = Person(self, self.team, "B. Bakker", "consultant")
-        self.everybody = (self.gp, self.one, self.two)
-        self.case = None
-
-    def close(self):
-        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def test_T31_nothing_goes_before_a_person_confirmed(world):
@@ -108,11 +22,7 @@ def test_T31_nothing_goes_before_a_person_confirmed(world):
     assert len(row) == 1 and row[0]["state"] == "waiting", row
     assert world.one.brug("sync", "--wait", SYNC_S) is not None
     assert world.one.inbox() == []
-    for person in world.everybody:
-        person.sync()
-        person.confirm_all()
-    for person in world.everybody:  # countersignatures of colleagues went up; all fetch them
-        person.sync()
+    world.introduce()
     world.case = sent["case_id"]
     assert world.gp.json("sent")[0]["state"] == "stored"
 
@@ -186,13 +96,9 @@ def test_a_suspended_colleague_is_no_reader_any_more(world):
 
 if __name__ == "__main__":
     with Relay() as the_relay:
-        the_world = World(the_relay)
-        try:
-            main([test_T31_nothing_goes_before_a_person_confirmed,
-                  test_both_consultants_read_it_after_a_kill_of_the_relay,
-                  test_an_answer_comes_back_and_facts_are_dated,
-                  test_written_while_the_relay_is_down_goes_out_later_once,
-                  test_a_client_killed_at_random_sends_and_shows_each_once,
-                  test_a_suspended_colleague_is_no_reader_any_more], the_world)
-        finally:
-            the_world.close()
+        main([test_T31_nothing_goes_before_a_person_confirmed,
+              test_both_consultants_read_it_after_a_kill_of_the_relay,
+              test_an_answer_comes_back_and_facts_are_dated,
+              test_written_while_the_relay_is_down_goes_out_later_once,
+              test_a_client_killed_at_random_sends_and_shows_each_once,
+              test_a_suspended_colleague_is_no_reader_any_more], People(the_relay))

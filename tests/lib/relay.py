@@ -174,12 +174,13 @@ class Relay:
     def relay_ca(self):
         return self.path("ca.pem")
 
-    def start(self, wait=True):
-        """Starts brugd; returns when it answers."""
+    def start(self, wait=True, environment=None):
+        """Starts brugd; returns when it answers, unless told not to wait."""
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen([os.path.join(BUILD, "brugd"), "--config", self.config],
                                             stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                            cwd=self.folder, start_new_session=True)
+                                            cwd=self.folder, start_new_session=True,
+                                            env=environment)
         if wait:
             self.wait_ready()
 

@@ -1,248 +1,351 @@
-"""A storm of kills over a real relay under load (T8), and the checker that knows only what the clients saw.
+"""Scripted clients (scripted.py) against a real relay, in rounds, with kill -9 of either at random and at named points.
 
-Several senders submit, several readers receive and acknowledge, each as a client that survives what the relay does
-not: it keeps what it sent until the receipt, stores what it receives before it acknowledges, and comes back with
-the same bytes after every cut. Meanwhile the relay is killed with -9 at random. At the end of each round everything that
-got a receipt must have reached every reader; what was confirmed as acknowledged must never come again.
+    with Storm(relay, players, seed, kill_relay=True) as storm:
+        storm.run_round(...)        until every client has what it should have; a Violation if that never comes
+        storm.finish()              a last restart, after which nothing may come any more
+    check(storm.folder)             the checker (tests/fault/check_records.py): its lines, none if all is well
 
-    Storm(relay, seed).run(rounds, messages)   raises Violation with what broke the promise
+A round that waits first lets everybody send while nobody reads, then kills the relay; what waits must then come without
+new traffic (T9). Each start of the relay is armed with the next named point (tests/fault/preload/kill_points.c).
 """
+import collections
 import json
 import os
 import random
+import selectors
+import shutil
+import signal
 import socket
-import ssl
+import subprocess
 import sys
-import threading
+import tempfile
 import time
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-sys.path.insert(0, os.path.join(ROOT, "tests", "interop"))
-from brug_client import (Client, GoneAway, Refused, framed_digest, new_header,  # noqa: E402
-                         readers_and_copies, referral_fields, seal_nothing)
-from relay import HOST  # noqa: E402
-from wire import casefile, wire  # noqa: E402
+from relay import BUILD
+from records import end_of_records
+from scripted import Scripted, run_forked
+from wire import ROOT
 
-ROUND_S_MAX = 120
-WINDOW = 32
-KILLS_PER_ROUND_MAX = 3
-GONE = (GoneAway, ConnectionError, socket.timeout, TimeoutError, ssl.SSLError, OSError)
+ROUND_S_MAX = 60
+PATIENCE_S = 20
+IDLE_S = 0.12  # longer than the relay waits before it folds
+ARMED_AGAIN = 0.6  # how often a relay that comes back is armed
+PRELOAD = os.path.join(BUILD, "tests", "fault", "preload", "kill_points.so")
+CHECKER = os.path.join(ROOT, "tests", "fault", "check_records.py")
+CHECKPOINT_BYTES, CHECKPOINT_MESSAGES = 400_000, 3  # a body, and how many of each client: they fill the WAL
 
 
 class Violation(Exception):
     """A promise was broken."""
 
 
-class World:
-    """Three practices of a GP who sends and a colleague who reads, one team of three consultants.
+def check(folder, at_rest=True):
+    """The lines of what is broken."""
+    options = [] if at_rest else ["--unsettled"]
+    done = subprocess.run([sys.executable, CHECKER, *options, folder], capture_output=True, text=True)
+    lines = done.stdout.splitlines()
+    if not lines or not lines[-1].startswith("checked: ") or done.returncode != (len(lines) > 1):
+        raise RuntimeError(f"the checker failed: {done.stderr}")
+    return lines[:-1]
 
-    A sender's own mailbox stays empty, so that one session of an endpoint does one thing.
-    """
 
-    def __init__(self, relay):
-        self.relay = relay
-        self.town = relay.add_municipality("Voorbeeldstad")
-        self.team = relay.add_organisation("team", "Sociaal team", self.town)
-        self.senders = []
-        self.readers = [relay.enrol(self.team, relay.add_person(self.team, f"Consulent {n}", "consultant"))
-                        for n in "123"]
-        for n in "ABC":
-            practice = relay.add_organisation("practice", f"Praktijk {n}", self.town)
-            sender, reader = (relay.enrol(practice, relay.add_person(practice, f"Arts {k}", "gp")) for k in "12")
-            self.senders.append(sender)
-            self.readers.append(reader)
+def preload_environment(program):
+    """LD_PRELOAD for a program of ours. A sanitizer's run-time must come first: it calls on to what follows it."""
+    linked = subprocess.run(["ldd", program], capture_output=True, text=True, check=True).stdout
+    run_times = [line.split()[2] for line in linked.splitlines() if "libasan" in line or "libtsan" in line]
+    return ":".join([*run_times, PRELOAD])
 
-    def connect(self, endpoint):
-        client = Client(HOST, self.relay.port, endpoint.identity_certificate, endpoint.identity_key,
-                        self.relay.relay_ca, timeout=20)
+
+def all_points(role):
+    """Names of the points of "relay" or "client", from the library's own table."""
+    environment = {**os.environ, "LD_PRELOAD": PRELOAD, "BRUG_KILL": "?"}
+    names = subprocess.run(["/bin/true"], env=environment, capture_output=True, text=True, check=True).stdout.split()
+    return [n for n in names if n.split("-")[1] == role]
+
+
+class Points:
+    """Which named point comes next, and how often each was hit."""
+
+    def __init__(self, names, rng):
+        self.names, self.rng = names, rng
+        self.hits = collections.Counter({n: 0 for n in names})
+        self.tries = collections.Counter()
+
+    def next(self):
+        """In turn; those that were not hit yet more often, dear ones that were less often."""
+        pool = [n for n in self.names if not self.hits[n]]
+        if not pool or self.rng.random() < 0.3:
+            pool = [n for n in self.names if not self.hits[n] or "checkpoint" not in n or self.rng.random() < 0.02]
+        name = min(pool, key=lambda n: (self.tries[n], self.rng.random()))
+        self.tries[name] += 1
+        return name
+
+    def missed(self):
+        return [n for n in self.names if not self.hits[n]]
+
+
+class Player:
+    """A scripted client's process and its records."""
+
+    def __init__(self, storm, endpoint, port):
+        self.storm, self.endpoint, self.port = storm, endpoint, port
+        self.path = os.path.join(storm.folder, endpoint.endpoint.hex())
+        open(self.path, "wb").close()
+        self.pid, self.control, self.order = None, None, None
+
+    def start(self):
+        ours, theirs = socket.socketpair()
+        self.control, self.heard = ours, b""
+        self.pid = run_forked([theirs.fileno()], lambda: Scripted(
+            self.storm.players, self.endpoint, self.path, theirs, self.port, self.storm.patience_s))
+        theirs.close()
+        ours.setblocking(False)
+        self.storm.watch(ours, self.on_report)
+        self.fd = os.pidfd_open(self.pid)
+        self.storm.watch(self.fd, self.on_end)
+
+    def give(self, **order):
+        self.order = order
+        self.is_sent = self.is_done = False
+        self.control.sendall(json.dumps(order).encode() + b"\n")
+
+    def on_report(self):
         try:
-            client.hello()
-        except BaseException:
-            client.close()
-            raise
-        return client
-
-    def rosters(self):
-        with self.connect(self.readers[0]) as c:
-            entries, _, _ = c.get_directory(self.town)
-        return {o: wire.Roster.FromString(e.roster) for o, e in entries.items()}
-
-
-class Sender:
-    """Keeps the exact bytes of each message until its receipt, over any number of sessions."""
-
-    def __init__(self, world, endpoint, rosters, rng):
-        self.world, self.endpoint, self.rng = world, endpoint, rng
-        self.readers, self.copies = readers_and_copies(
-            [rosters[endpoint.organisation], rosters[world.team.id]], endpoint.endpoint)
-        self.unsent = {}    # message id -> Envelope
-        self.receipts = {}  # message id -> (Envelope, serialised Receipt)
-
-    def write(self, count):
-        for _ in range(count):
-            header = new_header(casefile.KIND_REFERRAL, self.endpoint, self.world.town, self.world.team.id,
-                                self.readers, self.copies, **referral_fields())
-            self.unsent[header.message_id] = seal_nothing(header, size=self.rng.choice([10, 1000, 5000, 100_000]))
-
-    def run_session(self):
-        """Submits all that has no receipt, and a few that have one: the answer must be the same."""
-        again = self.rng.sample(sorted(self.receipts), min(3, len(self.receipts)))
-        work = list(self.unsent.items()) + [(m, self.receipts[m][0]) for m in again]
-        with self.world.connect(self.endpoint) as c:
-            asked = {}
-            while work or asked:
-                while work and len(asked) < WINDOW:
-                    message_id, envelope = work.pop()
-                    asked[c.send(submit=wire.Submit(envelope=envelope))] = message_id
-                c.take(c.read_frame(time.monotonic() + c.timeout))
-                for request in [r for r in asked if r in c.answers]:
-                    self.note(asked.pop(request), c.answers.pop(request))
-
-    def note(self, message_id, frame):
-        if frame.WhichOneof("frame") != "receipt":
-            raise Violation(f"a submit was answered with {frame}")
-        receipt = frame.receipt.SerializeToString()
-        if message_id in self.receipts:
-            if self.receipts[message_id][1] != receipt:
-                raise Violation(f"T1: another receipt for the same bytes of {message_id.hex()}")
+            data = self.control.recv(1 << 16)
+        except ConnectionResetError:
+            data = b""
+        if not data:
+            self.storm.unwatch(self.control)
             return
-        self.receipts[message_id] = (self.unsent.pop(message_id), receipt)
+        self.heard += data
+        while b"\n" in self.heard:
+            line, self.heard = self.heard.split(b"\n", 1)
+            self.is_sent |= line in (b"sent", b"done")
+            self.is_done |= line == b"done"
+            if line.startswith(b"hit "):
+                self.storm.client_points.hits[line[4:].decode()] += 1
 
-    def is_done(self):
-        return not self.unsent
+    def on_end(self):
+        """Killed: it comes back with the same order, unarmed."""
+        _, status = os.waitpid(self.pid, 0)
+        self.on_report_rest()
+        self.forget()
+        if not os.WIFSIGNALED(status) or os.WTERMSIG(status) != signal.SIGKILL:
+            raise Violation(f"a client ended by itself: {status}")
+        self.storm.kills["client"] += 1
+        self.start()
+        self.give(**{**self.order, "kill": None})
 
+    def on_report_rest(self):
+        try:
+            self.on_report()
+        except BlockingIOError:
+            pass  # nothing was left
 
-class Reader:
-    """Stores before it acknowledges; remembers for which messages the relay said Acked."""
+    def forget(self):
+        self.storm.unwatch(self.control)
+        self.storm.unwatch(self.fd)
+        self.control.close()
+        os.close(self.fd)
+        self.pid = None
 
-    def __init__(self, world, endpoint):
-        self.world, self.endpoint = world, endpoint
-        self.stored = {}    # message id -> digest of the envelope
-        self.senders = {}   # message id -> sending organisation
-        self.acked = set()
-        self.wanted = lambda: True
+    def kill(self):
+        os.kill(self.pid, signal.SIGKILL)
 
-    def run_session(self):
-        with self.world.connect(self.endpoint) as c:
-            c.subscribe(50, 4 << 20)
-            seen, last = set(), 0
-            asked = {self.send_ack(c, m): m for m in set(self.stored) - self.acked}  # it may not have heard us
-            while not (self.wanted() and self.is_settled()):
-                try:
-                    c.take(c.read_frame(time.monotonic() + 0.2))
-                except TimeoutError:
-                    continue
-                for d in c.deliveries:
-                    if d.sequence <= last:
-                        raise Violation(f"order: {d.sequence} came after {last} in one session")
-                    last = d.sequence
-                    asked[self.store(c, d, seen)] = wire.Header.FromString(d.envelope.header).message_id
-                c.deliveries.clear()
-                for request in [r for r in asked if r in c.answers]:
-                    if c.answers.pop(request).WhichOneof("frame") != "acked":
-                        raise Violation("an acknowledgement was refused")
-                    self.acked.add(asked.pop(request))
-                c.give_credit()
-
-    def store(self, c, d, seen):
-        header = wire.Header.FromString(d.envelope.header)
-        message_id = header.message_id
-        if message_id in self.acked:
-            raise Violation(f"{message_id.hex()} came back after its Acked")
-        if message_id in seen:
-            raise Violation(f"{message_id.hex()} came twice in one session")
-        seen.add(message_id)
-        digest = framed_digest(d.envelope)
-        if self.stored.setdefault(message_id, digest) != digest:
-            raise Violation(f"{message_id.hex()} came with other bytes")
-        self.senders[message_id] = getattr(header, "from").organisation
-        return self.send_ack(c, message_id)
-
-    def send_ack(self, c, message_id):
-        return c.send(ack=wire.Ack(organisation=self.senders[message_id], message_id=message_id,
-                                   result=wire.ACK_RESULT_STORED))
-
-    def is_settled(self):
-        return len(self.acked) == len(self.stored)
+    def stop(self):
+        if self.pid:
+            self.kill()
+            os.waitpid(self.pid, 0)
+            self.forget()
 
 
 class Storm:
-    def __init__(self, relay, seed):
-        self.relay = relay
+    def __init__(self, relay, players, seed, kill_relay=True, ports=None, patience_s=PATIENCE_S):
+        """`ports`: where each client connects, the relay's own if None. Without kill_relay the relay stays as it is."""
+        self.relay, self.players, self.patience_s = relay, players, patience_s
         self.rng = random.Random(seed)
-        self.world = World(relay)
-        rosters = self.world.rosters()
-        self.senders = [Sender(self.world, e, rosters, random.Random(self.rng.random())) for e in self.world.senders]
-        self.readers = [Reader(self.world, e) for e in self.world.readers]
-        self.failures = []
-        self.kills = 0
+        self.kill_relay = kill_relay
+        self.folder = tempfile.mkdtemp(prefix="records-", dir=relay.folder)
+        self.hits_path = os.path.join(relay.folder, f"hits-{os.path.basename(self.folder)}")
+        self.selector = selectors.DefaultSelector()
+        self.kills = collections.Counter()
+        self.point = None
+        self.waited = 0
+        self.messages = 0
+        self.relay_points = self.client_points = None
+        self.clients = [Player(self, e, (ports or {}).get(e.endpoint)) for e in players.endpoints]
 
-    def expected(self, reader):
-        """Ids of all receipted messages that this reader must have."""
-        return {m for s in self.senders if reader.endpoint.endpoint in s.readers for m in s.receipts}
+    def __enter__(self):
+        try:
+            for client in self.clients:
+                client.start()
+            if self.kill_relay:
+                self.relay.kill()
+                self.start_relay()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
 
-    def client_thread(self, client, is_done):
-        """Sessions one after the other, however often the relay dies, until done."""
-        def loop():
-            while not is_done() and not self.failures:
-                try:
-                    client.run_session()
-                except Violation as e:
-                    self.failures.append(e)
-                except (Refused, *GONE):
-                    time.sleep(0.01)  # the relay is down; a client would wait longer
-        thread = threading.Thread(target=loop, daemon=True)
-        thread.start()
-        return thread
+    def __exit__(self, *_):
+        for client in self.clients:
+            client.stop()
+        self.forget_relay()
+        self.selector.close()
 
-    def run_round(self, messages):
-        for i, sender in enumerate(self.senders):
-            sender.write(messages // len(self.senders) + (i < messages % len(self.senders)))
-        all_sent = lambda: all(s.is_done() for s in self.senders)  # noqa: E731
-        threads = [self.client_thread(s, s.is_done) for s in self.senders]
-        for reader in self.readers:
-            reader.wanted = lambda r=reader: all_sent() and self.expected(r) <= set(r.stored)
-            threads.append(self.client_thread(reader, lambda r=reader: r.wanted() and r.is_settled()))
-        deadline = time.monotonic() + ROUND_S_MAX
-        for _ in range(self.rng.randint(1, KILLS_PER_ROUND_MAX)):
-            time.sleep(self.rng.expovariate(1 / 0.12))
-            self.relay.restart()
-            self.kills += 1
-        for thread in threads:
-            thread.join(max(0.0, deadline - time.monotonic()))
-        if self.failures:
-            raise self.failures[0]
-        if any(t.is_alive() for t in threads):
-            raise Violation("not all arrived: " + self.what_is_missing())
+    def aim(self, relay_points, client_points):
+        """Which points are armed; they are shared over storms, and count hits."""
+        self.relay_points, self.client_points = relay_points, client_points
 
-    def what_is_missing(self):
-        unsent = sum(len(s.unsent) for s in self.senders)
-        missing = sum(len(self.expected(r) - set(r.stored)) for r in self.readers)
-        unacked = sum(len(r.stored) - len(r.acked) for r in self.readers)
-        return f"{unsent} without a receipt, {missing} receipted but not delivered, {unacked} without Acked"
+    def watch(self, fd, act):
+        self.selector.register(fd, selectors.EVENT_READ, act)
 
-    def check_end(self):
-        """After a last kill nothing may come any more, and nothing but what was sent may have come."""
-        self.relay.restart()
-        for reader in self.readers:
-            if set(reader.stored) != self.expected(reader):
-                raise Violation("a reader has what nobody sent to it, or lacks what was")
-            with self.world.connect(reader.endpoint) as c:
-                c.subscribe()
-                c.get_directory(self.world.town)  # judged after the subscription, answered after what it brought
-                if c.deliveries:
-                    raise Violation("something came back after its Acked")
-        status = json.loads(self.relay.ctl("status", "--json"))
-        if status["waiting_messages"] != 0:
-            raise Violation(f"the relay counts {status['waiting_messages']} waiting messages, the clients none")
-        originals = {m: framed_digest(e) for s in self.senders for m, (e, _) in s.receipts.items()}
-        for reader in self.readers:
-            for message_id, digest in reader.stored.items():
-                if originals[message_id] != digest:
-                    raise Violation(f"{message_id.hex()} arrived with other bytes than were sent")
+    def unwatch(self, fd):
+        if fd in self.selector.get_map():
+            self.selector.unregister(fd)
 
-    def run(self, rounds, messages, progress=lambda n: None):
-        for n in range(rounds):
-            self.run_round(messages)
-            progress(n + 1)
-        self.check_end()
+    # ---- the relay ----
+
+    def start_relay(self, is_armed=True):
+        """Armed with the next point, or not. Nobody waits for it but the clients."""
+        self.point = self.relay_points.next() if self.relay_points and is_armed else None
+        environment = dict(os.environ)
+        if self.point:
+            environment.update(LD_PRELOAD=preload_environment(os.path.join(BUILD, "brugd")),
+                               BRUG_KILL=f"{self.point}:{self.nth(self.point)}", BRUG_KILL_HITS=self.hits_path)
+        self.relay.start(wait=False, environment=environment)
+        self.relay_fd = os.pidfd_open(self.relay.process.pid)
+        self.watch(self.relay_fd, self.on_relay_end)
+
+    def nth(self, point):
+        """Each start checkpoints, folds and speaks a few times at least; of the rest there is more."""
+        is_rare = "start" in point or "checkpoint-sync" in point or "audit-sync" in point or "fold-sync" in point
+        return 1 if is_rare else 1 + int(self.rng.expovariate(1 / 3))
+
+    def forget_relay(self):
+        if self.kill_relay and self.relay_fd is not None:
+            self.unwatch(self.relay_fd)
+            os.close(self.relay_fd)
+            self.relay_fd = None
+
+    relay_fd = None
+
+    def on_relay_end(self):
+        status = self.relay.process.wait()
+        self.forget_relay()
+        self.relay.process = None
+        if status != -signal.SIGKILL:
+            raise Violation(f"the relay ended by itself with {status}: {self.relay.tail()}")
+        self.kills["relay"] += 1
+        self.note_hit()
+        self.start_relay(is_armed=self.rng.random() < ARMED_AGAIN)
+
+    def note_hit(self):
+        """At its point, if it was; else by us."""
+        if os.path.exists(self.hits_path):
+            with open(self.hits_path) as f:
+                for name in f.read().split():
+                    self.relay_points.hits[name] += 1
+                    self.kills["relay at a point"] += 1
+            os.unlink(self.hits_path)
+
+    # ---- rounds ----
+
+    def pump(self, is_over, timers=(), look_s=ROUND_S_MAX):
+        """Handles what happens until is_over(), which is asked after each event and every look_s; `timers` are (seconds
+        from now, act)."""
+        now = time.monotonic()
+        limit = now + ROUND_S_MAX
+        due = sorted(((now + s, act) for s, act in timers), key=lambda t: t[0])
+        while not is_over():
+            now = time.monotonic()
+            if now > limit:
+                raise Violation("not all arrived: " + ", ".join(
+                    f"{os.path.basename(c.path)} {'sent' if c.is_sent else 'unsent'} "
+                    f"{'done' if c.is_done else 'not done'}" for c in self.clients))
+            while due and due[0][0] <= now:
+                due.pop(0)[1]()
+            until = due[0][0] if due else limit
+            for key, _ in self.selector.select(min(look_s, max(0.0, until - time.monotonic()))):
+                if key.fd in self.selector.get_map():
+                    key.data()
+
+    def load(self):
+        """How much each client sends, and how large."""
+        if self.point and "checkpoint" in self.point:
+            return [CHECKPOINT_MESSAGES] * len(self.clients), CHECKPOINT_BYTES
+        counts = [25 if self.rng.random() < 0.02 else self.rng.randint(1, 4) for _ in self.clients]
+        return counts, self.rng.choice([10, 300, 3000, 40_000])
+
+    def give(self, counts, size, kills=None, offsets=None, **order):
+        offsets = offsets or [end_of_records(c.path) for c in self.clients]
+        for client, count, offset in zip(self.clients, counts, offsets):
+            client.give(**{"offset": offset, "send": count, "size": size, "receive": sum(counts) - count, "read": True,
+                           "again": True, "ping": False, "kill": (kills or {}).get(client), **order})
+        return offsets
+
+    def is_done(self):
+        return all(c.is_done for c in self.clients)
+
+    def run_round(self, waits=False, client_kills=0, random_kills=0):
+        """One kill of the relay at least. `client_kills`: how many clients are armed with a point; `random_kills`: how
+        many kills of anybody come at random moments besides."""
+        counts, size = self.load()
+        self.messages += sum(counts)
+        kills = {c: [self.client_points.next(), 1 + int(self.rng.expovariate(1))]
+                 for c in self.rng.sample(self.clients, client_kills)}
+        before = self.kills["relay"]
+        timers = [(self.rng.expovariate(1 / 0.06), self.kill_anybody) for _ in range(random_kills)]
+        if self.point is None:
+            timers.append((self.rng.expovariate(1 / 0.06), self.kill_the_relay))
+        offsets = self.give(counts, size, kills, read=not waits)
+        if waits:
+            self.pump(lambda: all(c.is_sent for c in self.clients), timers)
+            self.kill_the_relay()
+            self.give(counts, size, kills, offsets, again=False)
+            timers = ()
+        self.pump(self.is_done, timers)
+        self.waited += waits
+        if self.kills["relay"] == before:
+            self.pump(lambda: self.kills["relay"] > before, [(IDLE_S, self.kill_the_relay)])
+
+    def kill_anybody(self):
+        victim = self.rng.choice([self.relay, self.relay, *self.clients])
+        self.kill_the_relay() if victim is self.relay else victim.kill()
+
+    def kill_the_relay(self):
+        """It may be dying already; that it is dead is seen later, and it is started again then."""
+        if self.relay.process:
+            self.relay.process.kill()
+
+    def finish(self):
+        """A last kill, and sessions that work: whatever comes then stands in the records."""
+        before = self.kills["relay"]
+        if self.kill_relay:
+            self.relay_points = None
+            self.kill_the_relay()
+            self.pump(lambda: self.kills["relay"] > before)
+        self.give([0] * len(self.clients), 1, ping=True)
+        self.pump(self.is_done)
+        if waiting := self.count_waiting():
+            raise Violation(f"the relay counts {waiting} waiting messages, the clients none")
+
+    def count_waiting(self):
+        return json.loads(self.relay.ctl("status", "--json"))["waiting_messages"]
+
+
+class Template:
+    """A relay's store as it is now, to begin again with: a store that grew over many rounds would only be slower."""
+
+    def __init__(self, relay):
+        self.relay = relay
+        self.path = os.path.join(relay.folder, "template")
+        relay.kill()
+        shutil.copytree(relay.state, self.path)
+        relay.start()
+
+    def restore(self):
+        self.relay.kill()
+        shutil.rmtree(self.relay.state)
+        shutil.copytree(self.path, self.relay.state)
+        self.relay.start()

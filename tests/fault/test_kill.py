@@ -1,0 +1,221 @@
+"""Kill storms (T8): the relay, its clients, or both, killed with -9 at random and at named points, and a checker that
+works from the clients' own records only (check_records.py). T9 comes with it: in half of the rounds messages wait
+when the relay is killed, and must reach their readers without new traffic.
+
+Most rounds use scripted clients (tests/lib/scripted.py); some the real `brug` with its store. The controls are relays that
+break one promise each (tests/lib/bad_relay.py); the same checker must flag each of them.
+
+ROUNDS=n sets the number of rounds. Prints its seed; BRUG_SEED makes the same choices again (the moments of random kills
+still depend on the machine).
+"""
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [os.path.join(HERE, "..", "lib"), os.path.join(HERE, "..", "interop")]
+import proof  # noqa: E402
+from bad_relay import FAULTS, BadRelay  # noqa: E402
+from people import BRUG, People  # noqa: E402
+from relay import Relay  # noqa: E402
+from scripted import POINTS, run_forked  # noqa: E402
+from storm import Points, Storm, Template, Violation, all_points, check, preload_environment  # noqa: E402
+from tap import main  # noqa: E402
+from world import Players  # noqa: E402
+
+ROUNDS = proof.size("ROUNDS", 44, 2000)
+ROUNDS_PER_STORE = 100
+MORE_ROUNDS_MAX = 100
+REAL_ROUNDS = max(3, ROUNDS // 20)  # besides, with real clients
+SEED = int(os.environ.get("BRUG_SEED") or random.randrange(1 << 31))
+SETTINGS = {"fold_slice_bytes": 16384, "checkpoint_pages": 500, "log_level": "warning"}
+
+
+def controls_flagged(players):
+    """How many of the bad relays the checker names by the rule that they broke; without a fault it must be silent."""
+    flagged = 0
+    for fault in ["none", *FAULTS]:
+        lines = run_control(players, fault)
+        if fault == "none":
+            assert not lines, lines
+        elif any(line.startswith(FAULTS[fault] + " ") for line in lines):
+            flagged += 1
+        else:
+            print(f"# the checker did not flag: {fault}: {lines}")
+    return flagged
+
+
+def run_control(players, fault):
+    """Three messages from each, over to rest; the client with the bad relay asks again only if that is the point."""
+    endpoint = players.endpoints[0]
+    bad = BadRelay(players, endpoint, fault)
+    pid = run_forked([bad.listener.fileno()], lambda: bad)
+    try:
+        with Storm(players.relay, players, SEED, kill_relay=False, ports={endpoint.endpoint: bad.port}) as storm:
+            def is_over():
+                if FAULTS.get(fault) != "missing":
+                    return storm.is_done()
+                return all(c.is_sent for c in storm.clients) and storm.count_waiting() == 0
+            storm.give([3] * 4, 300)
+            storm.pump(is_over, look_s=0.1)
+            if fault == "receipt":
+                storm.clients[0].kill()
+                storm.pump(lambda: storm.kills["client"] == 1 and storm.is_done())
+        return check(storm.folder)
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        bad.listener.close()
+
+
+def print_hits(who, points):
+    print(f"# hits, {who}: " + ", ".join(f"{n} {points.hits[n]}" for n in points.names), flush=True)
+
+
+def run_scripted(players, relay_points, client_points):
+    """Storms on one store after the other. Returns what was counted, and the lines of the checker."""
+    rng = random.Random(SEED)
+    template = Template(players.relay)
+    waited, broken, kills, messages = 0, [], {"relay": 0, "relay at a point": 0, "client": 0}, 0
+    done = 0
+    while done < ROUNDS:
+        template.restore()
+        storm = Storm(players.relay, players, rng.random())
+        storm.aim(relay_points, client_points)
+        try:
+            with storm:
+                for _ in range(min(ROUNDS_PER_STORE, ROUNDS - done)):
+                    run_round(storm, done)
+                    done += 1
+                if done == ROUNDS:
+                    done += run_to_the_last_point(storm)
+                storm.finish()
+            broken += check(storm.folder)
+        except Violation as e:
+            broken += [str(e), *check(storm.folder)]
+        waited += storm.waited
+        messages += storm.messages
+        kills = {who: count + storm.kills[who] for who, count in kills.items()}
+        print(f"# {done} rounds: {kills}", flush=True)
+        if broken:
+            break
+    return done, waited, messages, kills, broken
+
+
+def run_round(storm, n):
+    storm.run_round(waits=n % 2 == 1, client_kills=n % 3 == 0, random_kills=n % 5 == 0)
+
+
+def run_to_the_last_point(storm):
+    """How many rounds more it took until each named point was hit; a run that is shorter than their list asks for none."""
+    points = storm.relay_points, storm.client_points
+    n = 0
+    while ROUNDS >= sum(len(p.names) for p in points) and any(p.missed() for p in points) and n < MORE_ROUNDS_MAX:
+        run_round(storm, n)
+        n += 1
+    return n
+
+
+def test_T8_T9_kills_lose_nothing_and_bring_nothing_back(_):
+    began = time.monotonic()
+    rng = random.Random(SEED)
+    relay_points, client_points = Points(all_points("relay"), rng), Points(POINTS, rng)
+    with Relay(**SETTINGS) as relay:
+        players = Players(relay)
+        done, waited, messages, kills, broken = run_scripted(players, relay_points, client_points)
+        seconds = time.monotonic() - began
+        flagged = controls_flagged(players)
+    print_hits("relay", relay_points)
+    print_hits("scripted clients", client_points)
+    proof.report(f"T8 kill -9, relay {kills['relay']} and clients {kills['client']} times: {messages} letters",
+                 done, "rounds", len(broken), flagged, len(FAULTS), seconds)
+    proof.report("T9 what waits at a kill arrives without new traffic", waited, "rounds", len(broken), 0, 0, seconds)
+    assert not broken, broken[:20]
+    assert flagged == len(FAULTS)
+    if ROUNDS >= len(relay_points.names) + len(client_points.names):
+        assert not relay_points.missed() + client_points.missed(), relay_points.missed() + client_points.missed()
+
+
+# ---- real clients ----
+
+class RealStorm:
+    """`brug` killed at points of its store and its link, and the relay at random; what each store holds in the end."""
+
+    def __init__(self, people, points, rng):
+        self.people, self.points, self.rng = people, points, rng
+        self.environment = {"LD_PRELOAD": preload_environment(BRUG),
+                            "BRUG_KILL_HITS": os.path.join(people.relay.folder, "client-hits")}
+        self.kills, self.written = 0, []
+
+    def sync(self, person, point):
+        """One sync with a kill at a point, if it comes to that; otherwise it ends by itself."""
+        nth = 1 if "send" in point else self.rng.randint(1, 5)
+        return subprocess.Popen([BRUG, "sync", "--wait", "20"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                                env={**person.environment(), **self.environment, "BRUG_KILL": f"{point}:{nth}"})
+
+    def run_round(self, has_relay_kill):
+        p = self.people
+        self.written.append(p.gp.refer(p.team, wait="0")["message_id"])
+        points = self.points.next(), self.points.next()
+        if "ack" in points[0] or "submit" in points[1]:
+            points = points[::-1]
+        syncs = [self.sync(p.gp, points[0]), self.sync(p.one, points[1])]
+        if has_relay_kill:
+            time.sleep(self.rng.uniform(0, 0.1))
+            p.relay.restart()
+            self.kills += 1
+        for sync in syncs:
+            status = sync.wait(60)
+            assert status in (0, -signal.SIGKILL, os.EX_TEMPFAIL), f"brug sync ended with {status}"
+            self.kills += status == -signal.SIGKILL
+        self.note_hits()
+
+    def note_hits(self):
+        path = self.environment["BRUG_KILL_HITS"]
+        if os.path.exists(path):
+            with open(path) as f:
+                self.points.hits.update(f.read().split())
+            os.unlink(path)
+
+    def broken(self):
+        """What does not hold of the clients' own stores, now that nobody is killed any more."""
+        p = self.people
+        for person in (p.gp, p.one, p.two):
+            person.sync()
+        sent = {m["message_id"]: m["state"] for m in p.gp.json("sent")}
+        lines = [f"unsettled {m}: {state}" for m, state in sent.items() if state != "stored"]
+        lines += [f"missing {m} at its sender" for m in self.written if m not in sent]
+        for person in (p.one, p.two):
+            came = [m["message_id"] for m in person.inbox()]
+            lines += [f"missing {m} at {person.name}" for m in set(sent) - set(came)]
+            lines += [f"repeat {m} at {person.name}" for m in set(came) if came.count(m) > 1]
+            lines += [f"stranger {m} at {person.name}" for m in set(came) - set(sent)]
+            lines += [f"bytes {m['message_id']} {m['state']}" for m in person.inbox() if m["state"] != "ready"]
+        return lines
+
+
+def test_T8_real_clients_survive_kills_too(_):
+    began = time.monotonic()
+    rng = random.Random(SEED)
+    points = Points(all_points("client"), rng)
+    with Relay(**SETTINGS) as relay:
+        people = People(relay)
+        people.introduce()
+        storm = RealStorm(people, points, rng)
+        for n in range(REAL_ROUNDS):
+            storm.run_round(has_relay_kill=n % 3 == 2)
+        broken = storm.broken()
+    print_hits("brug", points)
+    proof.report(f"T8 kill -9 of brug and its relay, {storm.kills} times", REAL_ROUNDS, "rounds", len(broken), 0, 0,
+                 time.monotonic() - began)
+    assert not broken, broken[:20]
+    if REAL_ROUNDS >= 2 * len(points.names):
+        assert not points.missed(), points.missed()
+
+
+if __name__ == "__main__":
+    print(f"# seed {SEED}, {ROUNDS} rounds", flush=True)
+    main([test_T8_T9_kills_lose_nothing_and_bring_nothing_back, test_T8_real_clients_survive_kills_too], None)
