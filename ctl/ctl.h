@@ -67,6 +67,7 @@ int endpoint_add(const struct ctl_options *o);
 int endpoint_request(const struct ctl_options *o);
 int object_list(const struct ctl_options *o, Brug__V1__ObjectType type);
 int object_show(const struct ctl_options *o, Brug__V1__ObjectType type);
+int account_command(const struct ctl_options *o);
 int endpoint_release(const struct ctl_options *o);
 int object_set_status(const struct ctl_options *o, Brug__V1__ObjectType type,
                       Brug__V1__Status status);

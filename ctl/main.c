@@ -75,6 +75,8 @@ struct command {
 
 static const struct command COMMANDS[] = {
     {"status", NULL, 0, VERB_RUN, status_command, " ", "", "what the relay is doing"},
+    {"account", NULL, 0, VERB_RUN, account_command, " ", "",
+     "whether the books balance: reads the whole audit chain; exit status 1 when they do not"},
     {"municipality", "add", MUNICIPALITY, VERB_ADD, municipality_add, " --name --anchor --id ",
      "--name NAME --anchor CA.pem… [--id ID]", "add a municipality with its trust anchors"},
     {"municipality", "list", MUNICIPALITY, VERB_LIST, NULL, " ", "", "the municipalities"},

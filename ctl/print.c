@@ -193,7 +193,7 @@ int ctl_print_message(const struct ctl_options *o, const ProtobufCMessage *m)
     return EX_OK;
 }
 
-#define COLUMNS_MAX 8
+#define COLUMNS_MAX 10
 #define CELL_BYTES 80
 
 int ctl_print_rows(const struct ctl_options *o, const ProtobufCMessage *const *rows, size_t n,

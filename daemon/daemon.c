@@ -84,6 +84,8 @@ static void collect(struct daemon *d)
             relay_on_durable(d->relay, r.durable_lsn, clock_now());
             group_free(r.group);
         }
+        if (r.account)
+            daemon_end_account(d, r.account, r.account_failed);
         for (size_t i = 0; i < r.load_count; i++)
             relay_on_loaded(d->relay, r.loads[i], clock_now());
     } while (r.load_count == sizeof r.loads / sizeof r.loads[0]);
@@ -260,15 +262,14 @@ static int load(struct daemon *d, struct store **store)
     };
     const struct relay_limits limits = limits_of(c);
     const char *problem = NULL;
-    uint64_t seed[2];
     if (RAND_bytes(o.random, sizeof o.random) != 1 ||
-        RAND_bytes((unsigned char *)seed, sizeof seed) != 1)
+        RAND_bytes((unsigned char *)d->hash_seed, sizeof d->hash_seed) != 1)
         return complain(EX_OSERR, "start.failed", "no random bytes");
     enum error e = store_open(store, &o, &problem);
     if (e)
         return complain(status_of(e), "store.unusable", "%s: %s", o.directory,
                         problem ? problem : error_text(e));
-    struct state *state = state_new(seed);
+    struct state *state = state_new(d->hash_seed);
     e = state ? store_load(*store, state, d->started_at.wall_ms - LIMIT_KNOWN_ID_MS, &problem)
               : ERROR_NO_MEMORY;
     if (!e)
@@ -392,6 +393,7 @@ static int start_admin(struct daemon *d, const struct notify_sockets *sockets)
         .refresh_trust = on_refresh_trust,
         .crls = on_crls,
         .fill_status = on_fill_status,
+        .account = daemon_begin_account,
         .on_wake_end = daemon_end_wake_up,
         .ctx = d,
     };

@@ -43,6 +43,8 @@ struct daemon {
     struct instant started_at;
     int64_t committing_since_ms; /* monotonic; 0: no group is with the store */
     uint64_t folded_lsn, free_bytes;
+    uint64_t hash_seed[2];
+    uint64_t account_ticket; /* who waits for the account that is under way; 0: none is */
     bool is_behind, was_crl_stale;
 
     bool is_draining, is_stopping;
@@ -54,6 +56,12 @@ struct daemon {
 int daemon_start(struct daemon *d, const struct config *c) MUST_CHECK;
 int daemon_run(struct daemon *d) MUST_CHECK;
 void daemon_fini(struct daemon *d);
+
+/* ---- account.c: the books for an administrator ---- */
+/* admin_options.account. */
+bool daemon_begin_account(void *ctx, uint64_t ticket);
+/* Answers whoever asked; frees the account. */
+void daemon_end_account(struct daemon *d, struct account *a, enum error failed);
 
 /* ---- port.c: the relay's port, net's events ---- */
 extern const struct relay_port daemon_relay_port;

@@ -226,6 +226,19 @@ static void answer_status(struct peer *p)
     peer_answer(p, &answer, false);
 }
 
+/* The answer comes when all of the chain was read. */
+static void begin_account(struct peer *p)
+{
+    struct admin *a = p->admin;
+    p->is_adding_endpoint = false;
+    p->ticket = ++a->last_ticket;
+    if (a->options.account(a->options.ctx, p->ticket))
+        return;
+    p->ticket = 0;
+    peer_refuse(p, ERROR_BUSY, "the books are being read for somebody else; try again later",
+                false);
+}
+
 static bool names_endpoint(const Brug__V1__AdminRequest *r)
 {
     return r->request_case == BRUG__V1__ADMIN_REQUEST__REQUEST_ADD_ENDPOINT;
@@ -259,6 +272,10 @@ static void run(struct peer *p, struct slice frame)
     const char *what = "";
     if (request->request_case == BRUG__V1__ADMIN_REQUEST__REQUEST_STATUS) {
         answer_status(p);
+        return;
+    }
+    if (request->request_case == BRUG__V1__ADMIN_REQUEST__REQUEST_ACCOUNT) {
+        begin_account(p);
         return;
     }
     if (request->request_case == BRUG__V1__ADMIN_REQUEST__REQUEST_ADD_MUNICIPALITY)

@@ -36,6 +36,8 @@ struct admin_options {
     size_t (*crls)(void *ctx, struct slice *ders, size_t max);
     /* Fills what the relay itself does not know of the daemon. */
     void (*fill_status)(void *ctx, Brug__V1__DaemonStatus *status);
+    /* Begins an account of the books; admin_answer follows. False: one is under way, or no memory. */
+    bool (*account)(void *ctx, uint64_t ticket);
     void (*on_wake_end)(void *ctx); /* a command was handed over: flush the relay */
     void *ctx;
 };

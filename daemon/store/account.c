@@ -51,7 +51,7 @@ struct account {
     struct account_result result;
 };
 
-struct account *account_new(const struct store *s)
+struct account *account_new(const uint64_t hash_seed[2])
 {
     struct account *a = calloc(1, sizeof *a);
     if (a == NULL)
@@ -61,7 +61,7 @@ struct account *account_new(const struct store *s)
         free(a);
         return NULL;
     }
-    books_init(&a->books, s->hash_seed, a->arena);
+    books_init(&a->books, hash_seed, a->arena);
     return a;
 }
 

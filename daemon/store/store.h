@@ -89,8 +89,7 @@ struct account_reader {
  */
 struct account;
 
-/* NULL: no memory. */
-struct account *account_new(const struct store *s);
+struct account *account_new(const uint64_t hash_seed[2]); /* NULL: no memory */
 void account_free(struct account *a);
 /* The state's mailboxes as they are at state_lsn(state), to be compared when the account has come there;
  * that lsn may lie ahead of what is committed. ERROR_NO_MEMORY. */
@@ -125,6 +124,7 @@ enum error store_thread_start(struct store_thread **out, struct store **s, store
 void store_thread_commit(struct store_thread *t,
                          struct group *g);                      /* takes g; at most one at a time */
 void store_thread_load(struct store_thread *t, struct load *l); /* takes l */
+void store_thread_account(struct store_thread *t, struct account *a); /* takes a; one at a time */
 
 /* What finished since the last call, on the owner's thread. */
 struct store_results {
@@ -133,7 +133,9 @@ struct store_results {
     uint64_t durable_lsn; /* 0: no group finished */
     struct group *group;  /* the finished group, to free on the owner's thread; NULL */
     struct load *loads[64];
-    size_t load_count; /* when 64, call again */
+    size_t load_count;         /* when 64, call again */
+    struct account *account;   /* that ended, to free; NULL */
+    enum error account_failed; /* else its result is there */
     bool has_room, is_behind;
     uint64_t folded_lsn, free_bytes;
 };

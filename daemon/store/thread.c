@@ -4,7 +4,8 @@
  * The owner hands over a group or loads and is woken when something finished; it then collects. The
  * storage thread commits a group as soon as there is one: the next group gathers at the owner while
  * this one is being written, so the disk itself sets the size of groups and no timer is needed.
- * Between commits it serves loads. When nothing came for a moment it folds, a slice at a time.
+ * Between commits it serves loads and a slice of an account. When nothing came for a moment it folds, a slice at
+ * a time.
  *
  * Happy path: store_thread_commit → store_commit → "durable up to" is posted → wake → check-points
  * that are due.
@@ -47,6 +48,7 @@ struct store_thread {
     /* under the mutex */
     struct group *group; /* to be committed */
     struct load_queue wanted, loaded;
+    struct account *account; /* under way */
     struct store_results results;
     bool is_stopping;
 };
@@ -160,6 +162,24 @@ static bool do_fold(struct store_thread *t)
     return e == ERROR_NONE && !is_done;
 }
 
+/* A slice, if it can go on. */
+static void do_account(struct store_thread *t)
+{
+    struct account *a = t->account;
+    bool is_done = false;
+    if (a == NULL || account_waits_for_commit(a, t->store))
+        return;
+    pthread_mutex_unlock(&t->mutex);
+    enum error e = account_step(a, t->store, &is_done);
+    pthread_mutex_lock(&t->mutex);
+    if (e == ERROR_NONE && !is_done)
+        return;
+    t->account = NULL;
+    t->results.account = a;
+    t->results.account_failed = e;
+    wake_owner(t);
+}
+
 static void do_check_room(struct store_thread *t)
 {
     bool had_room = t->results.has_room;
@@ -179,14 +199,16 @@ static bool wait_for(struct store_thread *t, long ms)
 
 static bool has_work(const struct store_thread *t)
 {
-    return t->group != NULL || t->wanted.count > 0 || t->is_stopping;
+    return t->group != NULL || t->wanted.count > 0 || t->account != NULL || t->is_stopping;
 }
 
 /* Nothing was handed over: fold after a while, or wait. */
 static void do_idle(struct store_thread *t)
 {
     const struct store *s = t->store;
-    if (store_folded_lsn(s) < store_lsn(s)) {
+    if (t->account != NULL && !account_waits_for_commit(t->account, s)) {
+        do_account(t);
+    } else if (store_folded_lsn(s) < store_lsn(s)) {
         if (wait_for(t, QUIET_BEFORE_FOLD_MS))
             return;
         while (!has_work(t) && do_fold(t))
@@ -213,6 +235,8 @@ static void *run(void *ctx)
         bool had_group = t->group != NULL;
         if (had_group)
             do_commit(t);
+        if (had_group)
+            do_account(t);
         if (t->wanted.count > 0)
             do_loads(t);
         else if (!had_group && t->is_stopping)
@@ -252,6 +276,8 @@ static void free_all(struct store_thread *t)
     queue_fini(&t->loaded);
     group_free(t->group);
     group_free(t->results.group);
+    account_free(t->account);
+    account_free(t->results.account);
     free(t);
 }
 
@@ -296,6 +322,15 @@ void store_thread_load(struct store_thread *t, struct load *l)
     pthread_mutex_unlock(&t->mutex);
 }
 
+void store_thread_account(struct store_thread *t, struct account *a)
+{
+    pthread_mutex_lock(&t->mutex);
+    assert(t->account == NULL);
+    t->account = a;
+    pthread_cond_signal(&t->handed_over);
+    pthread_mutex_unlock(&t->mutex);
+}
+
 void store_thread_collect(struct store_thread *t, struct store_results *out)
 {
     pthread_mutex_lock(&t->mutex);
@@ -305,6 +340,7 @@ void store_thread_collect(struct store_thread *t, struct store_results *out)
         out->loads[out->load_count++] = queue_take(&t->loaded);
     t->results.durable_lsn = 0;
     t->results.group = NULL;
+    t->results.account = NULL;
     pthread_mutex_unlock(&t->mutex);
 }
 

@@ -12,7 +12,7 @@ from relay import Relay, armour, new_id, run, text  # noqa: E402
 from tap import main  # noqa: E402
 from wire import BUILD, ROOT, admin, wire  # noqa: E402
 
-EX_OK, EX_USAGE, EX_DATAERR, EX_NOINPUT, EX_UNAVAILABLE, EX_CANTCREAT = 0, 64, 65, 66, 69, 73
+EX_OK, EX_USAGE, EX_DATAERR, EX_NOINPUT, EX_UNAVAILABLE, EX_CANTCREAT, EX_TEMPFAIL = 0, 64, 65, 66, 69, 73, 75
 OBJECTS = ("municipality", "org", "person", "endpoint")
 
 
@@ -31,6 +31,12 @@ class World:
 
     def json(self, *words):
         return json.loads(self.relay.ctl("--json", *words))
+
+    def wait_folded(self):
+        deadline = time.monotonic() + 10
+        while (status := self.json("status"))["folded_lsn"] < status["lsn"]:
+            assert time.monotonic() < deadline, "the relay does not fold"
+            time.sleep(0.02)
 
     def complains(self, status, about, *words, **options):
         """One line on standard error that says `about`, nothing on standard output, that exit status."""
@@ -192,6 +198,34 @@ def test_garbage_on_the_socket_leaves_it_serving(world):
             except (BrokenPipeError, ConnectionResetError):
                 pass
     assert world.json("status")["accepts"] is True
+
+
+def test_the_books(world):
+    """They balance, at once and while others ask; a changed byte of the audit file is found and named."""
+    table = world.ctl("account")
+    assert table.returncode == EX_OK and "\nbalanced: " in table.stdout and "quarantined" in table.stdout, table
+    books = world.json("account")
+    assert books["balanced"] is True and books["lsn"] == world.json("status")["lsn"], books
+    askers = [subprocess.Popen([os.path.join(BUILD, "brugctl"), "--socket", world.relay.admin_socket, "account"],
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(8)]
+    for asker in askers:
+        out, complaint = asker.communicate()
+        assert (asker.returncode == EX_OK and "balanced" in out) or (
+            asker.returncode == EX_TEMPFAIL and "try again later" in complaint), (asker.returncode, out, complaint)
+    for n in range(40):  # so that the damaged page is not that of the last row, which a start reads
+        world.relay.add_organisation("practice", f"Praktijk {n}", world.town)
+    world.wait_folded()
+    world.relay.stop()
+    path = os.path.join(world.relay.state, "audit.db")
+    name = "M. van der Linde".encode()
+    with open(path, "r+b") as f:
+        content = f.read()
+        assert name in content
+        f.seek(content.rindex(name))  # what is before may be left over in an upper page
+        f.write(b"N")
+    world.relay.start()
+    done = world.ctl("account")
+    assert done.returncode == 1 and "NOT balanced" in done.stdout and "the audit chain is not whole" in done.stderr, done
 
 
 def test_more_administrators_than_there_is_room_for(world):

@@ -4,6 +4,7 @@ import json
 import os
 import sys
 import time
+import uuid
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, "..", "lib"), os.path.join(HERE, "..", "interop")]
@@ -70,6 +71,13 @@ class World:
     def parked(self):
         return json.loads(self.relay.ctl("--json", "status"))["parked"]
 
+    def account(self):
+        """The books, which must balance; readers by endpoint."""
+        books = json.loads(self.relay.ctl("--json", "account"))
+        assert books["balanced"] is True and books["problem"] == "", books
+        books["readers"] = {uuid.UUID(r["endpoint"]).bytes: r for r in books["readers"]}
+        return books
+
     def release(self):
         return json.loads(self.relay.ctl("--json", "endpoint", "release", text(self.consultant.endpoint)))
 
@@ -94,6 +102,9 @@ def test_T12_what_is_never_acknowledged_is_parked_told_and_released(world):
         if turn % 3 == 0:
             r.restart()
     assert world.parked() == 1
+    books = world.account()
+    mine = books["readers"][world.consultant.endpoint]
+    assert mine["parked"] == mine["waiting"] == 1 and mine["acknowledged"] == mine["accepted"] - 1, mine
     later = world.submit()
     r.restart()
     taken = world.take(world.consultant, is_acknowledged=True)
@@ -107,6 +118,7 @@ def test_T12_what_is_never_acknowledged_is_parked_told_and_released(world):
     assert letter in world.take(world.consultant, is_acknowledged=True)
     assert world.take(world.gp) == {} and world.take(world.consultant) == {}
     assert world.release() == {"released": 0, "left": 0}
+    assert world.account()["readers"][world.consultant.endpoint]["waiting"] == 0
     expect(RuntimeError, lambda: r.ctl("endpoint", "release", text(world.team.id)))
 
 
