@@ -246,6 +246,8 @@ static void a_foreign_addressee_and_an_unknown_one_are_alike(void **state)
     assert_int_equal(stage_count_records(w, RECORD(REFUSAL)), 5);
 }
 
+static int compare_ids(const void *a, const void *b) { return id_compare(a, b); }
+
 static void readers_match_the_directory_exactly(void **state)
 {
     struct stage *w = *state;
@@ -254,6 +256,7 @@ static void readers_match_the_directory_exactly(void **state)
     assert_int_equal(offer(w, &w->gp_pc, &l), ERROR_DIRECTORY_CHANGED);
     l = right;
     l.readers[l.reader_count - 1] = w->stranger_pc.id;
+    qsort(l.readers, l.reader_count, sizeof *l.readers, compare_ids);
     assert_int_equal(offer(w, &w->gp_pc, &l), ERROR_DIRECTORY_CHANGED);
     l = right;
     l.copy_count = 0;
