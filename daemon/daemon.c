@@ -257,6 +257,7 @@ static int load(struct daemon *d, struct store **store)
         .directory = config_text(c, "state_directory"),
         .checkpoint_pages = (size_t)config_number(c, "checkpoint_pages"),
         .fold_slice_bytes = (size_t)config_number(c, "fold_slice_bytes"),
+        .fold_gather_bytes = (size_t)config_number(c, "fold_gather_bytes"),
         .fold_lag_bytes_max = (size_t)config_number(c, "fold_lag_bytes_max"),
         .reserve_bytes = (uint64_t)config_number(c, "reserve_bytes"),
     };

@@ -98,8 +98,10 @@ const struct setting SETTINGS[] = {
 
     {"checkpoint_pages", SETTING_NUMBER, "1000", 500, 1000,
      "Pages of SQLite's write-ahead log after which it is checkpointed."},
-    {"fold_slice_bytes", SETTING_NUMBER, "1048576", KIB(16), MIB(64),
+    {"fold_slice_bytes", SETTING_NUMBER, "524288", KIB(16), MIB(64),
      "What is folded from the journal into the tables in one commit."},
+    {"fold_gather_bytes", SETTING_NUMBER, "16777216", KIB(16), MIB(512),
+     "The journal that gathers under load before commits fold some of it; a start reads it again. At most half of fold_lag_bytes_max."},
     {"fold_lag_bytes_max", SETTING_NUMBER, "67108864", MIB(1), GIB(1),
      "The journal that may wait to be folded; beyond it new messages wait."},
     {"reserve_bytes", SETTING_NUMBER, "268435456", MIB(1), GIB(1024),

@@ -34,7 +34,7 @@ struct fold_position {
 struct store {
     struct driver *outbox, *audit;
     int lock, directory; /* descriptors */
-    size_t checkpoint_pages, fold_slice_bytes, fold_lag_bytes_max;
+    size_t checkpoint_pages, fold_slice_bytes, fold_gather_bytes, fold_lag_bytes_max;
     uint64_t reserve_bytes, free_bytes;
     struct id generation;
     uint64_t lsn;       /* of the last committed record */

@@ -282,6 +282,9 @@ static void keep_options(struct store *s, const struct store_options *o)
     s->checkpoint_pages = o->checkpoint_pages ? o->checkpoint_pages : CHECKPOINT_PAGES_DEFAULT;
     s->fold_slice_bytes = o->fold_slice_bytes ? o->fold_slice_bytes : FOLD_SLICE_BYTES_DEFAULT;
     s->fold_lag_bytes_max = o->fold_lag_bytes_max ? o->fold_lag_bytes_max : FOLD_LAG_BYTES_DEFAULT;
+    s->fold_gather_bytes = o->fold_gather_bytes ? o->fold_gather_bytes : s->fold_slice_bytes;
+    if (o->fold_gather_bytes > s->fold_lag_bytes_max / 2)
+        s->fold_gather_bytes = s->fold_lag_bytes_max / 2;
     s->reserve_bytes = o->reserve_bytes;
     s->generation = id_v4(o->random);
     memcpy(s->hash_seed, o->random, sizeof s->hash_seed);
@@ -363,10 +366,13 @@ static enum error insert_bodies(struct store *s, const struct group *g)
     return e;
 }
 
-/* How much to fold with this commit: nothing until a slice has gathered, then more than comes. */
+/*
+ * How much to fold with this commit: nothing until enough has gathered, then more than comes. A burst that
+ * ends before is folded when it is over, and costs those who wait for its commits nothing.
+ */
 static size_t fold_bytes_due(const struct store *s, const struct group *g)
 {
-    if (s->lag_bytes < s->fold_slice_bytes)
+    if (s->lag_bytes < s->fold_gather_bytes)
         return 0;
     size_t twice = g->records.len * 2;
     return twice > s->fold_slice_bytes ? twice : s->fold_slice_bytes;

@@ -33,6 +33,8 @@ struct store_options {
     const char *vfs;           /* NULL: the default; tests name theirs */
     size_t checkpoint_pages;   /* inline check-point when the WAL has so many; 500-1000 */
     size_t fold_slice_bytes;   /* of journal folded in one commit */
+    size_t fold_gather_bytes;  /* of journal that gather before commits fold; at most half of the
+                                  lag's bound; 0: a slice */
     size_t fold_lag_bytes_max; /* 64 MiB: beyond it store_is_behind */
     uint64_t reserve_bytes;    /* of free disk below which store_has_room is false */
     uint8_t random[16];        /* for the generation of a new store */

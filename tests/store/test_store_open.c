@@ -136,6 +136,36 @@ static void test_lag_stays_bounded(void **unused)
     directory_free(directory);
 }
 
+/* Commits of a burst fold nothing until so much has gathered; from then on they keep it there. */
+static void test_burst_gathers(void **unused)
+{
+    char *directory = directory_new();
+    struct store_options o = outbox_options(directory);
+    const char *problem;
+    struct store *s;
+    struct history w;
+    size_t bytes = 0;
+    o.fold_slice_bytes = 3000;
+    o.fold_gather_bytes = 20000;
+    assert_int_equal(store_open(&s, &o, &problem), ERROR_NONE);
+    history_init(&w, 4);
+    for (unsigned i = 0; i < 200; i++) {
+        struct group *g = i == 0 ? history_directory(&w) : history_group(&w, 10);
+        bool has_gathered = bytes >= o.fold_gather_bytes;
+        assert_int_equal(store_commit(s, g), ERROR_NONE);
+        if (!has_gathered)
+            assert_int_equal(store_folded_lsn(s), 0);
+        bytes += g->records.len;
+        group_free(g);
+    }
+    assert_true(bytes > 2 * o.fold_gather_bytes);
+    store_close(s);
+    int64_t left = outbox_sql(directory, "brug.db", "SELECT sum(length(records)) FROM journal");
+    assert_in_range(left, o.fold_gather_bytes / 2, 2 * o.fold_gather_bytes);
+    history_fini(&w);
+    directory_free(directory);
+}
+
 static void test_directory(void **unused)
 {
     char *directory = directory_new();
@@ -597,6 +627,7 @@ int main(void)
         cmocka_unit_test(test_new_store),
         cmocka_unit_test(test_room_and_lag),
         cmocka_unit_test(test_lag_stays_bounded),
+        cmocka_unit_test(test_burst_gathers),
         cmocka_unit_test(test_directory),
         cmocka_unit_test(test_second_process),
         cmocka_unit_test(test_files_that_are_not_ours),
