@@ -1,5 +1,6 @@
 /*
- * base/map.c: chained buckets, doubled when there are more entries than buckets.
+ * base/map.c: chained buckets, doubled when there are more entries than half of them: among millions of
+ * entries a look-up costs what it has to fetch from memory, so chains are kept short.
  *
  * The hash is SipHash-1-3 (Aumasson and Bernstein): keyed, so that a peer who chooses ids cannot make
  * them fall into one bucket. The full hash stays in the node, so growing hashes nothing again.
@@ -122,7 +123,7 @@ static bool grow(struct map *m, size_t count)
 enum error map_insert(struct map *m, struct map_node *n, const void *key, size_t key_len)
 {
     size_t count = m->bucket_count ? m->bucket_count * 2 : BUCKETS_MIN;
-    if (m->count >= m->bucket_count && !grow(m, count) && m->bucket_count == 0)
+    if (m->count >= m->bucket_count / 2 && !grow(m, count) && m->bucket_count == 0)
         return ERROR_NO_MEMORY;
     uint64_t hash = map_hash(m->seed, key, key_len);
     assert(!find(m, hash, key, key_len));

@@ -94,7 +94,7 @@ struct level {
 struct decoder {
     struct arena *arena;
     size_t spent_bytes_max;
-    bool known_only;
+    bool known_only, borrows;
     unsigned depth; /* levels in use */
     struct level levels[DEPTH_MAX];
 };
@@ -196,6 +196,10 @@ static enum error store_bytes(struct decoder *d, struct slice bytes, ProtobufCBi
     void *copy = NULL;
     if (bytes.len == 0)
         return ERROR_NONE; /* as the message was initialised */
+    if (d->borrows) {
+        *out = (ProtobufCBinaryData){bytes.len, (uint8_t *)(uintptr_t)bytes.data};
+        return ERROR_NONE;
+    }
     enum error e = decoder_alloc(d, bytes.len, &copy);
     if (e != ERROR_NONE)
         return e;
@@ -338,7 +342,7 @@ static enum error read_top_level(struct decoder *d)
 }
 
 static enum error decode(struct arena *a, const ProtobufCMessageDescriptor *type,
-                         struct slice bytes, bool known_only, ProtobufCMessage **out)
+                         struct slice bytes, bool known_only, bool borrows, ProtobufCMessage **out)
 {
     size_t spent = arena_spent_bytes(a), budget = frame_budget(bytes.len);
     struct decoder d;
@@ -346,6 +350,7 @@ static enum error decode(struct arena *a, const ProtobufCMessageDescriptor *type
     d.arena = a;
     d.spent_bytes_max = budget <= SIZE_MAX - spent ? spent + budget : SIZE_MAX;
     d.known_only = known_only;
+    d.borrows = borrows;
     d.depth = 0;
     enum error e = enter(&d, type, bytes, &message);
     while (e == ERROR_NONE && d.depth > 0)
@@ -358,11 +363,17 @@ static enum error decode(struct arena *a, const ProtobufCMessageDescriptor *type
 enum error frame_decode(struct arena *a, const ProtobufCMessageDescriptor *type, struct slice bytes,
                         ProtobufCMessage **out)
 {
-    return decode(a, type, bytes, false, out);
+    return decode(a, type, bytes, false, false, out);
+}
+
+enum error frame_decode_borrowed(struct arena *a, const ProtobufCMessageDescriptor *type,
+                                 struct slice bytes, ProtobufCMessage **out)
+{
+    return decode(a, type, bytes, false, true, out);
 }
 
 enum error frame_decode_known(struct arena *a, const ProtobufCMessageDescriptor *type,
                               struct slice bytes, ProtobufCMessage **out)
 {
-    return decode(a, type, bytes, true, out);
+    return decode(a, type, bytes, true, false, out);
 }

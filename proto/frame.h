@@ -36,8 +36,11 @@ size_t frame_budget(size_t len);
  */
 enum error frame_decode(struct arena *a, const ProtobufCMessageDescriptor *type, struct slice bytes,
                         ProtobufCMessage **out) MUST_CHECK;
+/* The same, but fields of type bytes point into `bytes`: for who is done with the message before these go. */
+enum error frame_decode_borrowed(struct arena *a, const ProtobufCMessageDescriptor *type,
+                                 struct slice bytes, ProtobufCMessage **out) MUST_CHECK;
 /*
- * The same, but an unknown field at any depth is ERROR_FIELD_NOT_ALLOWED: for what the relay keeps and
+ * As frame_decode, but an unknown field at any depth is ERROR_FIELD_NOT_ALLOWED: for what the relay keeps and
  * passes on as exact bytes (headers, bindings), where nothing may hide that it cannot check [P-13].
  */
 enum error frame_decode_known(struct arena *a, const ProtobufCMessageDescriptor *type,

@@ -323,7 +323,8 @@ static enum error unpack(struct state *s, unsigned type, struct slice payload,
     if (!row)
         return ERROR_STORE_FORMAT;
     arena_reset(s->arena, ARENA_BYTES);
-    return frame_decode(s->arena, row->descriptor, payload, out) ? ERROR_CORRUPT : ERROR_NONE;
+    return frame_decode_borrowed(s->arena, row->descriptor, payload, out) ? ERROR_CORRUPT
+                                                                          : ERROR_NONE;
 }
 
 enum error apply_record(struct state *s, uint64_t lsn, unsigned type, struct slice payload)

@@ -9,6 +9,9 @@
 #include <assert.h>
 #include <stdlib.h>
 
+/* Messages are loaded in the order of their ids, which is nearly that of their sequences. */
+#define LOADING_STEPS_MAX 8u
+
 struct message *message_find(const struct state *s, const struct message_key *key)
 {
     struct map_node *n = map_find(&s->messages, key, sizeof *key);
@@ -105,9 +108,14 @@ static bool may_leave(const struct state *s, const struct message *m)
 /* Keeps state.idle right: what is folded stands in front, the rest ascends by touched_lsn. */
 static void file_idle(struct state *s, struct message *m)
 {
-    if (m->body || !s->is_loaded)
+    if (m->body)
         return;
     list_unlink(&m->link);
+    if (!s->is_loaded) { /* what may leave is judged when loading ends */
+        if (m->waiting_count == 0)
+            list_append(&s->idle, &m->link);
+        return;
+    }
     if (!may_leave(s, m))
         return;
     if (m->touched_lsn <= s->folded_lsn) {
@@ -147,15 +155,19 @@ void message_trim(struct state *s)
 
 /* ---- mailboxes ---- */
 
-/* In place by its sequence; almost always the last. */
-static void put_into_mailbox(struct reader *r)
+/* In place by its sequence; almost always the last. False, and it stands last, when its place is more
+ * than so many steps away. */
+static bool put_into_mailbox(struct reader *r, size_t steps_max)
 {
-    struct endpoint *e = r->endpoint;
-    struct list *before = e->mailbox.prev;
-    while (before != &e->mailbox &&
-           container_of(before, struct reader, link)->sequence > r->sequence)
-        before = before->prev;
+    struct list *mailbox = &r->endpoint->mailbox, *before = mailbox->prev;
+    for (; before != mailbox && container_of(before, struct reader, link)->sequence > r->sequence;
+         before = before->prev)
+        if (steps_max-- == 0) {
+            list_append(mailbox, &r->link);
+            return false;
+        }
     list_insert_between(&r->link, before, before->next);
+    return true;
 }
 
 static void take_out_of_mailbox(struct reader *r)
@@ -176,10 +188,8 @@ enum error message_insert(struct state *s, struct message *m)
             r->endpoint->sequence = r->sequence;
         if (r->state != READER_WAITING)
             continue;
-        if (s->is_loaded)
-            put_into_mailbox(r);
-        else
-            list_append(&r->endpoint->mailbox, &r->link); /* sorted when loading ends */
+        if (!put_into_mailbox(r, s->is_loaded ? SIZE_MAX : LOADING_STEPS_MAX))
+            s->is_unsorted = true;
         m->waiting_count++;
         s->parked += r->is_parked;
         r->endpoint->waiting++;

@@ -147,6 +147,7 @@ struct state {
     int64_t low_water_ms;
     struct id generation;
     bool is_loaded;
+    bool is_unsorted; /* a mailbox, while loading */
     struct table municipalities, organisations, persons, endpoints;
     struct map keys; /* endpoints by identity key digest */
     struct map messages, cases;

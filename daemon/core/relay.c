@@ -227,8 +227,8 @@ static const Brug__V1__ClientFrame *decode_again(struct relay *r, const struct w
 {
     ProtobufCMessage *m = NULL;
     arena_reset(r->frame_arena, SIZE_MAX);
-    enum error e = frame_decode(r->frame_arena, &brug__v1__client_frame__descriptor,
-                                slice_of(w->frame, w->len), &m);
+    enum error e = frame_decode_borrowed(r->frame_arena, &brug__v1__client_frame__descriptor,
+                                         slice_of(w->frame, w->len), &m);
     assert(!e);
     (void)e;
     return (const Brug__V1__ClientFrame *)m;
@@ -271,8 +271,8 @@ static enum error recall(struct relay *r, const struct load *l)
     if (l->result)
         return l->result;
     arena_reset(r->frame_arena, SIZE_MAX);
-    if (frame_decode(r->frame_arena, &brug__v1__known_message__descriptor, buf_slice(&l->bytes),
-                     &known))
+    if (frame_decode_borrowed(r->frame_arena, &brug__v1__known_message__descriptor,
+                              buf_slice(&l->bytes), &known))
         return ERROR_CORRUPT;
     return state_recall(r->state, (const Brug__V1__KnownMessage *)known, &m);
 }
@@ -400,7 +400,8 @@ void relay_on_frame(struct relay *r, uint64_t session, struct slice frame, struc
     if (!s || r->is_draining)
         return;
     arena_reset(r->frame_arena, SIZE_MAX);
-    enum error e = frame_decode(r->frame_arena, &brug__v1__client_frame__descriptor, frame, &m);
+    enum error e =
+        frame_decode_borrowed(r->frame_arena, &brug__v1__client_frame__descriptor, frame, &m);
     if (e) {
         end_for(r, s, e);
         return;

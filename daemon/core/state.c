@@ -134,9 +134,14 @@ enum error state_recall(struct state *s, const Brug__V1__KnownMessage *known, st
     return put_known(s, known, out);
 }
 
-static int compare_sequence(const void *a, const void *b)
+struct place {
+    uint64_t sequence; /* of the reader, which lies anywhere in memory */
+    struct reader *reader;
+};
+
+static int compare_places(const void *a, const void *b)
 {
-    const struct reader *x = *(struct reader *const *)a, *y = *(struct reader *const *)b;
+    const struct place *x = a, *y = b;
     return x->sequence < y->sequence ? -1 : x->sequence > y->sequence;
 }
 
@@ -159,17 +164,19 @@ static void sort_mailbox(struct endpoint *e)
     size_t count, n = 0;
     if (is_sorted(e, &count))
         return;
-    struct reader **readers = calloc(count, sizeof *readers);
-    assert(readers); /* at start only: the service cannot begin without it */
+    struct place *places = calloc(count, sizeof *places);
+    assert(places); /* at start only: the service cannot begin without it */
     list_for_each (l, next, &e->mailbox) {
-        readers[n++] = container_of(l, struct reader, link);
+        struct reader *r = container_of(l, struct reader, link);
+        places[n++] = (struct place){r->sequence, r};
     }
-    qsort(readers, n, sizeof *readers, compare_sequence);
+    qsort(places, n, sizeof *places, compare_places);
+    list_init(&e->mailbox);
     for (size_t i = 0; i < n; i++) {
-        list_unlink(&readers[i]->link);
-        list_append(&e->mailbox, &readers[i]->link);
+        list_init(&places[i].reader->link);
+        list_append(&e->mailbox, &places[i].reader->link);
     }
-    free(readers);
+    free(places);
 }
 
 void state_load_done(struct state *s, uint64_t lsn, int64_t low_water_ms,
@@ -180,15 +187,15 @@ void state_load_done(struct state *s, uint64_t lsn, int64_t low_water_ms,
     s->low_water_ms = low_water_ms;
     s->generation = *generation;
     s->is_loaded = true;
-    for (size_t i = 0; i < table_count(&s->endpoints); i++)
+    for (size_t i = 0; s->is_unsorted && i < table_count(&s->endpoints); i++)
         sort_mailbox(container_of(s->endpoints.sorted[i], struct endpoint, entity));
     for (size_t i = 0; i < table_count(&s->municipalities); i++) {
         struct municipality *m =
             container_of(s->municipalities.sorted[i], struct municipality, entity);
         m->told_epoch = m->row->epoch;
     }
-    for (struct map_node *n = map_next(&s->messages, NULL); n; n = map_next(&s->messages, n)) {
-        struct message *m = container_of(n, struct message, node);
+    list_for_each (l, next, &s->idle) {
+        struct message *m = container_of(l, struct message, link);
         message_touch(s, m, m->touched_lsn);
     }
 }

@@ -31,6 +31,8 @@ static enum error fold_row(struct fold *f, const struct journal_row *row, uint64
 {
     struct slice records = row->records, payload;
     unsigned type;
+    if (!fold_keep(f, &records)) /* the row goes with the next one, what its records say stays */
+        return ERROR_NO_MEMORY;
     for (uint64_t i = 0; i < row->count; i++) {
         if (group_next_record(&records, &type, &payload) != ERROR_NONE)
             return store_failed(f->store, NULL, ERROR_CORRUPT, "a journal row cannot be cut up");

@@ -41,6 +41,8 @@ struct fold {
 
 /* Notes a failure of the outbox's driver; returns e. */
 enum error fold_driver_error(struct fold *f, enum error e);
+/* Moves the bytes into the slice's arena, where they stay until its end. False: no memory. */
+bool fold_keep(struct fold *f, struct slice *bytes) MUST_CHECK;
 /* Brings one record to the slice. A failure is noted in the store. */
 enum error fold_record(struct fold *f, uint64_t lsn, unsigned type, struct slice payload)
     MUST_CHECK;

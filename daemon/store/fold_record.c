@@ -13,6 +13,7 @@
  */
 #include "daemon/store/fold.h"
 #include "daemon/store/sql.h"
+#include "proto/frame.h"
 #include <assert.h>
 #include <string.h>
 
@@ -22,6 +23,23 @@ bool fold_reader_waits(const Brug__V1__KnownReader *r)
 }
 
 static void *allocate(struct fold *f, size_t len) { return arena_alloc(f->store->arena, len); }
+
+bool fold_keep(struct fold *f, struct slice *bytes)
+{
+    void *copy = allocate(f, bytes->len);
+    if (copy != NULL && bytes->len > 0)
+        memcpy(copy, bytes->data, bytes->len);
+    bytes->data = copy;
+    return copy != NULL;
+}
+
+/* NULL when it cannot. Its bytes are those of the payload. */
+static ProtobufCMessage *unpack(struct fold *f, const ProtobufCMessageDescriptor *type,
+                                struct slice payload)
+{
+    ProtobufCMessage *m;
+    return frame_decode_borrowed(f->store->arena, type, payload, &m) == ERROR_NONE ? m : NULL;
+}
 
 /* What a failed unpack means. */
 static enum error unpack_error(struct fold *f)
@@ -86,8 +104,8 @@ static enum error message_read(struct fold *f, const struct message_key *key,
     if (e == ERROR_NONE && has_row) {
         struct slice row = driver_column_slice(d, MESSAGE_READ, 0);
         f->cost_bytes += row.len;
-        known =
-            brug__v1__known_message__unpack(arena_allocator(f->store->arena), row.len, row.data);
+        if (fold_keep(f, &row))
+            known = (void *)unpack(f, &brug__v1__known_message__descriptor, row);
         if (known == NULL)
             e = unpack_error(f);
     }
@@ -165,10 +183,10 @@ static enum error mailbox_raise(struct fold *f, ProtobufCBinaryData endpoint, ui
 
 /* ---- one record ---- */
 
-/* Unpacks `payload` as `type` into `name`, in the arena; returns when it cannot. */
+/* Unpacks `payload` as `type` into `name`, in the arena, where the payload's row lies too; returns when it
+ * cannot. */
 #define UNPACK(f, payload, type, name) \
-    name = brug__v1__##type##__unpack(arena_allocator((f)->store->arena), (payload).len, \
-                                      (payload).data); \
+    name = (void *)unpack((f), &brug__v1__##type##__descriptor, (payload)); \
     if (name == NULL) \
     return unpack_error(f)
 

@@ -17,6 +17,7 @@
 #include "base/map.h"
 #include "daemon/store/inside.h"
 #include "daemon/store/sql.h"
+#include "proto/frame.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -113,14 +114,17 @@ static enum error load_cases(struct loading *l)
 
 /* ---- messages ---- */
 
-/* Into the arena, which is emptied first. */
-static enum error unpack_message(struct loading *l, struct slice row, Brug__V1__KnownMessage **out)
+/* Into the arena, which is emptied first. Bytes in it are the row's own if that stays where it is. */
+static enum error unpack_message(struct loading *l, struct slice row, bool stays,
+                                 Brug__V1__KnownMessage **out)
 {
     arena_reset(l->store->arena, ROW_ARENA_BYTES_MAX);
-    *out = brug__v1__known_message__unpack(arena_allocator(l->store->arena), row.len, row.data);
-    if (*out != NULL)
-        return ERROR_NONE;
-    return arena_was_exceeded(l->store->arena) ? ERROR_NO_MEMORY : ERROR_CORRUPT;
+    ProtobufCMessage *m;
+    if ((stays ? frame_decode_borrowed
+               : frame_decode)(l->store->arena, &brug__v1__known_message__descriptor, row, &m))
+        return arena_was_exceeded(l->store->arena) ? ERROR_NO_MEMORY : ERROR_CORRUPT;
+    *out = (Brug__V1__KnownMessage *)m;
+    return ERROR_NONE;
 }
 
 /* The lowest or highest id with this time. */
@@ -140,7 +144,7 @@ static enum error load_recent_message(struct loading *l, struct slice row)
 {
     Brug__V1__KnownMessage *m;
     struct id id;
-    enum error e = unpack_message(l, row, &m);
+    enum error e = unpack_message(l, row, true, &m);
     if (e != ERROR_NONE)
         return e;
     if (id_from_slice(&id, slice_of(m->message_id.data, m->message_id.len)) != ERROR_NONE)
@@ -178,7 +182,7 @@ static enum error read_message(struct loading *l, const struct id *message_id,
     driver_bind_slice(d, MESSAGE_READ, 2, id_slice(organisation));
     enum error e = on_driver_error(l, driver_step(d, MESSAGE_READ, &has_row));
     if (e == ERROR_NONE && has_row)
-        e = unpack_message(l, driver_column_slice(d, MESSAGE_READ, 0), out);
+        e = unpack_message(l, driver_column_slice(d, MESSAGE_READ, 0), false, out);
     driver_reset(d, MESSAGE_READ);
     return e;
 }

@@ -63,6 +63,26 @@ static void put_submit(struct buf *b, size_t len, bool framed)
     buf_fini(&header);
 }
 
+static void test_borrowed_bytes_are_those_of_the_frame(void **state)
+{
+    struct buf b;
+    ProtobufCMessage *m = NULL;
+    struct arena *a = arena_new();
+    assert_non_null(a);
+    buf_init(&b, FRAME_MAX);
+    put_submit(&b, 300, false);
+    arena_reset(a, frame_budget(b.len));
+    assert_int_equal(
+        frame_decode_borrowed(a, &brug__v1__client_frame__descriptor, buf_slice(&b), &m),
+        ERROR_NONE);
+    const Brug__V1__Envelope *e = ((Brug__V1__ClientFrame *)m)->submit->envelope;
+    assert_int_equal(e->sealed.len, 300);
+    assert_ptr_equal(e->sealed.data + e->sealed.len, b.data + b.len); /* the last field of all */
+    assert_true(arena_spent_bytes(a) < 300);
+    arena_free(a);
+    buf_fini(&b);
+}
+
 /* ---- frame_next ---- */
 
 static void test_t15_frame_cut_at_any_byte_waits(void **state)
@@ -449,6 +469,7 @@ int main(void)
         cmocka_unit_test(test_arena_smaller_than_the_budget_refuses),
         cmocka_unit_test(test_budget_is_kept_to_the_byte),
         cmocka_unit_test(test_budget_does_not_wrap),
+        cmocka_unit_test(test_borrowed_bytes_are_those_of_the_frame),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
