@@ -178,6 +178,7 @@ struct power_disk *power_disk_clone(const struct power_disk *from)
     struct power_disk *d = power_disk_new();
     memcpy(d->names, from->names, sizeof d->names);
     d->name_count = from->name_count;
+    memcpy(d->marks, from->marks, sizeof d->marks);
     d->pragmas = from->pragmas;
     d->pragma_count = from->pragma_count;
     d->files = power_must(calloc(from->file_count + 1, sizeof *d->files));

@@ -73,9 +73,12 @@ struct power_disk {
     size_t name_count;
     unsigned handles;
     bool is_off;
-    uint64_t off_after; /* UINT64_MAX: never */
+    bool is_killed;         /* the operation at the end does not happen */
+    bool counts_syncs_only; /* for off_after */
+    uint64_t off_after;     /* UINT64_MAX: never */
     const struct power_pragma *pragmas;
     size_t pragma_count;
+    uint64_t marks[POWER_MARKS];
     enum power_keep keep;
     struct power_disk *base; /* of the log */
     struct power_ops log;

@@ -70,6 +70,7 @@ static bool is_of_name(const struct power_op *op)
 void power_media_init(struct power_media *m, const struct power_disk *start, bool syncs_lie)
 {
     *m = (struct power_media){.durable = power_disk_clone(start), .syncs_lie = syncs_lie};
+    memcpy(m->marks, start->marks, sizeof m->marks);
 }
 
 void power_media_fini(struct power_media *m)
@@ -244,6 +245,7 @@ static struct power_disk *make_state(const struct power_media *m, const struct p
     struct power_disk *d = power_disk_clone(m->durable);
     const struct power_ops *o = &m->unsynced;
     uint64_t random = s->seed;
+    memcpy(d->marks, m->marks, sizeof d->marks);
     if (s->scenario == POWER_ANY) {
         apply_any(d, o, s, garbage);
         return d;
@@ -295,7 +297,8 @@ struct replay {
 static void emit(struct replay *r, enum power_scenario scenario, unsigned index,
                  unsigned sector_bytes)
 {
-    if (r->has_ended)
+    bool is_always = scenario == POWER_ALL_LOST || scenario == POWER_ALL_KEPT;
+    if (r->has_ended || (!is_always && r->plan->one_in > 1 && draw(&r->random, r->plan->one_in)))
         return;
     struct power_state s = {.scenario = scenario,
                             .index = index,

@@ -130,12 +130,12 @@ static void keep(struct power_disk *d, enum power_kind kind, unsigned file, uint
 }
 
 /* An operation comes. False: the power is gone; `was_on`, it went with this very operation. */
-static bool has_power(struct power_disk *d, bool *was_on)
+static bool has_power(struct power_disk *d, bool is_sync, bool *was_on)
 {
     *was_on = !d->is_off;
     if (d->is_off)
         return false;
-    if (d->off_after == UINT64_MAX || --d->off_after > 0)
+    if (d->off_after == UINT64_MAX || (d->counts_syncs_only && !is_sync) || --d->off_after > 0)
         return true;
     d->is_off = true;
     return false;
@@ -146,8 +146,8 @@ static bool operate(struct power_disk *d, enum power_kind kind, unsigned file, u
                     const void *bytes, size_t len)
 {
     bool was_on, is_sync = kind == POWER_SYNC || kind == POWER_SYNC_DIRECTORY;
-    bool is_on = has_power(d, &was_on);
-    if (is_on || (was_on && !is_sync))
+    bool is_on = has_power(d, is_sync, &was_on);
+    if (is_on || (was_on && !is_sync && !d->is_killed))
         keep(d, kind, file, at, bytes, len);
     return is_on;
 }
@@ -159,6 +159,27 @@ void power_off_after(struct power_disk *d, uint64_t operations)
         abort();
     d->off_after = operations;
 }
+
+void power_kill_before(struct power_disk *d, uint64_t n)
+{
+    power_off_after(d, n);
+    d->is_killed = true;
+}
+
+void power_kill_before_sync(struct power_disk *d, uint64_t n)
+{
+    power_kill_before(d, n);
+    d->counts_syncs_only = true;
+}
+
+void power_restart(struct power_disk *d)
+{
+    if (d->handles != 0)
+        abort();
+    d->is_off = d->is_killed = d->counts_syncs_only = false;
+    d->off_after = UINT64_MAX;
+}
+
 bool power_is_off(const struct power_disk *d) { return d->is_off; }
 
 void power_set_pragmas(struct power_disk *d, const struct power_pragma *list, size_t n)
@@ -185,8 +206,10 @@ void power_mark(struct power_disk *d, unsigned mark, uint64_t number)
 {
     if (mark >= POWER_MARKS)
         abort();
-    if (!d->is_off)
-        keep(d, POWER_MARK, mark, number, NULL, 0);
+    if (d->is_off)
+        return;
+    d->marks[mark] = number;
+    keep(d, POWER_MARK, mark, number, NULL, 0);
 }
 
 size_t power_kept(const struct power_disk *d)
@@ -376,7 +399,10 @@ static int create_file(struct power_disk *d, const char *name, unsigned *file)
 {
     *file = (unsigned)d->file_count;
     power_name_set(d, name, *file);
-    return operate(d, POWER_CREATE, *file, 0, NULL, 0) ? SQLITE_OK : SQLITE_CANTOPEN;
+    if (operate(d, POWER_CREATE, *file, 0, NULL, 0))
+        return SQLITE_OK;
+    power_name_remove(d, name);
+    return SQLITE_CANTOPEN;
 }
 
 static int open_on(struct power_disk *d, const char *name, struct handle *h, int flags)

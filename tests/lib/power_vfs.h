@@ -64,6 +64,11 @@ void power_disk_save(const struct power_disk *d, const char *directory);
 void power_off(struct power_disk *d);
 void power_off_after(struct power_disk *d, uint64_t operations);
 bool power_is_off(const struct power_disk *d);
+/* A process is killed before the n-th operation from now, or the n-th sync; the disk goes on. */
+void power_kill_before(struct power_disk *d, uint64_t n);
+void power_kill_before_sync(struct power_disk *d, uint64_t n);
+/* The next process, once the files are closed: it sees what was written, and what was not synced still is not. */
+void power_restart(struct power_disk *d);
 
 /*
  * What the VFS does with `PRAGMA name = value` before SQLite sees it, so that a control can weaken what the
@@ -81,8 +86,8 @@ enum power_keep { POWER_NOTHING, POWER_PENDING, POWER_LOG };
 
 /* From here on; what is there counts as durable. Forgets what was kept. */
 void power_keep(struct power_disk *d, enum power_keep what);
-/* Notes in the log that from here on `number` holds for this mark (0 … POWER_MARKS-1; each is 0 at first): what had
- * been promised by then, what had been handed over, … */
+/* From here on `number` holds for this mark (0 … POWER_MARKS-1; each is 0 at first): what had been promised by then,
+ * what had been handed over, … Clones and states begin with the marks of their disk. */
 void power_mark(struct power_disk *d, unsigned mark, uint64_t number);
 /* Operations kept: of the log its length, of POWER_PENDING those that are not synced. */
 size_t power_kept(const struct power_disk *d);
@@ -96,6 +101,8 @@ struct power_plan {
     unsigned
         random_per_cut;  /* states with any part of what is unsynced, besides the systematic ones */
     unsigned cut_stride; /* only every so many-th operation is followed by a cut; 0: every one */
+    unsigned
+        one_in; /* of the others than POWER_ALL_LOST and _KEPT only so many, by chance; 0: all */
     bool no_systematic;
     bool garbage;       /* parts of a write that did not arrive may hold anything */
     bool syncs_lie;     /* a control: syncs of files and of the directory do nothing */
