@@ -73,8 +73,9 @@ BRUGD_SRC := $(sort $(wildcard daemon/*.c))
 BRUGCTL_SRC := $(sort $(wildcard ctl/*.c))
 BRUG_SRC := $(sort $(wildcard client/cmd/*.c))
 # What `make bench` runs: a load generator, and the floor that the relay is compared with. Not installed.
+FLOOR_SERVER_SRC := bench/floor.c bench/common.c bench/link.c
 BENCH_SRC := $(sort $(filter-out bench/floor.c,$(wildcard bench/*.c)))
-BENCH_PROGRAMS := $(B)/brug-bench
+BENCH_PROGRAMS := $(B)/brug-bench $(B)/brug-floor
 PROGRAMS := $(if $(BRUGD_SRC),$(B)/brugd) $(if $(BRUGCTL_SRC),$(B)/brugctl) $(if $(BRUG_SRC),$(B)/brug) \
 	$(BENCH_PROGRAMS)
 
@@ -151,6 +152,7 @@ $(B)/brugd: $(BRUGD_SRC:%.c=$(B)/%.o) $(LIBS)
 $(B)/brugctl: $(BRUGCTL_SRC:%.c=$(B)/%.o) $(LIBS)
 $(B)/brug: $(BRUG_SRC:%.c=$(B)/%.o) $(LIBS)
 $(B)/brug-bench: $(BENCH_SRC:%.c=$(B)/%.o) $(LIBS)
+$(B)/brug-floor: $(FLOOR_SERVER_SRC:%.c=$(B)/%.o) $(LIBS)
 $(PROGRAMS):
 	$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(GROUP)
 
@@ -219,6 +221,11 @@ prove: deps ## prove every claim of doc/proof.md in its long form (half an hour)
 .PHONY: $(PROOFS:%=prove-%)
 $(PROOFS:%=prove-%): prove-%: build-tests
 	@$(PROVE) $(foreach t,$(call tests_of,fault),$(if $(filter test_$*%,$(notdir $(t))),$(t)))
+
+.PHONY: bench
+bench: deps-build ## the relay beside a floor on the same disk (five minutes): build/plain/bench.txt, .json
+	@$(MAKE) --no-print-directory -s -j2 all
+	@BRUG_BUILD=$(abspath $(B)) $(PYTHON) bench/run.py --out $(B)/bench
 
 .PHONY: fuzz
 fuzz: ## fuzz every target for FUZZ_SECONDS each (60), with clang and libFuzzer

@@ -138,7 +138,7 @@ static bool send_encrypted(struct link *l)
     l->unsent = len > 0 ? (size_t)len : 0;
     if (l->unsent == 0)
         return true;
-    ssize_t n = send(l->fd, data, l->unsent, MSG_NOSIGNAL);
+    ssize_t n = write(l->fd, data, l->unsent); /* counted in wchar, like a libuv server's */
     if (n < 0)
         return errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOTCONN;
     l->unsent -= (size_t)n;

@@ -367,8 +367,10 @@ void load_run(const struct plan *plan, struct outcome *out)
         measure(workers, &r, out);
     if (plan->shows_progress)
         fputs("\r\033[K", stderr);
+    bool is_complete = faults_sum(&workers[0].faults) + faults_sum(&workers[1].faults) == 0;
     for (unsigned i = 0; i < plan->threads; i++) {
-        count_lost(&workers[i]);
+        if (is_complete) /* else it was broken off, and what is missing says nothing */
+            count_lost(&workers[i]);
         add_up(out, &workers[i], &r);
         free_worker(&workers[i]);
     }

@@ -188,7 +188,7 @@ static bool may_publish(const struct session *s)
 {
     const struct plan *p = plan_of(s);
     struct run *r = s->worker->run;
-    if (s->stage != STAGE_READY || s->sender->sent >= s->sender->quota)
+    if (r->start_ns == 0 || s->stage != STAGE_READY || s->sender->sent >= s->sender->quota)
         return false;
     if (p->messages == 0 && s->worker->now_ns >= r->end_ns)
         return false;

@@ -73,9 +73,9 @@ struct session {
 /* What the threads share. */
 struct run {
     const struct plan *plan;
-    uint64_t number;  /* of this run */
-    uint8_t *filling; /* of every sealed part: plan->bytes, behind the stamp */
-    uint64_t start_ns, end_ns;
+    uint64_t number;           /* of this run */
+    uint8_t *filling;          /* of every sealed part: plan->bytes, behind the stamp */
+    uint64_t start_ns, end_ns; /* start 0: sessions are still opened, nobody publishes */
     _Atomic uint64_t sent, confirmed, delivered, acked;
     atomic_bool is_sent; /* every sender has all its receipts; then `sent_to` is final */
     atomic_bool is_over; /* given up */
