@@ -291,12 +291,14 @@ static void tell_server(struct report *r, const struct plan *p, const struct out
     if (p->pid > 0 && n > 0) {
         tell(r, "server_cpu_us_each", (b->cpu_s - a->cpu_s) * 1e6 / n, 2);
         tell(r, "server_cpu_share", o->seconds > 0 ? (b->cpu_s - a->cpu_s) / o->seconds : 0, 2);
+    }
+    if (b->written_bytes > 0 && n > 0) { /* only root and the server's owner may read them */
         tell(r, "written_bytes_each", (double)(b->written_bytes - a->written_bytes) / n, 0);
         tell(r, "stored_bytes_each", (double)(b->stored_bytes - a->stored_bytes) / n, 0);
     }
     if (p->device && n > 0)
         tell(r, "device_bytes_each", (double)(b->device_bytes - a->device_bytes) / n, 0);
-    if (p->mode == MODE_IDLE && p->pid > 0 && n > 0) {
+    if (p->mode == MODE_IDLE && b->pss_bytes > 0 && n > 0) {
         double more = (double)b->pss_bytes - (double)a->pss_bytes;
         tell(r, "memory_bytes_each", more / n, 0);
     }

@@ -245,19 +245,25 @@ def grid(heads, rows):
     return lines + ["| " + " | ".join(row) + " |" for row in rows]
 
 
+def middle(found, unit=1):
+    return number(statistics.median(found) / unit) if found else "–"
+
+
+def p99_ms(rounds, cell, server):
+    """Until the last thing that the cell waits for."""
+    for key in ("deliver_p99_us", "confirm_p99_us", "open_p99_us"):
+        found = values(rounds, cell, server, key)
+        if found:
+            return middle(found, 1000)
+    return "–"
+
+
 def rates(rounds, names):
-    rows = []
-    for name in names:
-        row = [name]
-        row += [spread(values(rounds, name, s, "rate")) for s in ("relay", "floor")]
-        row.append(ratio(rounds, name, "rate"))
-        for key in ("server_cpu_us_each", "device_bytes_each"):
-            found = [values(rounds, name, s, key) for s in ("relay", "floor")]
-            row.append(" / ".join(number(statistics.median(f)) if f else "–" for f in found))
-        p99 = [values(rounds, name, s, k) for s in ("relay", "floor")
-               for k in ("deliver_p99_us", "confirm_p99_us", "open_p99_us") if values(rounds, name, s, k)]
-        row.append(" / ".join(number(statistics.median(f) / 1000) for f in p99[::max(1, len(p99) // 2)][:2]) or "–")
-        rows.append(row)
+    both = ("relay", "floor")
+    rows = [[name, *(spread(values(rounds, name, s, "rate")) for s in both), ratio(rounds, name, "rate"),
+             *(" / ".join(middle(values(rounds, name, s, key)) for s in both)
+               for key in ("server_cpu_us_each", "device_bytes_each")),
+             " / ".join(p99_ms(rounds, name, s) for s in both)] for name in names]
     return grid(["each second", "relay (min–max)", "floor (min–max)", "relay/floor", "server CPU us each, relay / floor",
                  "device bytes each", "p99 ms"], rows)
 
@@ -358,4 +364,5 @@ def main():
     return 1 if result["failures"] else 0
 
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())
