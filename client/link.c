@@ -14,6 +14,7 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <stdio.h>
@@ -33,18 +34,63 @@ struct link {
     bool was_refused;
     SSL *ssl;
     SSL_CTX *context; /* borrowed */
+    BIO_METHOD *bio;
     char host[256];
     struct addrinfo *addresses, *next;
 };
 
+/* ---- the socket as OpenSSL sees it ---- */
+
+static int on_bio_write(BIO *b, const char *from, int len)
+{
+    int fd = -1;
+    (void)BIO_get_fd(b, &fd); /* -1 when there is none: then send fails */
+    BIO_clear_retry_flags(b);
+    int n = (int)send(fd, from, len > 0 ? (size_t)len : 0, MSG_NOSIGNAL);
+    if (n <= 0 && BIO_sock_should_retry(n))
+        BIO_set_retry_write(b);
+    return n;
+}
+
+/* OpenSSL's own socket, but a peer that is gone is an error and no SIGPIPE, which would end the program that uses the
+ * library. */
+static BIO_METHOD *bio_method_new(void)
+{
+    const BIO_METHOD *own = BIO_s_socket();
+    BIO_METHOD *m = BIO_meth_new(BIO_TYPE_SOCKET, "brug socket");
+    if (m && BIO_meth_set_write(m, on_bio_write) && BIO_meth_set_read(m, BIO_meth_get_read(own)) &&
+        BIO_meth_set_ctrl(m, BIO_meth_get_ctrl(own)) &&
+        BIO_meth_set_create(m, BIO_meth_get_create(own)) &&
+        BIO_meth_set_destroy(m, BIO_meth_get_destroy(own)))
+        return m;
+    BIO_meth_free(m);
+    return NULL;
+}
+
+static enum error attach_socket(struct link *l)
+{
+    BIO *b = BIO_new(l->bio);
+    if (!b)
+        return ERROR_NO_MEMORY;
+    (void)BIO_set_fd(b, l->fd, BIO_NOCLOSE); /* always 1 */
+    SSL_set_bio(l->ssl, b, b);
+    return ERROR_NONE;
+}
+
+/* ---- beginning and ending ---- */
+
 struct link *link_new(int epoll)
 {
     struct link *l = calloc(1, sizeof *l);
-    if (l) {
-        l->epoll = epoll;
-        l->fd = -1;
-    }
-    return l;
+    if (!l)
+        return NULL;
+    l->epoll = epoll;
+    l->fd = -1;
+    l->bio = bio_method_new();
+    if (l->bio)
+        return l;
+    free(l);
+    return NULL;
 }
 
 static void drop_socket(struct link *l)
@@ -81,6 +127,7 @@ void link_free(struct link *l)
     if (!l)
         return;
     link_close(l);
+    BIO_meth_free(l->bio);
     free(l);
 }
 
@@ -108,9 +155,9 @@ static enum error start_handshake(struct link *l)
     l->ssl = SSL_new(l->context);
     if (!l->ssl)
         return ERROR_NO_MEMORY;
-    if (SSL_set_fd(l->ssl, l->fd) != 1)
-        return ERROR_CRYPTO;
-    enum error e = tls_set_host(l->ssl, l->host);
+    enum error e = attach_socket(l);
+    if (e == ERROR_NONE)
+        e = tls_set_host(l->ssl, l->host);
     if (e != ERROR_NONE)
         return e;
     SSL_set_connect_state(l->ssl);

@@ -1,12 +1,15 @@
 /* tests/lib/pki_fixture.c: certificates made on the spot for tests; see pki_fixture.h. */
 #include "tests/lib/pki_fixture.h"
 #include "pki/key.h"
+#include "pki/tls.h"
 #include <openssl/pem.h>
 #include <openssl/rand.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define CHAIN_BYTES 32768
 
 #define SERIAL_BITS 64
 
@@ -310,4 +313,25 @@ struct trust *fixture_trust(const struct fixture_ca *ca, X509 *const *revoked, s
     need(!trust_add_crl(t, buf_slice(&der)), "trust in a list");
     buf_fini(&der);
     return t;
+}
+
+/* ---- TLS ---- */
+
+static int64_t now_cb(void *ctx) { return FIXTURE_NOW_MS; }
+
+enum error fixture_tls_context(SSL_CTX **out, bool is_server, X509 *c, EVP_PKEY *key,
+                               struct trust *const *trust)
+{
+    struct buf der;
+    buf_init(&der, CHAIN_BYTES);
+    enum error e = certificate_to_der(c, &der);
+    const struct tls_policy policy = {.is_server = is_server,
+                                      .key = key,
+                                      .chain = buf_slice(&der),
+                                      .trust = trust,
+                                      .now_ms = now_cb};
+    if (e == ERROR_NONE)
+        e = tls_context_new(out, &policy);
+    buf_fini(&der);
+    return e;
 }

@@ -68,4 +68,8 @@ void fixture_crl(const struct fixture_ca *ca, int64_t from_ms, int64_t until_ms,
 /* Trust in the CA, with a list in force that revokes these. */
 struct trust *fixture_trust(const struct fixture_ca *ca, X509 *const *revoked, size_t n);
 
+/* One side of TLS as the relay or a client has it, at FIXTURE_NOW_MS. `trust` is borrowed and outlives it. */
+enum error fixture_tls_context(SSL_CTX **out, bool is_server, X509 *c, EVP_PKEY *key,
+                               struct trust *const *trust);
+
 #endif

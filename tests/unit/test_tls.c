@@ -45,34 +45,20 @@ struct link {
     EVP_PKEY *client_key, *relay_key;
 };
 
-static enum error make_context(SSL_CTX **out, bool is_server, X509 *c, EVP_PKEY *key,
-                               struct trust *const *trust)
-{
-    struct buf der;
-    buf_init(&der, CHAIN_BYTES);
-    assert_int_equal(certificate_to_der(c, &der), ERROR_NONE);
-    const struct tls_policy policy = {.is_server = is_server,
-                                      .key = key,
-                                      .chain = buf_slice(&der),
-                                      .trust = trust,
-                                      .now_ms = fixture_now_cb};
-    enum error e = tls_context_new(out, &policy);
-    buf_fini(&der);
-    return e;
-}
-
 static void use_client(struct link *l, X509 *c, EVP_PKEY *key)
 {
     tls_context_free(l->client_context);
     l->client_context = NULL;
-    assert_int_equal(make_context(&l->client_context, false, c, key, &l->client_trust), ERROR_NONE);
+    assert_int_equal(fixture_tls_context(&l->client_context, false, c, key, &l->client_trust),
+                     ERROR_NONE);
 }
 
 static void use_relay(struct link *l, X509 *c, EVP_PKEY *key)
 {
     tls_context_free(l->relay_context);
     l->relay_context = NULL;
-    assert_int_equal(make_context(&l->relay_context, true, c, key, &l->relay_trust), ERROR_NONE);
+    assert_int_equal(fixture_tls_context(&l->relay_context, true, c, key, &l->relay_trust),
+                     ERROR_NONE);
 }
 
 static void link_init(struct link *l)
@@ -503,9 +489,9 @@ static void own_certificates_that_no_peer_may_accept(void **state)
     const struct fixture_wish weak_wish = {
         .use = CERTIFICATE_RELAY, .name = "relay", .key = weak_key};
     X509 *weak_relay = fixture_issue(&ca, &weak_wish, NULL);
-    assert_int_equal(make_context(&context, true, relay, other_key, &t), ERROR_CONFIG);
-    assert_int_equal(make_context(&context, false, relay, key, &t), ERROR_TLS_WRONG_USE);
-    assert_int_equal(make_context(&context, true, weak_relay, weak_key, &t), ERROR_TLS_WEAK);
+    assert_int_equal(fixture_tls_context(&context, true, relay, other_key, &t), ERROR_CONFIG);
+    assert_int_equal(fixture_tls_context(&context, false, relay, key, &t), ERROR_TLS_WRONG_USE);
+    assert_int_equal(fixture_tls_context(&context, true, weak_relay, weak_key, &t), ERROR_TLS_WEAK);
     const struct tls_policy empty = {
         .is_server = true, .key = key, .trust = &t, .now_ms = fixture_now_cb};
     assert_int_equal(tls_context_new(&context, &empty), ERROR_CONFIG);
