@@ -3,10 +3,11 @@
 It keeps its records (records.py) before it acts: a message before it is sent, a delivery before it is acknowledged. After
 a kill it goes on from them. It judges nothing: what it was told goes into the records, for the checker.
 
-Orders come over a socket, one JSON object a line: {"offset": where this round's records begin, "send": how many messages,
+Orders come over a socket, one JSON object a line: {"number": of this order, "offset": where this round's records begin, "send": how many messages,
 "size": bytes of each, "receive": how many others will come, "read": whether to subscribe now, "again": whether to submit
-again what has a receipt, "ping": whether a session must be seen to work, "kill": [point, n] or null}. It reports
-"sent" when each of its messages has a receipt, and "done" when all it should get was acknowledged and confirmed too.
+again what has a receipt, "ping": whether a session must be seen to work, "anew": to begin with a new session, "kill": [point, n] or null}. It reports
+"sent NUMBER" when each of its messages has a receipt, "done NUMBER" when all it should get was acknowledged and confirmed
+too, and "hit POINT" before it kills itself.
 """
 import hashlib
 import json
@@ -128,8 +129,8 @@ class Scripted:
         if not is_same_round:
             self.load()
         self.has_said_sent = self.has_said_done = self.has_pong = False
-        if self.session and self.is_subscribed and not order["read"]:
-            self.drop()  # what comes is to wait
+        if not is_same_round and order["anew"] or not order["read"] and self.session and self.is_subscribed:
+            self.drop()  # without "read", what comes is to wait
         if self.session:
             self.subscribe_if_due()
             self.submit_rest()
@@ -186,11 +187,11 @@ class Scripted:
         self.is_subscribed, self.asked, self.credit = False, {}, [0, 0]
         self.records.add("session")
         self.records.commit(self.at)
+        self.heard_at = time.monotonic()
         self.subscribe_if_due()
         self.submit_rest()
         for message_id in set(self.stored) - self.acked:  # the relay may not have heard us
             self.acknowledge(message_id)
-        self.heard_at = time.monotonic()
 
     def drop(self):
         if self.session:
@@ -262,12 +263,12 @@ class Scripted:
         is_sent = not self.unsent and not any(kind == "receipt" for kind, _ in self.asked.values())
         if is_sent and not self.has_said_sent:
             self.has_said_sent = True
-            self.report("sent")
+            self.report(f"sent {order['number']}")
         is_done = (is_sent and order["read"] and len(self.acked) >= order["receive"]
                    and len(self.acked) == len(self.stored) and (self.has_pong or not order["ping"]))
         if is_done and not self.has_said_done:
             self.has_said_done = True
-            self.report("done")
+            self.report(f"done {order['number']}")
 
     def wait(self):
         """For the relay, for orders, or until patience ends."""
@@ -277,9 +278,12 @@ class Scripted:
         s = self.session.client.socket
         waits = bool(self.asked) or bool(self.session.out)
         ready, _, _ = select.select([s, self.control], [s] if self.session.out else [], [],
-                                    self.patience_s if waits else None)
-        if waits and s not in ready and time.monotonic() - self.heard_at > self.patience_s:
+                                    None if self.has_said_done and not waits else self.patience_s / 2)
+        silent_s = time.monotonic() - self.heard_at
+        if waits and s not in ready and silent_s > self.patience_s:
             raise TimeoutError("no answer")
+        if not waits and not ready and silent_s > self.patience_s / 2:  # is it still there? [P-27]
+            self.asked[self.session.ask("ping", ping=wire.Ping())] = ("pong", None)
         return [s] if s in ready else [], [self.control] if self.control in ready else []
 
     def step(self):

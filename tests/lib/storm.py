@@ -91,7 +91,7 @@ class Player:
         self.storm, self.endpoint, self.port = storm, endpoint, port
         self.path = os.path.join(storm.folder, endpoint.endpoint.hex())
         open(self.path, "wb").close()
-        self.pid, self.control, self.order = None, None, None
+        self.pid, self.control, self.order, self.number = None, None, None, 0
 
     def start(self):
         ours, theirs = socket.socketpair()
@@ -105,9 +105,10 @@ class Player:
         self.storm.watch(self.fd, self.on_end)
 
     def give(self, **order):
-        self.order = order
+        self.number += 1  # reports on earlier orders do not count
+        self.order = {"number": self.number, **order}
         self.is_sent = self.is_done = False
-        self.control.sendall(json.dumps(order).encode() + b"\n")
+        self.control.sendall(json.dumps(self.order).encode() + b"\n")
 
     def on_report(self):
         try:
@@ -120,10 +121,12 @@ class Player:
         self.heard += data
         while b"\n" in self.heard:
             line, self.heard = self.heard.split(b"\n", 1)
-            self.is_sent |= line in (b"sent", b"done")
-            self.is_done |= line == b"done"
-            if line.startswith(b"hit "):
-                self.storm.client_points.hits[line[4:].decode()] += 1
+            what, which = line.decode().split()
+            if what == "hit":
+                self.storm.client_points.hits[which] += 1
+            elif int(which) == self.number:
+                self.is_sent = True
+                self.is_done |= what == "done"
 
     def on_end(self):
         """Killed: it comes back with the same order, unarmed."""
@@ -134,7 +137,9 @@ class Player:
             raise Violation(f"a client ended by itself: {status}")
         self.storm.kills["client"] += 1
         self.start()
-        self.give(**{**self.order, "kill": None})
+        order = {**self.order, "kill": None}
+        del order["number"]
+        self.give(**order)
 
     def on_report_rest(self):
         try:
@@ -281,7 +286,7 @@ class Storm:
         offsets = offsets or [end_of_records(c.path) for c in self.clients]
         for client, count, offset in zip(self.clients, counts, offsets):
             client.give(**{"offset": offset, "send": count, "size": size, "receive": sum(counts) - count, "read": True,
-                           "again": True, "ping": False, "kill": (kills or {}).get(client), **order})
+                           "again": True, "anew": False, "ping": False, "kill": (kills or {}).get(client), **order})
         return offsets
 
     def is_done(self):

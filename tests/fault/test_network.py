@@ -1,0 +1,401 @@
+"""The network as an enemy (tests/lib/enemy.py): connections that are cut at every byte, stalled, split, merged, reset,
+half open, or lost in one direction. Clients, scripted and real, come back by themselves, and everything happens exactly
+once in effect, as the checker of the kill storms finds it (check_records.py). T1, T5 and T13 over real sockets besides.
+
+CUTS=n sets the number of cuts. Prints its seed; BRUG_SEED makes the same choices again.
+"""
+import os
+import random
+import select
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [os.path.join(HERE, "..", "lib"), os.path.join(HERE, "..", "interop")]
+import proof  # noqa: E402
+from brug_client import GoneAway, delimited, new_header, referral_fields, seal_nothing  # noqa: E402
+from enemy import DOWN, UP, Enemy  # noqa: E402
+from people import BRUG, People  # noqa: E402
+from relay import Relay, free_port  # noqa: E402
+from storm import Storm, Violation, check  # noqa: E402
+from tap import main  # noqa: E402
+from wire import casefile, wire  # noqa: E402
+from world import Players  # noqa: E402
+
+CUTS = proof.size("CUTS", 100, 1500)
+MIXED_ROUNDS = max(6, CUTS // 25)
+RUNS = proof.size("RUNS", 40, 1000)  # of T1, T5 and T13
+REAL_CUTS = max(3, CUTS // 30)
+REAL_LETTERS_MAX = 300
+CUT_WAIT_S = 3  # a client tries again after 0.5 to 1.5 s
+IS_LONG = CUTS >= 1000
+SEED = int(os.environ.get("BRUG_SEED") or random.randrange(1 << 31))
+PATIENCE_S = 0.5
+SETTINGS = {"log_level": "error"}
+IDLE_MS = 1000
+
+
+class Net:
+    """Players, and an enemy between each of them and the relay."""
+
+    def __init__(self, relay):
+        self.relay = relay
+        self.players = Players(relay)
+        self.rng = random.Random(SEED)
+
+    def storm(self, enemy):
+        ports = {e.endpoint: port for e, port in zip(self.players.endpoints, enemy.ports)}
+        return Storm(self.relay, self.players, self.rng.random(), kill_relay=False, ports=ports, patience_s=PATIENCE_S)
+
+
+def count_cuts(reports):
+    return sum("cut" in r for r in reports)
+
+
+def judge(storm):
+    """The storm has ended well; what the records say."""
+    storm.finish()
+    return check(storm.folder)
+
+
+# ---- cuts ----
+
+def session_bytes(storm, enemy):
+    """How many bytes each direction of a whole session has: handshake, Hello, Submit, Receipt, Deliver, Ack, Acked."""
+    for _ in range(2):  # the second round ends the sessions of the first
+        storm.give([1] * 4, 300, anew=True)
+        storm.pump(storm.is_done)
+    passed = [r["passed"] for r in enemy.forget() if "passed" in r]
+    return max(p[0] for p in passed), max(p[1] for p in passed)
+
+
+def offsets(up, down):
+    """CUTS offsets, evenly over both directions; every one of them if CUTS is large enough."""
+    all_of_them = [(UP, n) for n in range(up + 1)] + [(DOWN, n) for n in range(down + 1)]
+    step = max(1.0, len(all_of_them) / CUTS)
+    return [all_of_them[int(n * step)] for n in range(int(len(all_of_them) / step))]
+
+
+def test_cuts_at_every_byte_of_a_session_change_nothing(net):
+    began, cuts, broken = time.monotonic(), 0, []
+    with Enemy(net.relay.port, 4) as enemy, net.storm(enemy) as storm:
+        up, down = session_bytes(storm, enemy)
+        todo = offsets(up, down)
+        planned = len(todo)
+        net.rng.shuffle(todo)
+        while todo:
+            for port in enemy.ports[:len(todo)]:
+                direction, offset = todo.pop()
+                how = net.rng.choice(["close", "reset"])
+                enemy.plan(port, direction=direction, offset=offset, how=how)
+            storm.give([1] * 4, 300, anew=True)
+            storm.pump(storm.is_done)
+            cuts += count_cuts(enemy.forget())
+        broken = judge(storm)
+    proof.report(f"cut at {planned} of {up + down + 2} bytes of a session, all comes once", cuts, "cuts", len(broken), 0, 0,
+                 time.monotonic() - began)
+    assert not broken, broken[:20]
+    assert cuts >= planned * 0.8, f"only {cuts} of {planned} cuts came about"
+
+
+def random_plan(rng, up, down):
+    direction, how = rng.choice([UP, DOWN]), rng.choice(["close", "close", "reset", "reset", "stall", "mute", "gone"])
+    plan = {"direction": direction, "offset": rng.randrange(up if direction == UP else down), "how": how}
+    shape = rng.random()
+    if shape < 0.25:
+        plan["chunk"] = rng.choice([1, 1, 2, 7, 100])
+    elif shape < 0.4:
+        plan["merge"] = rng.choice([100, 1000, 10000])
+    if rng.random() < 0.15:
+        plan["direction"] = "none"  # only split or merged
+    return plan
+
+
+def test_stalled_split_merged_and_half_open_links_change_nothing(net):
+    began, cuts, broken, lines = time.monotonic(), 0, [], []
+    with Enemy(net.relay.port, 4) as enemy, net.storm(enemy) as storm:
+        up, down = session_bytes(storm, enemy)
+        for _ in range(MIXED_ROUNDS):
+            for port in enemy.ports:
+                for _ in range(net.rng.randint(0, 2)):
+                    enemy.plan(port, **random_plan(net.rng, up, down))
+            counts, size = storm.load()
+            storm.give(counts, size, anew=True)
+            storm.pump(storm.is_done)
+            lines += enemy.forget()
+        cuts = count_cuts(lines)
+        broken = judge(storm)
+    kinds = {how: sum(r.get("cut") == how for r in lines) for how in ("close", "reset", "stall", "mute", "gone")}
+    proof.report(f"links {', '.join(f'{how} {n}' for how, n in kinds.items())}; split, merged: all comes once",
+                 cuts, "cuts", len(broken), 0, 0, time.monotonic() - began)
+    assert not broken, broken[:20]
+    assert MIXED_ROUNDS < 50 or all(kinds.values()), kinds
+
+
+# ---- half open ----
+
+def test_a_dead_session_ends_within_its_idle_time_and_a_new_one_takes_over_at_once(net):
+    net.relay.write_config(idle_ms_max=IDLE_MS)
+    net.relay.restart()
+    sender, reader = net.players.endpoints[0], net.players.endpoints[2]
+    try:
+        with Enemy(net.relay.port, 1) as enemy:
+            dead = net.players.connect(reader, port=enemy.ports[0])
+            dead.subscribe()
+            dead.ping()
+            began = time.monotonic()
+            os.kill(enemy.pid, signal.SIGSTOP)  # the network is gone, and nobody was told
+            with net.players.connect(sender) as s, net.players.connect(reader) as fresh:
+                took_over_s = time.monotonic() - began
+                envelope = letter(net, sender)
+                s.submit(envelope)
+                fresh.subscribe()
+                fresh.ack(fresh.next_delivery())
+            assert took_over_s < IDLE_MS / 1000, f"a new session had to wait for {took_over_s:.2f} s"
+            os.kill(enemy.pid, signal.SIGCONT)
+            dead.close()
+        ends_when_nobody_comes(net, reader)
+    finally:
+        net.relay.settings.pop("idle_ms_max")
+        net.relay.write_config()
+        net.relay.restart()
+
+
+def ends_when_nobody_comes(net, reader):
+    """A session that goes silent, and that no other replaces."""
+    with Enemy(net.relay.port, 1) as enemy, net.players.connect(reader, port=enemy.ports[0]) as c:
+        began = time.monotonic()
+        try:
+            c.next_delivery(20)
+        except GoneAway as e:
+            assert e.name == "IDLE_TIMEOUT", e
+        silent_s = time.monotonic() - began
+        assert IDLE_MS / 1000 * 0.9 < silent_s < IDLE_MS / 1000 + 5, silent_s
+
+
+# ---- T1, T5, T13 over real sockets ----
+
+def letter(net, sender):
+    p = net.players
+    rosters = [p.readers_of_all[p.practice.id], p.readers_of_all[p.team.id]]
+    readers = sorted(e.endpoint for r in rosters for e in r.endpoints if e.endpoint != sender.endpoint)
+    return seal_nothing(new_header(casefile.KIND_REFERRAL, sender, p.town, p.team.id, readers, [], **referral_fields()), 300)
+
+
+def reset(client):
+    """The peer learns nothing orderly."""
+    client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    client.socket.close()
+
+
+def drain(net, endpoints):
+    """Acknowledges all that waits for them."""
+    for endpoint in endpoints:
+        with net.players.connect(endpoint) as c:
+            c.subscribe()
+            c.ping()
+            for d in c.deliveries:
+                c.ack(d)
+
+
+def test_T1_T13_a_receipt_that_got_lost_is_given_again_and_nothing_is_delivered_twice(net):
+    """The link is reset when the receipt has come but was not read (T1), or right after the submit, so that the relay
+    cannot send it (T13). Then the same bytes twice more."""
+    began = time.monotonic()
+    sender, reader = net.players.endpoints[0], net.players.endpoints[2]
+    differing, came = 0, []
+    with net.players.connect(reader) as r:
+        r.subscribe()
+        for run in range(2 * RUNS):
+            envelope = letter(net, sender)
+            first = net.players.connect(sender)
+            first.send(submit=wire.Submit(envelope=envelope))
+            if run % 2 == 0:
+                select.select([first.socket], [], [], 20)
+            reset(first)
+            cut_ms = time.time() * 1000
+            with net.players.connect(sender) as again:
+                receipts = [again.submit(envelope).SerializeToString() for _ in range(2)]
+            stored_ms = wire.Receipt.FromString(receipts[0]).stored_at_ms
+            differing += receipts[0] != receipts[1] or (run % 2 == 0 and stored_ms > cut_ms)
+            d = r.next_delivery()
+            r.ack(d)
+            r.give_credit()
+            came.append((wire.Header.FromString(d.envelope.header).message_id,
+                         wire.Header.FromString(envelope.header).message_id))
+        r.ping()
+        extra = len(r.deliveries) + sum(a != b for a, b in came)
+    seconds = time.monotonic() - began
+    proof.report("T1 cut before the answer: same answer, one message", RUNS, "runs", differing, 0, 0, seconds)
+    proof.report("T13 a receipt that cannot be sent runs no delivery again", RUNS, "runs", extra, 0, 0, seconds)
+    assert differing == 0 and extra == 0, (differing, extra)
+    drain(net, net.players.endpoints)
+
+
+def test_T5_an_acknowledgement_against_a_new_session_has_one_outcome(net):
+    """Ack in the old session and Hello of the new one race. Either it was acknowledged, and never comes again, or it
+    comes in the new session, once."""
+    began = time.monotonic()
+    sender, reader = net.players.endpoints[0], net.players.endpoints[2]
+    outcomes = {"acked": 0, "again": 0, "unheard": 0}
+    broken = []
+    old = net.players.connect(reader)
+    with net.players.connect(sender) as s:
+        for _ in range(RUNS):
+            s.submit(letter(net, sender))
+            old.subscribe()
+            d = old.next_delivery()
+            new = net.players.connect(reader, hello=False)
+            outcome, lines = race(net.rng, old, new, d)
+            outcomes[outcome] += 1
+            broken += lines
+            old.close()
+            old = new
+    old.subscribe()
+    old.ping()
+    broken += ["something came back at the end"] * len(old.deliveries)
+    old.close()
+    proof.report(f"T5 Ack against a new session: {outcomes['acked']} acked, {outcomes['again']} came again, "
+                 f"{outcomes['unheard']} acked unheard", RUNS, "runs", len(broken), 0, 0, time.monotonic() - began)
+    assert not broken, broken[:20]
+    drain(net, net.players.endpoints)
+
+
+def race(rng, old, new, d):
+    header = wire.Header.FromString(d.envelope.header)
+    ack = wire.Ack(organisation=getattr(header, "from").organisation, message_id=header.message_id,
+                   result=wire.ACK_RESULT_STORED)
+    hello = delimited(wire.ClientFrame(request=1, hello=wire.Hello(protocol_min=1, protocol_max=1)))
+    new.request = 1
+    steps = [lambda: old.send(ack=ack), lambda: new.send_bytes(hello)]
+    rng.shuffle(steps)
+    steps[0]()
+    select.select([old.socket], [], [], rng.choice([0, 0, 0.001, 0.02]))  # so that each side wins now and then
+    steps[1]()
+    new.answer(1)
+    is_acked = has_acked(old)
+    new.subscribe()
+    new.ping()
+    new.call(ack=ack)  # acknowledged before or not: the same answer
+    came = [wire.Header.FromString(x.envelope.header).message_id for x in new.deliveries]
+    broken = [f"{len(came)} deliveries of one message"] if len(came) > 1 or set(came) - {header.message_id} else []
+    if is_acked and came:
+        broken.append("it came again after its Acked")
+    new.deliveries.clear()
+    new.ping()
+    broken += ["it came again after the second Acked"] * len(new.deliveries)
+    new.deliveries.clear()
+    new.credit_due = [0, 0]
+    return ("acked" if is_acked else "again" if came else "unheard"), broken
+
+
+def has_acked(old):
+    """Reads the old session to its end."""
+    try:
+        while True:
+            frame = old.read_frame(time.monotonic() + 20)
+            if frame.WhichOneof("frame") == "acked":
+                return True
+            old.take(frame)
+    except GoneAway:
+        return False
+
+
+# ---- real clients ----
+
+class Watcher:
+    """`brug watch` of one person: stays, and connects again by itself."""
+
+    def __init__(self, person):
+        self.person = person
+        self.start()
+
+    def start(self):
+        self.process = subprocess.Popen([BRUG, "--json", "watch"], env=self.person.environment(),
+                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def restart(self):
+        self.stop()
+        self.start()
+
+    def stop(self):
+        assert self.process.poll() is None, f"brug watch of {self.person.name} ended with {self.process.returncode}"
+        self.process.terminate()
+        assert self.process.wait(30) == 0, f"brug watch of {self.person.name} ended with {self.process.returncode}"
+
+
+def plan_for_real(rng):
+    direction = rng.choice([UP, DOWN])
+    return {"direction": direction, "offset": rng.randrange(6000 if direction == DOWN else 4500),
+            "how": rng.choice(["close", "reset"]), **rng.choice([{}, {}, {"chunk": 1}, {"merge": 2000}])}
+
+
+def wait_until(is_it, seconds):
+    deadline = time.monotonic() + seconds
+    while not is_it():
+        if time.monotonic() > deadline:
+            raise Violation("real clients did not come to rest")
+        time.sleep(0.1)
+
+
+def real_broken(people, written):
+    """Nothing missing, nothing twice, all readable, in the clients' own stores."""
+    lines = []
+    for person in (people.one, people.two):
+        came = [(m["message_id"], m["state"]) for m in person.inbox()]
+        if sorted(came) != sorted((m, "ready") for m in written):
+            lines.append(f"{person.name} has {len(came)} letters, {len(set(came))} different ones, of {len(written)}")
+    return lines
+
+
+def real_rounds(people, watchers, enemy, rng, written):
+    """Plans for the next connection, and letters that make traffic, until so many links were cut."""
+    cuts = 0
+    while cuts < REAL_CUTS:
+        enemy.plan(enemy.ports[0], **plan_for_real(rng))
+        if len(written) < REAL_LETTERS_MAX:
+            written.append(people.gp.refer(people.team, wait="0")["message_id"])
+        try:
+            cuts += count_cuts(enemy.wait_for(lambda r: "cut" in r, CUT_WAIT_S))
+        except TimeoutError:  # its byte was never reached: the link rests
+            cuts += count_cuts(enemy.forget())
+            enemy.plan(enemy.ports[0], direction=DOWN, offset=0, how="reset")
+            watchers[rng.randrange(len(watchers))].restart()
+    enemy.forget()
+    return cuts
+
+
+def test_real_clients_come_back_by_themselves_and_have_each_letter_once(_):
+    began, rng, written = time.monotonic(), random.Random(SEED), []
+    port = free_port()
+    with Relay(relay_port=port, **SETTINGS) as relay, Enemy(relay.port, [port]) as enemy:
+        people = People(relay)
+        people.introduce()
+        watchers = [Watcher(p) for p in people.everybody]
+        if IS_LONG:  # a handshake that comes to nothing is given up after half a minute
+            enemy.plan(enemy.ports[0], direction=DOWN, offset=0, how="stall")
+            watchers[-1].restart()
+        cuts = real_rounds(people, watchers, enemy, rng, written)
+        wait_until(lambda: all(m["state"] == "stored" for m in people.gp.json("sent")), 120)
+        wait_until(lambda: not real_broken(people, written), 120)
+        for watcher in watchers:
+            watcher.stop()
+        broken = real_broken(people, written)
+    proof.report("real clients whose links are cut come back by themselves", cuts, "cuts", len(broken), 0, 0,
+                 time.monotonic() - began)
+    assert not broken, broken
+
+
+if __name__ == "__main__":
+    print(f"# seed {SEED}, {CUTS} cuts", flush=True)
+    with Relay(**SETTINGS) as the_relay:
+        main([test_cuts_at_every_byte_of_a_session_change_nothing,
+              test_stalled_split_merged_and_half_open_links_change_nothing,
+              test_a_dead_session_ends_within_its_idle_time_and_a_new_one_takes_over_at_once,
+              test_T1_T13_a_receipt_that_got_lost_is_given_again_and_nothing_is_delivered_twice,
+              test_T5_an_acknowledgement_against_a_new_session_has_one_outcome,
+              test_real_clients_come_back_by_themselves_and_have_each_letter_once], Net(the_relay))
