@@ -1,7 +1,8 @@
 /*
  * daemon/core/decide_submit.c: a letter is offered (design §5). The order of the checks is the promise:
- * the sender is the session's endpoint · the id is known (I3) · form · room · authorisation · directory ·
- * case · quota and budgets. Only what was judged from the directory on is remembered (error table).
+ * the sender is the session's endpoint · the id is known (I3) · the person may still act · form · room ·
+ * authorisation · directory · case · quota and budgets. Only what was judged from the directory on is
+ * remembered (error table).
  *
  * The digest over the exact parts is made once, with the body that is kept when the letter is accepted.
  */
@@ -53,6 +54,15 @@ static enum error judge_sender(struct submission *x)
     if (!from || !is_id(from->organisation, &e->organisation->entity.id) ||
         !is_id(from->endpoint, &e->entity.id))
         return wrong(x, ERROR_SENDER_MISMATCH, "header.from");
+    x->from = e->organisation;
+    return ERROR_NONE;
+}
+
+/* Not for a known id: who may not act any more still gets the answer to what was sent before. */
+static enum error judge_person(struct submission *x)
+{
+    const struct endpoint *e = x->c->endpoint;
+    const Brug__V1__Sender *from = x->h->from;
     x->actor = decide_actor(x->s, e, from->person);
     if (!x->actor)
         return wrong(x, ERROR_SENDER_MISMATCH, "header.from.person");
@@ -61,7 +71,6 @@ static enum error judge_sender(struct submission *x)
         if (!p || p->organisation != e->organisation)
             return wrong(x, ERROR_SENDER_MISMATCH, "header.from.on_behalf");
     }
-    x->from = e->organisation;
     return ERROR_NONE;
 }
 
@@ -335,13 +344,15 @@ static enum error judge_new(struct submission *x)
 
 static void decide_new(struct submission *x)
 {
-    int64_t ahead = ahead_ms(x);
+    enum error e = judge_person(x);
+    int64_t ahead = e ? 0 : ahead_ms(x);
     if (ahead > 0) {
         decision_refuse_for(x->d, x->c, ERROR_CLOCK_AHEAD, "header.message_id",
                             ahead < (int64_t)RETRY_MS_MAX ? (uint32_t)ahead : RETRY_MS_MAX);
         return;
     }
-    enum error e = judge_new(x);
+    if (!e)
+        e = judge_new(x);
     if (!e) {
         accept(x);
         if (x->h->kind == KIND(REFERRAL))

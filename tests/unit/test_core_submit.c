@@ -170,6 +170,26 @@ static void a_practice_system_names_an_active_doctor(void **state)
     assert_int_equal(offer(w, &w->system, &l), ERROR_NONE);
 }
 
+/* I3, T4: the practice system asks again after its doctor has left. */
+static void a_repeat_is_answered_when_its_person_is_suspended(void **state)
+{
+    struct stage *w = *state;
+    struct id case_id = stage_case_id(w);
+    stage_listen(w, &w->system);
+    struct stage_letter l = stage_letter(w, KIND(REFERRAL), &w->system, &w->team, &case_id);
+    l.person = w->gp2;
+    assert_int_equal(offer(w, &w->system, &l), ERROR_NONE);
+    stage_set_status(w, BRUG__V1__OBJECT_TYPE__OBJECT_TYPE_PERSON, &w->gp2,
+                     BRUG__V1__STATUS__STATUS_SUSPENDED);
+    assert_int_equal(stage_take(w, w->system.session)->frame_case,
+                     BRUG__V1__SERVER_FRAME__FRAME_DIRECTORY_MOVED);
+    assert_int_equal(offer(w, &w->system, &l), ERROR_NONE);
+    l.sealed = "other bytes";
+    assert_int_equal(offer(w, &w->system, &l), ERROR_ID_REUSED);
+    l.id = stage_message_id(w);
+    assert_int_equal(offer(w, &w->system, &l), ERROR_SENDER_MISMATCH);
+}
+
 static void the_form_is_checked_and_not_remembered(void **state)
 {
     struct stage *w = *state;
@@ -462,6 +482,8 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(the_sender_is_the_endpoint_of_the_session, setup, teardown),
         cmocka_unit_test_setup_teardown(a_practice_system_names_an_active_doctor, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_repeat_is_answered_when_its_person_is_suspended, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(the_form_is_checked_and_not_remembered, setup, teardown),
         cmocka_unit_test_setup_teardown(too_many_readers_are_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(other_kinds_wait_for_a_newer_relay, setup, teardown),
