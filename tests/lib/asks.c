@@ -301,3 +301,12 @@ void order_add_endpoint(struct order *o, const struct stage_endpoint *e, bool re
     o->request.add_endpoint = &o->of.add_endpoint;
     o->has_endpoint = true;
 }
+
+void order_release(struct order *o, const struct id *endpoint)
+{
+    order_init(o, ORDER(RELEASE));
+    brug__v1__release__init(&o->of.release);
+    o->id = *endpoint;
+    o->of.release.endpoint = id_bytes(&o->id);
+    o->request.release = &o->of.release;
+}

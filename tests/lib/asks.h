@@ -62,6 +62,7 @@ struct order {
         Brug__V1__AddOrganisation add_organisation;
         Brug__V1__AddPerson add_person;
         Brug__V1__AddEndpoint add_endpoint;
+        Brug__V1__Release release;
     } of;
     struct id id, within, person;
     struct digest key;
@@ -77,5 +78,6 @@ void order_add_organisation(struct order *o, const struct id *id, Brug__V1__Orga
 void order_add_person(struct order *o, const struct id *id, const struct id *organisation,
                       Brug__V1__Role role, int64_t until_ms);
 void order_add_endpoint(struct order *o, const struct stage_endpoint *e, bool recovery);
+void order_release(struct order *o, const struct id *endpoint);
 
 #endif

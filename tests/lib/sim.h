@@ -1,0 +1,285 @@
+/*
+ * tests/lib/sim.h: the relay in a simulated world: the real core with its pump, the real journal, fold and load,
+ * under a clock, links, clients, an operator and a disk of our making, all from one seed.
+ *
+ * Everything that happens is an event with a time; a step is one event: a frame arrives at the relay or at a
+ * client, a connection is lost, the storage thread ends a job or the relay collects what it brought, a client or the
+ * operator does something, the clock leaps, the process is killed, the power goes, the relay starts again.
+ *
+ * The judge (sim_judge.c) holds what leaves the relay and what clients see against what was committed (`truth`: the
+ * records of every group that reached the disk, applied by themselves) and against the clients' own records:
+ *   I1  nothing leaves before all that it was judged on is on disk; what was told is there after every end
+ *   I2  copies come in the mailbox's order, none left out, none twice in a session, none after its Acked
+ *   I3  the same bytes get the same answer for ever, other bytes ID_REUSED
+ *   I6  a foreign and an unknown id get the same answer by the same look-ups; nobody gets a copy of others
+ *   credit, unanswered requests, waiting room, cache and unstored bytes within their limits; counters equal a
+ *   walk; the state after a start is that of the records on disk, whatever was folded.
+ *
+ *   sim_world.c    events, clock, ends, starts    sim_links.c    connections between clients and relay
+ *   sim_disk.[ch]  the store and its thread       sim_clients.c  endpoints that send and read
+ *                                                 sim_judge.c    what must hold
+ */
+#ifndef TESTS_LIB_SIM_H
+#define TESTS_LIB_SIM_H
+
+#include "daemon/core/relay_inside.h"
+#include "tests/lib/asks.h"
+#include "tests/lib/sim_disk.h"
+
+#define SIM_BEGIN_MS INT64_C(1795000000000)
+#define SIM_CLIENTS_MAX 24u
+#define SIM_MS 1000 /* event times are in microseconds */
+#define SIM_NO_ANSWER ((enum error) - 1)
+
+struct sim;
+struct sim_client;
+struct sim_link;
+
+struct sim_event {
+    struct heap_node due; /* µs */
+    void (*happen)(struct sim *w, struct sim_event *e);
+};
+
+/* ---- what a world is like ---- */
+
+/* Broken on purpose, so that the judge must flag it. */
+enum sim_sabotage {
+    SIM_HONEST,
+    SIM_EARLY_DURABLE, /* the relay hears that a group is durable before it is */
+    SIM_LOST_GROUP,    /* an end loses the last group that was durable */
+    SIM_FOLD_AHEAD,    /* the relay hears of a fold further than it is */
+    SIM_DELIVER_TWICE, /* a link repeats a delivery */
+    SIM_REORDER,       /* a link swaps two deliveries */
+    SIM_FORGET_ACK,    /* a client hears Acked for an Ack that the relay never got */
+};
+
+/* Rates are one in so many; 0: never. */
+struct sim_profile {
+    struct relay_limits limits;
+    struct store_options store;
+    unsigned ends;       /* steps: kills and power cuts */
+    unsigned losses;     /* actions of a client: its connection is lost */
+    unsigned leaps;      /* steps: hours pass at once, or the wall clock jumps */
+    unsigned orders;     /* steps: the operator changes something */
+    unsigned old_ids;    /* new letters: an id that is older than what memory holds, or random */
+    unsigned failures;   /* commits that fail, so that the process ends */
+    unsigned full_disks; /* steps: the disk has no room for a while, or has again */
+    int64_t latency_us, think_us, disk_us; /* at most */
+    size_t output_bytes_max;               /* of one link; beyond, the relay must wait */
+    bool steps_wall_back;                  /* wall clock jumps by up to a year, both ways */
+};
+
+/* ---- what clients know ---- */
+
+struct sim_letter {
+    struct map_node node;
+    struct message_key key;
+    struct stage_letter l;
+    struct sim_client *from;
+    struct list pending; /* in its client's list while it has no lasting answer */
+    uint64_t asked_on;   /* the session of the newest question */
+    enum error answer;   /* SIM_NO_ANSWER; NONE: a receipt; or a refusal that is remembered */
+    int64_t at_ms;
+    bool is_given_up; /* its client seals it anew under another id */
+};
+
+struct sim_copy { /* that a client got */
+    struct map_node node;
+    struct message_key key;
+    uint64_t session;  /* that brought it last */
+    uint64_t asked_on; /* the session of the newest Ack */
+    size_t unacked;    /* its place among those without an Acked */
+    bool is_acked;     /* an Acked came */
+    unsigned deliveries;
+    Brug__V1__Kind kind;
+    struct id in_reply_to; /* of what the relay made */
+};
+
+struct sim_client {
+    struct stage_endpoint e;
+    Brug__V1__Role role;
+    struct id municipality, person; /* who acts for it */
+    const char *anchor;
+    bool is_practice, reads;
+    bool was_suspended;     /* ever */
+    bool never_acks;        /* of scenarios */
+    bool is_away;           /* of scenarios: does nothing by itself */
+    int64_t clock_ahead_ms; /* of its own clock */
+    struct sim_link *link;  /* NULL: not connected */
+    bool is_welcome, is_subscribed;
+    unsigned open_questions;
+    struct sim_event act;
+    struct map copies;
+    struct sim_copy **list, **unacked;
+    size_t count, capacity, unacked_count, unacked_capacity;
+    struct list pending; /* letters */
+};
+
+enum sim_asked {
+    SIM_ASKED_LETTER = 1,
+    SIM_ASKED_OTHER_BYTES,
+    SIM_ASKED_ACK,
+    SIM_ASKED_OPENED,
+    SIM_ASKED_TRACK,
+    SIM_ASKED_DIRECTORY,
+    SIM_ASKED_PING,
+    SIM_ASKED_FOREIGN, /* with a twin about an id that nobody has */
+    SIM_ASKED_UNKNOWN,
+    SIM_ASKED_ORDER,
+};
+
+struct sim_question {
+    enum sim_asked asked;
+    struct sim_client *client;
+    struct sim_letter *letter;
+    struct message_key key;
+    uint64_t session;
+    uint64_t lsn;    /* of the state when it was judged, or later */
+    uint64_t twin;   /* of a foreign id: the request about the unknown one, and back */
+    uint64_t loads;  /* that it made at once */
+    uint64_t answer; /* a digest of what it was told; 0: nothing yet */
+    bool is_counted; /* among the unanswered of its session */
+    bool has_left, was_known, was_room_empty;
+    Brug__V1__SetStatus status; /* of an order */
+};
+
+/* ---- connections ---- */
+
+struct sim_frame {
+    struct list link;
+    int64_t due_us;
+    uint64_t request;
+    int type;                      /* of a client's frame */
+    Brug__V1__ServerFrame *server; /* NULL: a client's */
+    size_t len;
+    uint8_t bytes[];
+};
+
+struct sim_link {
+    struct list all;
+    uint64_t session;
+    struct sim_client *owner;
+    struct sim_client *client; /* NULL: it turned away */
+    bool has_relay;            /* the relay's side is open */
+    bool is_ended; /* nothing more comes down; the client hears it after what is under way */
+    bool is_paused, is_full, is_connected;
+    struct list up, down;
+    int64_t up_us, down_us;
+    size_t down_bytes;
+    struct sim_event up_due, down_due, loss, drain;
+    /* the judge's book */
+    bool has_welcome;
+    uint64_t hello_lsn, last_sequence, last_seen, credit_bytes;
+    uint32_t credit_messages, unanswered;
+};
+
+/* ---- the world ---- */
+
+struct sim {
+    uint64_t seed, random;
+    struct sim_profile profile;
+    enum sim_sabotage sabotage;
+    struct relay *relay; /* NULL: down */
+    struct sim_disk disk;
+    struct state *truth;
+    uint64_t told_lsn;   /* the relay knew and acted on it */
+    uint64_t folded_lsn; /* as of the last walk */
+    int64_t now_us, wall_ahead_ms, slept_ms;
+    int64_t low_water_ms;
+    bool has_room, is_behind, is_all_paused, is_calm;
+    uint64_t loads; /* asked for so far */
+    struct heap events;
+    struct sim_event wake_end, disk_done, collect, second, start;
+
+    struct id municipalities[2], organisations[5];
+    struct sim_client clients[SIM_CLIENTS_MAX];
+    size_t client_count;
+    struct list links;
+    uint64_t last_session;
+    uint32_t next_id;
+    struct map letters;
+    struct sim_letter **letter_list;
+    size_t letter_count, letter_capacity;
+    size_t case_count;
+    struct sim_case {
+        struct id id;
+        struct id practice, team, municipality;
+    } known_cases[256];
+    struct sim_question *questions; /* by request; 0 is none */
+    size_t question_count, question_capacity;
+    uint64_t order; /* the operator's open question; 0: none */
+
+    uint64_t steps, kills, cuts, ends_in_start, commits, deliveries, receipts, acked;
+    uint64_t violations;
+    char first_violation[512];
+};
+
+/* A world of its own kind: everything follows from the seed. */
+struct sim_profile sim_profile_of(uint64_t seed);
+struct sim *sim_new(uint64_t seed, const struct sim_profile *p, enum sim_sabotage sabotage);
+void sim_free(struct sim *w);
+
+/* One event. False: after a violation, which ends the world. */
+bool sim_step(struct sim *w);
+void sim_run(struct sim *w, uint64_t steps);
+/* Runs until it is so; false: not within the steps. */
+bool sim_until(struct sim *w, bool (*is_so)(struct sim *w, void *ctx), void *ctx, uint64_t steps);
+/* Faults stop, suspended ones come back, everybody reads: all must arrive and be answered within the bound; then every
+ * record of every message is compared with what the tables hold. */
+void sim_calm(struct sim *w);
+void sim_end(struct sim *w, enum sim_end how); /* now; the start follows by itself */
+struct instant sim_now(const struct sim *w);
+
+/* ---- for its parts ---- */
+
+uint64_t sim_random(struct sim *w);
+uint64_t sim_below(struct sim *w, uint64_t n); /* n > 0 */
+bool sim_one_in(struct sim *w, unsigned n);    /* 0: never */
+void sim_event_init(struct sim_event *e, void (*happen)(struct sim *w, struct sim_event *e));
+void sim_schedule(struct sim *w, struct sim_event *e,
+                  int64_t after_us); /* moves it when it is due */
+void sim_cancel(struct sim *w, struct sim_event *e);
+struct id sim_id(struct sim *w, unsigned version);
+void *sim_grown(void *items, size_t count, size_t *capacity, size_t size);
+/* After the relay was called: the wake-up ends, now or a little later. */
+void sim_wake(struct sim *w);
+void sim_touch_disk(struct sim *w); /* something was handed over */
+uint64_t sim_ask(struct sim *w, enum sim_asked asked, struct sim_client *c);
+
+struct sim_link *sim_link_new(struct sim *w, struct sim_client *c);
+void sim_link_free(struct sim *w, struct sim_link *l);
+struct sim_link *sim_link_find(struct sim *w, uint64_t session);
+void sim_link_send(struct sim *w, struct sim_link *l, uint64_t request, int type, struct buf *b);
+void sim_link_cut(struct sim *w, struct sim_link *l, int64_t heard_after_us);
+void sim_links_begin(struct sim *w); /* the relay listens */
+void sim_links_end(struct sim *w);   /* its process is gone */
+extern const struct relay_port SIM_PORT;
+
+void sim_client_on_frame(struct sim *w, struct sim_client *c, const Brug__V1__ServerFrame *f);
+void sim_client_on_end(struct sim *w, struct sim_client *c);
+void sim_client_act(struct sim *w, struct sim_event *e);
+void sim_client_connect(struct sim *w, struct sim_client *c);
+void sim_client_subscribe(struct sim *w, struct sim_client *c, uint32_t messages, uint64_t bytes);
+struct sim_letter *sim_client_write(struct sim *w, struct sim_client *c);
+void sim_client_submit(struct sim *w, struct sim_letter *l, bool with_other_bytes);
+void sim_client_ack(struct sim *w, struct sim_client *c, struct sim_copy *copy,
+                    enum error unreadable);
+struct sim_copy *sim_copy_find(const struct sim_client *c, const struct message_key *key);
+struct sim_letter *sim_letter_find(const struct sim *w, const struct message_key *key);
+bool sim_clients_are_done(struct sim *w, void *ctx);
+void sim_clients_flag_undone(struct sim *w);
+
+void sim_flag(struct sim *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void judge_arrival(struct sim *w, struct sim_link *l, const struct sim_frame *f);
+void judge_judged(struct sim *w, struct sim_link *l, const struct sim_frame *f, uint64_t loads);
+void judge_leaving(struct sim *w, struct sim_link *l, const Brug__V1__ServerFrame *f);
+void judge_order(struct sim *w, uint64_t ticket, const Brug__V1__AdminAnswer *a);
+void judge_delivery(struct sim *w, struct sim_client *c, const Brug__V1__Deliver *d,
+                    struct sim_copy *copy);
+void judge_letter_answer(struct sim *w, struct sim_question *q, enum error code, int64_t at_ms);
+void judge_step(struct sim *w);
+void judge_walk(struct sim *w);
+void judge_start(struct sim *w, const struct state *loaded);
+void judge_end(struct sim *w); /* after the calm */
+
+#endif
