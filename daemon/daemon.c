@@ -244,6 +244,7 @@ static struct relay_limits limits_of(const struct config *c)
         .quota_messages_max = (uint32_t)config_number(c, "quota_messages_max"),
         .quota_bytes_max = (uint64_t)config_number(c, "quota_bytes_max"),
         .waiting_commands_max = (uint32_t)config_number(c, "waiting_commands_max"),
+        .known_ids_max = (uint64_t)config_number(c, "known_ids_max"),
         .redelivery_sessions_max = (uint32_t)config_number(c, "redelivery_sessions_max"),
         .redelivery_interval_ms = (uint32_t)config_number(c, "redelivery_interval_ms"),
     };

@@ -6,6 +6,7 @@
  * endpoint's copy waits and no addressed endpoint has acknowledged it.
  */
 #include "daemon/core/model.h"
+#include "proto/limits.h"
 #include <assert.h>
 #include <stdlib.h>
 
@@ -100,33 +101,36 @@ static void recount(struct message *m)
 
 /* ---- what may leave memory ---- */
 
-static bool may_leave(const struct state *s, const struct message *m)
+#define BUCKET_BITS 12 /* of the milliseconds in one: about four seconds */
+#define BUCKET_MS (INT64_C(1) << BUCKET_BITS)
+#define BUCKETS ((size_t)1 << 16) /* 74 hours: more than W lies back; older and newer ones share */
+#define STEP_MAX 4096u            /* messages or buckets that one step may look at */
+
+struct list *message_new_buckets(void) { return calloc(BUCKETS, sizeof(struct list)); }
+
+static struct list *bucket_of(const struct state *s, int64_t ms)
 {
-    return m->waiting_count == 0 && !message_id_is_recent(s, &m->key.id);
+    struct list *b = &s->known[(uint64_t)ms >> BUCKET_BITS & (BUCKETS - 1)];
+    if (!b->next)
+        list_init(b);
+    return b;
 }
 
-/* Keeps state.idle right: what is folded stands in front, the rest ascends by touched_lsn. */
 static void file_idle(struct state *s, struct message *m)
 {
     if (m->body)
         return;
     list_unlink(&m->link);
-    if (!s->is_loaded) { /* what may leave is judged when loading ends */
-        if (m->waiting_count == 0)
-            list_append(&s->idle, &m->link);
+    if (m->waiting_count > 0)
         return;
-    }
-    if (!may_leave(s, m))
-        return;
-    if (m->touched_lsn <= s->folded_lsn) {
+    if (!s->is_loaded) /* where it belongs is judged when loading ends */
+        list_append(&s->idle, &m->link);
+    else if (message_id_is_recent(s, &m->key.id))
+        list_append(bucket_of(s, id_v7_ms(&m->key.id)), &m->link);
+    else if (m->touched_lsn <= s->folded_lsn)
         list_prepend(&s->idle, &m->link);
-        return;
-    }
-    struct list *before = s->idle.prev;
-    while (before != &s->idle &&
-           container_of(before, struct message, link)->touched_lsn > m->touched_lsn)
-        before = before->prev;
-    list_insert_between(&m->link, before, before->next);
+    else
+        list_append(&s->idle, &m->link);
 }
 
 void message_touch(struct state *s, struct message *m, uint64_t lsn)
@@ -143,13 +147,69 @@ static void message_remove(struct state *s, struct message *m)
     message_free(m);
 }
 
+/* One that is not folded yet holds up those behind it, which came later, for as long as the fold lags. */
 void message_trim(struct state *s)
 {
+    unsigned left = STEP_MAX;
     list_for_each (l, next, &s->idle) {
         struct message *m = container_of(l, struct message, link);
-        if (m->touched_lsn > s->folded_lsn)
+        if (m->touched_lsn > s->folded_lsn || left-- == 0)
             break;
         message_remove(s, m);
+    }
+}
+
+/* ---- W ---- */
+
+static int64_t bucket_start(int64_t ms) { return ms & ~(BUCKET_MS - 1); }
+
+/* Whether the bucket is through; false: the step is over. */
+static bool sweep_bucket(struct state *s, unsigned *left)
+{
+    list_for_each (l, next, bucket_of(s, s->swept_ms)) {
+        if (*left == 0)
+            return false;
+        (*left)--;
+        struct message *m = container_of(l, struct message, link);
+        if (!message_id_is_recent(s, &m->key.id)) /* else a newer one that shares the bucket */
+            file_idle(s, m);
+    }
+    return true;
+}
+
+static void sweep(struct state *s)
+{
+    const int64_t span_ms = BUCKET_MS * (int64_t)BUCKETS;
+    if (s->low_water_ms - s->swept_ms > span_ms)
+        s->swept_ms = s->low_water_ms - span_ms; /* each bucket once is enough */
+    unsigned left = STEP_MAX;
+    while (s->swept_ms < s->low_water_ms && left > 0) {
+        left--;
+        if (!sweep_bucket(s, &left))
+            return;
+        s->swept_ms = bucket_start(s->swept_ms) + BUCKET_MS;
+    }
+}
+
+/* Whether W shall rise by a bucket more: all that it gave free before has left, and that was not enough. */
+static bool is_too_much_known(const struct state *s, int64_t now_ms, size_t known_max)
+{
+    return known_max > 0 && s->messages.count - s->unsettled > known_max &&
+           s->swept_ms >= s->low_water_ms && list_is_empty(&s->idle) &&
+           s->low_water_ms < bucket_start(now_ms);
+}
+
+void message_keep_known(struct state *s, int64_t now_ms, size_t known_max)
+{
+    int64_t by_time = bucket_start(now_ms - LIMIT_KNOWN_ID_MS);
+    if (by_time > s->low_water_ms)
+        s->low_water_ms = by_time;
+    sweep(s);
+    message_trim(s);
+    for (unsigned left = STEP_MAX; left > 0 && is_too_much_known(s, now_ms, known_max); left--) {
+        s->low_water_ms = bucket_start(s->low_water_ms) + BUCKET_MS;
+        sweep(s);
+        message_trim(s);
     }
 }
 
@@ -198,6 +258,7 @@ enum error message_insert(struct state *s, struct message *m)
     }
     s->waiting += m->waiting_count;
     if (m->waiting_count > 0) {
+        s->unsettled++;
         s->waiting_bytes += m->body_bytes;
         s->quarantined += m->is_quarantined;
     }
@@ -223,7 +284,8 @@ void message_settle(struct state *s, struct message *m, struct reader *r, enum r
     m->waiting_count--;
     s->waiting--;
     if (m->waiting_count == 0) {
-        assert(s->waiting_bytes >= m->body_bytes);
+        assert(s->waiting_bytes >= m->body_bytes && s->unsettled > 0);
+        s->unsettled--;
         s->waiting_bytes -= m->body_bytes;
         s->quarantined -= m->is_quarantined;
         message_drop_body(s, m);

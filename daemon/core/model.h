@@ -7,8 +7,9 @@
  *
  * Invariants
  *  1. A reader's link is in its endpoint's mailbox exactly while its copy waits; mailboxes ascend by sequence.
- *  2. message.link is in state.cached exactly while message.body is set, else in state.idle exactly
- *     while the message may leave memory once its records are folded, else in no list.
+ *  2. message.link is in state.cached exactly while message.body is set; else in state.idle while the message may
+ *     leave memory once its records are folded; else in the bucket of its time in state.known while W is at
+ *     or before that time, or has passed it and the sweep has not; else in no list.
  *  3. state.waiting, parked, waiting_bytes, quarantined, each organisation's unfetched counters and each
  *     endpoint's counters equal what a walk over all messages would count.
  */
@@ -144,7 +145,8 @@ struct casefile {
 struct state {
     uint64_t seed[2];
     uint64_t lsn, folded_lsn;
-    int64_t low_water_ms;
+    int64_t low_water_ms; /* W: only rises once all is loaded */
+    int64_t swept_ms;     /* what is known and older is in no bucket; at most W */
     struct id generation;
     bool is_loaded;
     bool is_unsorted; /* a mailbox, while loading */
@@ -152,7 +154,9 @@ struct state {
     struct map keys; /* endpoints by identity key digest */
     struct map messages, cases;
     struct heap ends;
-    struct list cached, idle; /* idle: folded ones in front, then ascending by touched_lsn */
+    struct list cached, idle; /* idle: folded ones in front, then as they came */
+    struct list *known;       /* buckets by time of the id; one that was never used is zero */
+    size_t unsettled;         /* messages with a copy that waits */
     size_t cached_bytes;
     uint64_t waiting, parked, waiting_bytes, quarantined;
     struct arena *arena; /* of the record that is being replayed */
@@ -229,6 +233,7 @@ struct message *message_find(const struct state *s, const struct message_key *ke
 /* NULL when out of memory; readers are zero but for their index and link. */
 struct message *message_new(const struct message_key *key, size_t reader_count);
 void message_free(struct message *m);
+struct list *message_new_buckets(void); /* of state.known; NULL: no memory */
 /* Takes a message whose readers are set; puts waiting copies into their mailboxes, and counts. */
 enum error message_insert(struct state *s, struct message *m) MUST_CHECK;
 struct message *message_of(struct reader *r);
@@ -253,8 +258,13 @@ void message_cache_body(struct state *s, struct message *m, struct body *b, size
 void message_drop_body(struct state *s, struct message *m);
 /* Whether absence from memory says that the id is new: its time is at or after W. */
 bool message_id_is_recent(const struct state *s, const struct id *id);
-/* Removes what may leave memory. */
+/* Removes of what may leave memory as much as one step may cost. */
 void message_trim(struct state *s);
+/*
+ * Raises W with the time, and while more than known_max (0: no bound) messages are in memory that nobody waits
+ * for; in small steps, so that no call takes long. Only what is folded leaves.
+ */
+void message_keep_known(struct state *s, int64_t now_ms, size_t known_max);
 void messages_fini(struct state *s);
 
 /* ---- casefile.c ---- */

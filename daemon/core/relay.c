@@ -427,6 +427,7 @@ void relay_on_frame(struct relay *r, uint64_t session, struct slice frame, struc
 /* What comes after every step: the drain ends when all has been said. */
 static void settle(struct relay *r)
 {
+    message_keep_known(r->state, r->now.wall_ms, (size_t)r->limits.known_ids_max);
     changes_cancel(r);
     delivery_run(r);
     pump_hand_over(r);

@@ -76,7 +76,8 @@ struct relay_limits {
     uint64_t waiting_bytes_max;
     uint32_t quota_messages_max; /* per sending organisation, fetched by no addressed endpoint */
     uint64_t quota_bytes_max;
-    uint32_t waiting_commands_max;    /* that wait for cold loads; beyond: BUSY */
+    uint32_t waiting_commands_max; /* that wait for cold loads; beyond: BUSY */
+    uint64_t known_ids_max;        /* messages kept in memory that nobody waits for; 0: no bound */
     uint32_t redelivery_sessions_max; /* in vain, then a copy is parked; 0: never, at most 255 */
     uint32_t redelivery_interval_ms;  /* sessions in vain of one copy count once in so long */
 };

@@ -15,7 +15,10 @@ struct state *state_new(const uint64_t hash_seed[2])
     if (!s)
         return NULL;
     s->arena = arena_new();
-    if (!s->arena) {
+    s->known = message_new_buckets();
+    if (!s->arena || !s->known) {
+        arena_free(s->arena);
+        free(s->known);
         free(s);
         return NULL;
     }
@@ -41,6 +44,7 @@ void state_free(struct state *s)
     casefiles_fini(s);
     directory_fini(s);
     arena_free(s->arena);
+    free(s->known);
     free(s);
 }
 
@@ -184,7 +188,7 @@ void state_load_done(struct state *s, uint64_t lsn, int64_t low_water_ms,
 {
     assert(!s->is_loaded);
     s->lsn = s->folded_lsn = lsn;
-    s->low_water_ms = low_water_ms;
+    s->low_water_ms = s->swept_ms = low_water_ms;
     s->generation = *generation;
     s->is_loaded = true;
     for (size_t i = 0; s->is_unsorted && i < table_count(&s->endpoints); i++)

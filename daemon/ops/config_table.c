@@ -89,6 +89,8 @@ const struct setting SETTINGS[] = {
      "Messages of one organisation that nobody has fetched; beyond it its new ones are refused as QUOTA_FULL."},
     {"quota_bytes_max", SETTING_NUMBER, "4294967296", MIB(1), GIB(65536),
      "The same in bytes."},
+    {"known_ids_max", SETTING_NUMBER, "1000000", 1000, 1000000000,
+     "Messages that nobody waits for and whose answers are kept in memory, of the last 48 hours; the answers to repeats of others are read from disk."},
     {"waiting_commands_max", SETTING_NUMBER, "1024", 1, 1000000,
      "Requests that wait for something to be read from disk; beyond it they are refused as BUSY."},
     {"redelivery_sessions_max", SETTING_NUMBER, "10", 1, 255,
