@@ -2,7 +2,9 @@
  * daemon/store/pages.c: passes every call on to the VFS below; reads and writes of whole pages of the main file
  * go by the checksum.
  *
- * A file whose header speaks of other pages is not ours and is passed on as it is, for the driver to refuse.
+ * A file whose header speaks of other pages is not ours and is passed on as it is, for the driver to refuse. But
+ * a power cut may have torn the header while it was written: then it is whole in the WAL, or the journal that SQLite
+ * rolls back writes it again or empties the file; each of these decides anew.
  * Invariants: (1) the bytes that SQLite gives us to write are not changed: the WAL's own checksum covers
  * them; (2) a page that is shorter than it should be was cut off: SQLite never asks for one that it did not
  * write.
@@ -28,11 +30,17 @@ struct pages {
 struct file {
     sqlite3_file base;
     struct pages *pages;
-    bool is_summed;
+    bool is_main, is_summed;
     _Alignas(16) uint8_t real[]; /* the file of the VFS below */
 };
 
 static sqlite3_file *real_of(sqlite3_file *f) { return (sqlite3_file *)((struct file *)f)->real; }
+
+/* Of a page or of what begins one. */
+static bool is_our_header(const uint8_t *header)
+{
+    return header[16] == PAGES_BYTES >> 8 && header[17] == 0 && header[20] == PAGES_RESERVED_BYTES;
+}
 
 /* ---- the checksum ---- */
 
@@ -70,8 +78,10 @@ static int on_read(sqlite3_file *f, void *out, int len, sqlite3_int64 offset)
 
 static int on_write(sqlite3_file *f, const void *bytes, int len, sqlite3_int64 offset)
 {
-    const struct file *file = (struct file *)f;
+    struct file *file = (struct file *)f;
     uint8_t *page = file->pages->page;
+    if (file->is_main && offset == 0 && len >= HEADER_BYTES)
+        file->is_summed = is_our_header(bytes);
     if (is_page(file, len, offset)) {
         memcpy(page, bytes, PAGES_BYTES);
         uint64_t sum = sum_of(page, offset);
@@ -87,6 +97,8 @@ static int on_close(sqlite3_file *f) { return real_of(f)->pMethods->xClose(real_
 
 static int on_truncate(sqlite3_file *f, sqlite3_int64 len)
 {
+    struct file *file = (struct file *)f;
+    file->is_summed |= file->is_main && len == 0; /* as a new one is */
     return real_of(f)->pMethods->xTruncate(real_of(f), len);
 }
 
@@ -160,18 +172,20 @@ static int judge_main(struct file *file)
     if (code == SQLITE_OK)
         code = f->pMethods->xRead(f, header, sizeof header, 0);
     if (code == SQLITE_OK)
-        file->is_summed =
-            header[16] == PAGES_BYTES >> 8 && header[17] == 0 && header[20] == PAGES_RESERVED_BYTES;
+        file->is_summed = is_our_header(header);
     return code;
 }
 
 static int judge(struct file *file, const char *path, int flags)
 {
-    if (flags & SQLITE_OPEN_MAIN_DB)
+    file->is_main = (flags & SQLITE_OPEN_MAIN_DB) != 0;
+    if (file->is_main)
         return judge_main(file);
     if (!(flags & SQLITE_OPEN_WAL))
         return SQLITE_OK;
     struct file *main_file = (struct file *)sqlite3_database_file_object(path);
+    if (!main_file->is_summed)
+        main_file->is_summed = wal_has_header(real_of(&file->base), is_our_header);
     if (!main_file->is_summed)
         return SQLITE_OK;
     return wal_judge(real_of(&file->base), real_of(&main_file->base));

@@ -16,6 +16,7 @@
 #define MAGIC 0x377f0682u /* and 1 more: words are big-endian */
 #define HEADER_BYTES 32
 #define FRAME_HEADER_BYTES 24
+#define DATABASE_HEADER_BYTES 100 /* of its first page */
 #define FRAME_BYTES (FRAME_HEADER_BYTES + PAGES_BYTES)
 #define CONTENT_BYTES \
     (PAGES_BYTES - PAGES_RESERVED_BYTES) /* the checksum is made on the way to the database */
@@ -184,6 +185,19 @@ static int judge(struct wal *w)
     memcpy(w->salt, header + 16, sizeof w->salt);
     code = walk(w, &first_bad);
     return code == SQLITE_OK ? look_beyond(w, first_bad) : code;
+}
+
+bool wal_has_header(sqlite3_file *wal, bool (*is_our_header)(const uint8_t *header))
+{
+    uint8_t head[FRAME_HEADER_BYTES + DATABASE_HEADER_BYTES];
+    uint64_t at = HEADER_BYTES;
+    if (read_at(wal, head, 12, 0) != SQLITE_OK || (number_at(head) & ~1u) != MAGIC ||
+        number_at(head + 8) != PAGES_BYTES)
+        return false;
+    for (; read_at(wal, head, sizeof head, at) == SQLITE_OK; at += FRAME_BYTES)
+        if (number_at(head) == 1 && is_our_header(head + FRAME_HEADER_BYTES))
+            return true;
+    return false;
 }
 
 int wal_judge(sqlite3_file *wal, sqlite3_file *database)

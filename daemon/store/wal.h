@@ -20,9 +20,14 @@
 #define DAEMON_STORE_WAL_H
 
 #include <sqlite3.h>
+#include <stdbool.h>
+#include <stdint.h>
 
 /* SQLITE_OK, PAGES_WAL_DAMAGED, or the error of a read. Of a file that is no WAL of our pages: SQLITE_OK
  * when it is empty. */
 int wal_judge(sqlite3_file *wal, sqlite3_file *database);
+
+/* Whether a WAL of our pages brings a first page whose header is ours. */
+bool wal_has_header(sqlite3_file *wal, bool (*is_our_header)(const uint8_t *header));
 
 #endif
