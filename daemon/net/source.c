@@ -1,7 +1,8 @@
 /*
  * daemon/net/source.c: handshakes by source address. Entries live while a handshake is in flight or a
  * failure is young; old failures are swept at each entering, so that the table stays as small as what
- * happened in the last SOURCE_PENALTY_MS.
+ * happened in the last SOURCE_PENALTY_MS. Later failures do not make earlier ones young: one client that
+ * keeps failing does not close the door to all behind its address.
  */
 #include "daemon/net/source.h"
 #include <assert.h>
@@ -16,8 +17,8 @@ struct source {
     struct list failed;
     uint8_t key[KEY_BYTES];
     unsigned in_flight;
-    unsigned failures;
-    int64_t failed_at_ms;
+    unsigned failures;    /* since failed_at_ms */
+    int64_t failed_at_ms; /* the first of them */
 };
 
 void sources_init(struct sources *s, const uint64_t seed[2])
@@ -108,10 +109,10 @@ void source_leave(struct sources *s, struct source *source, bool has_failed, int
     assert(source->in_flight > 0);
     source->in_flight--;
     if (has_failed) {
-        source->failures++;
-        source->failed_at_ms = now_ms;
-        list_unlink(&source->failed);
-        list_append(&s->failed, &source->failed);
+        if (source->failures++ == 0) {
+            source->failed_at_ms = now_ms;
+            list_append(&s->failed, &source->failed);
+        }
     } else if (source->in_flight == 0 && source->failures == 0) {
         forget(s, source);
     }

@@ -1,6 +1,6 @@
 /*
- * daemon/net/source.h: how many handshakes each source address has in flight. A handshake that failed
- * counts for SOURCE_PENALTY_MS longer, so that a source that only fails is slowed down. A source is
+ * daemon/net/source.h: how many handshakes each source address has in flight. Those that failed count until
+ * SOURCE_PENALTY_MS after the first of them, so that a source that only fails is slowed down. A source is
  * an IPv4 address or an IPv6 /64.
  */
 #ifndef DAEMON_NET_SOURCE_H
