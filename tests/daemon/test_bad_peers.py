@@ -11,22 +11,22 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, "..", "lib"), os.path.join(HERE, "..", "interop")]
-from brug_client import (ALPN, Client, GoneAway, Refused, delimited, new_header,  # noqa: E402
+from brug_client import (ALPN, GoneAway, Refused, delimited, new_header,  # noqa: E402
                          readers_and_copies, referral_fields, seal_nothing, varint)
 from relay import HOST, Relay  # noqa: E402
 from tap import expect, main  # noqa: E402
 from wire import casefile, wire  # noqa: E402
+from world import World  # noqa: E402
 
 
-class World:
+class Peers(World):
     def __init__(self, relay):
-        self.relay = relay
-        self.town = relay.add_municipality("Voorbeeldstad")
+        super().__init__(relay)
         self.practice = relay.add_organisation("practice", "Huisartsen Kastanjehof", self.town)
         self.team = relay.add_organisation("team", "Sociaal team Voorbeeldstad", self.town)
-        self.gp = relay.enrol(self.practice, relay.add_person(self.practice, "M. van der Linde", "gp"))
-        self.guest = relay.enrol(self.practice, relay.add_person(self.practice, "J. Jansen", "gp"))
-        self.consultant = relay.enrol(self.team, relay.add_person(self.team, "A. Smit", "consultant"))
+        self.gp = self.enrol(self.practice, "M. van der Linde", "gp")
+        self.guest = self.enrol(self.practice, "J. Jansen", "gp")
+        self.consultant = self.enrol(self.team, "A. Smit", "consultant")
         relay.add_recovery(self.practice)
         relay.add_recovery(self.team)
         self.broken = os.path.join(relay.folder, "broken")
@@ -34,13 +34,6 @@ class World:
         relay.publish_crl()
         relay.restart()
         self.good = self.connect(self.gp)
-
-    def connect(self, endpoint, hello=True, **options):
-        client = Client(HOST, self.relay.port, endpoint.identity_certificate, endpoint.identity_key,
-                        self.relay.relay_ca, **options)
-        if hello:
-            client.hello()
-        return client
 
     def count(self, name):
         """How often the relay refused with this code since its start."""
@@ -227,4 +220,4 @@ TESTS = [value for name, value in list(globals().items()) if name.startswith("te
 
 if __name__ == "__main__":
     with Relay() as relay:
-        main(TESTS, World(relay))
+        main(TESTS, Peers(relay))

@@ -35,7 +35,7 @@ CUT_WAIT_S = 3  # a client tries again after 0.5 to 1.5 s
 IS_LONG = CUTS >= 1000
 SEED = int(os.environ.get("BRUG_SEED") or random.randrange(1 << 31))
 PATIENCE_S = 0.5
-SETTINGS = {"log_level": "error"}
+SETTINGS = {"log_level": "error", "handshakes_per_source_max": 10000}
 IDLE_MS = 1000
 
 

@@ -7,35 +7,28 @@ import os
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from brug_client import (Client, GoneAway, Refused, framed_digest, new_header,  # noqa: E402
+from brug_client import (GoneAway, Refused, framed_digest, new_header,  # noqa: E402
                          readers_and_copies, referral_fields, seal_nothing, uuid4, uuid7)
-from relay import HOST, Relay, sign, COUNTERSIGNATURE_LABEL  # noqa: E402
+from relay import Relay, sign, COUNTERSIGNATURE_LABEL  # noqa: E402
 from tap import expect, main  # noqa: E402
 from wire import casefile, wire  # noqa: E402
+from world import World  # noqa: E402
 
 
-class World:
+class Correspondents(World):
     """A practice of one GP and a team of two consultants, each with a recovery entry."""
 
     def __init__(self, relay):
-        self.relay = relay
-        self.town = relay.add_municipality("Voorbeeldstad")
+        super().__init__(relay)
         self.practice = relay.add_organisation("practice", "Huisartsen Kastanjehof", self.town)
         self.team = relay.add_organisation("team", "Sociaal team Voorbeeldstad", self.town)
-        self.gp = relay.enrol(self.practice, relay.add_person(self.practice, "M. van der Linde", "gp"))
-        self.first = relay.enrol(self.team, relay.add_person(self.team, "A. de Vries", "consultant"))
-        self.second = relay.enrol(self.team, relay.add_person(self.team, "B. Smit", "consultant"))
+        self.gp = self.enrol(self.practice, "M. van der Linde", "gp")
+        self.first = self.enrol(self.team, "A. de Vries", "consultant")
+        self.second = self.enrol(self.team, "B. Smit", "consultant")
         relay.add_recovery(self.practice)
         self.team_recovery = relay.add_recovery(self.team)
         self.referral = None
         self.receipt = None
-
-    def connect(self, endpoint, hello=True):
-        client = Client(HOST, self.relay.port, endpoint.identity_certificate, endpoint.identity_key,
-                        self.relay.relay_ca)
-        if hello:
-            client.hello()
-        return client
 
     def header(self, client, sender, kind, to, **fields):
         """With readers and copies from the directory as this client sees it."""
@@ -348,4 +341,4 @@ TESTS = [value for name, value in list(globals().items()) if name.startswith("te
 
 if __name__ == "__main__":
     with Relay() as relay:
-        main(TESTS, World(relay))
+        main(TESTS, Correspondents(relay))
