@@ -18,7 +18,11 @@
 #include <string.h>
 
 #define HEADER_BYTES 100
+#define LANES 4
 #define MULTIPLIER UINT64_C(0x9e3779b97f4a7c15) /* odd: no step loses a bit */
+
+_Static_assert(PAGES_BYTES % (LANES * sizeof(uint64_t)) == 0 && PAGES_RESERVED_BYTES == 8,
+               "whole turns, and the last word is the sum's own");
 
 struct pages {
     sqlite3_vfs vfs; /* first: SQLite gives it back */
@@ -44,17 +48,32 @@ static bool is_our_header(const uint8_t *header)
 
 /* ---- the checksum ---- */
 
-/* Every step is one to one in the sum so far and in the word, so damage within one word is always found. */
+static inline uint64_t mix(uint64_t sum, uint64_t word)
+{
+    sum = (sum ^ word) * MULTIPLIER;
+    return sum ^ sum >> 29;
+}
+
+static inline uint64_t word_at(const uint8_t *bytes)
+{
+    uint64_t word;
+    memcpy(&word, bytes, sizeof word);
+    return le64toh(word);
+}
+
+/* Every step is one to one in the sum so far and in the word, so damage within one word is always found. Words
+ * go by turns to sums of their own, which the processor makes side by side. */
 static uint64_t sum_of(const uint8_t *page, sqlite3_int64 offset)
 {
-    uint64_t sum = (uint64_t)offset + 1;
-    for (size_t i = 0; i < PAGES_BYTES - PAGES_RESERVED_BYTES; i += sizeof sum) {
-        uint64_t word;
-        memcpy(&word, page + i, sizeof word);
-        sum = (sum ^ le64toh(word)) * MULTIPLIER;
-        sum ^= sum >> 29;
+    uint64_t sum = (uint64_t)offset + 1, a = 0, b = 0, c = 0, d = 0;
+    for (size_t i = 0; i < PAGES_BYTES; i += LANES * sizeof sum) {
+        bool is_last = i == PAGES_BYTES - LANES * sizeof sum; /* there the sum itself stands */
+        a = mix(a, word_at(page + i));
+        b = mix(b, word_at(page + i + 8));
+        c = mix(c, word_at(page + i + 16));
+        d = is_last ? d : mix(d, word_at(page + i + 24));
     }
-    return htole64(sum);
+    return htole64(mix(mix(mix(mix(sum, a), b), c), d));
 }
 
 static bool is_page(const struct file *file, int len, sqlite3_int64 offset)
