@@ -5,6 +5,9 @@
  * reused. A statement that is in use already is prepared a second time and finalised after.
  * Failures: every SQLite code becomes one of ours; a failed begin, run or commit leaves the transaction
  * rolled back at its outermost end.
+ * Invariant: after an I/O error the connection is not used again. When a sync fails, the system may lose what was
+ * written, the rollback journal with it; SQLite then rolls back nothing, takes its changed pages for clean, and mixes them
+ * into the file later. The next call, outside of all transactions and cursors, connects anew.
  */
 #include "client/db.h"
 
@@ -27,10 +30,15 @@ struct db_cached {
 
 struct db {
     sqlite3 *handle;
+    char *path;
     unsigned depth;
-    bool is_failed; /* something inside the open transaction was rolled back */
+    unsigned cursors; /* open */
+    bool is_failed;   /* something inside the open transaction was rolled back */
+    bool is_broken;   /* an I/O error: to be connected anew */
     struct db_cached cache[DB_CACHE_MAX];
     size_t cached;
+    uint64_t failures;
+    char line[256]; /* of the last failure; a rollback after it says nothing more */
 };
 
 static enum error error_of(int rc)
@@ -56,9 +64,21 @@ static enum error error_of(int rc)
     }
 }
 
+static enum error note(struct db *db, int rc)
+{
+    enum error e = error_of(rc);
+    if (e != ERROR_NONE) {
+        db->failures++;
+        db->is_broken = db->is_broken || (rc & 0xff) == SQLITE_IOERR;
+        (void)snprintf(db->line, sizeof db->line, "%s",
+                       sqlite3_errmsg(db->handle)); /* may be cut */
+    }
+    return e;
+}
+
 static enum error run_text(struct db *db, const char *sql)
 {
-    return error_of(sqlite3_exec(db->handle, sql, NULL, NULL, NULL));
+    return note(db, sqlite3_exec(db->handle, sql, NULL, NULL, NULL));
 }
 
 static enum error read_number(struct db *db, const char *sql, int64_t *out)
@@ -73,7 +93,7 @@ static enum error read_number(struct db *db, const char *sql, int64_t *out)
             rc = SQLITE_CORRUPT;
     }
     (void)sqlite3_finalize(s); /* repeats what rc says already */
-    return error_of(rc);
+    return note(db, rc);
 }
 
 static enum error migrate(struct db *db, const char *const *migrations, size_t n)
@@ -101,24 +121,56 @@ static enum error migrate(struct db *db, const char *const *migrations, size_t n
     return db_end(db, e);
 }
 
-enum error db_open(struct db **out, const char *path, const char *const *migrations, size_t n)
+static enum error connect_file(struct db *db)
 {
-    struct db *db = calloc(1, sizeof *db);
-    if (!db)
-        return ERROR_NO_MEMORY;
     mode_t before = umask(0077);
-    int rc = sqlite3_open_v2(
-        path, &db->handle, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
+    int rc =
+        sqlite3_open_v2(db->path, &db->handle,
+                        SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
     (void)umask(before); /* gives back the mask of before; it cannot fail */
-    enum error e = error_of(rc);
+    enum error e = note(db, rc);
     if (e == ERROR_NONE) {
         (void)sqlite3_extended_result_codes(db->handle, 1); /* finer codes are folded again */
-        e = error_of(sqlite3_busy_timeout(db->handle, DB_BUSY_MS));
+        e = note(db, sqlite3_busy_timeout(db->handle, DB_BUSY_MS));
     }
     if (e == ERROR_NONE)
         e = run_text(db, "PRAGMA journal_mode = TRUNCATE; PRAGMA synchronous = FULL;"
                          "PRAGMA secure_delete = ON; PRAGMA foreign_keys = ON;"
                          "PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF");
+    return e;
+}
+
+static void disconnect(struct db *db)
+{
+    for (size_t i = 0; i < db->cached; i++)
+        (void)sqlite3_finalize(db->cache[i].statement); /* its last failure was seen by its user */
+    db->cached = 0;
+    (void)sqlite3_close_v2(db->handle); /* an open transaction rolls back */
+    db->handle = NULL;
+}
+
+/* Before each use: the connection is whole, and inside a transaction it still has one. */
+static enum error check_connection(struct db *db)
+{
+    if (db->depth > 0 || db->cursors > 0)
+        return db->is_broken || (db->depth > 0 && sqlite3_get_autocommit(db->handle)) ? ERROR_IO
+                                                                                      : ERROR_NONE;
+    if (!db->is_broken)
+        return ERROR_NONE;
+    disconnect(db);
+    db->is_broken = false;
+    enum error e = connect_file(db);
+    db->is_broken = e != ERROR_NONE;
+    return e;
+}
+
+enum error db_open(struct db **out, const char *path, const char *const *migrations, size_t n)
+{
+    struct db *db = calloc(1, sizeof *db);
+    if (!db)
+        return ERROR_NO_MEMORY;
+    db->path = strdup(path);
+    enum error e = db->path ? connect_file(db) : ERROR_NO_MEMORY;
     if (e == ERROR_NONE)
         e = migrate(db, migrations, n);
     if (e != ERROR_NONE) {
@@ -133,18 +185,20 @@ void db_close(struct db *db)
 {
     if (!db)
         return;
-    for (size_t i = 0; i < db->cached; i++)
-        (void)sqlite3_finalize(db->cache[i].statement); /* its last failure was seen by its user */
-    (void)sqlite3_close_v2(db->handle);                 /* an open transaction rolls back */
+    disconnect(db);
+    free(db->path);
     free(db);
 }
 
-const char *db_error_line(struct db *db) { return db ? sqlite3_errmsg(db->handle) : ""; }
+const char *db_error_line(const struct db *db) { return db->line; }
+uint64_t db_failures(const struct db *db) { return db->failures; }
 
 enum error db_begin(struct db *db)
 {
     if (db->depth == 0) {
-        enum error e = run_text(db, "BEGIN IMMEDIATE");
+        enum error e = check_connection(db);
+        if (e == ERROR_NONE)
+            e = run_text(db, "BEGIN IMMEDIATE");
         if (e != ERROR_NONE)
             return e;
         db->is_failed = false;
@@ -158,7 +212,8 @@ void db_rollback(struct db *db)
     assert(db->depth > 0);
     db->is_failed = true;
     if (--db->depth == 0)
-        (void)run_text(db, "ROLLBACK"); /* SQLite may have rolled back by itself already */
+        /* SQLite may have rolled back by itself already */
+        (void)sqlite3_exec(db->handle, "ROLLBACK", NULL, NULL, NULL);
 }
 
 enum error db_commit(struct db *db)
@@ -168,7 +223,9 @@ enum error db_commit(struct db *db)
         db->depth--;
         return db->is_failed ? ERROR_IO : ERROR_NONE;
     }
-    enum error e = db->is_failed ? ERROR_IO : run_text(db, "COMMIT");
+    enum error e = db->is_failed ? ERROR_IO : check_connection(db);
+    if (e == ERROR_NONE)
+        e = run_text(db, "COMMIT");
     if (e != ERROR_NONE) {
         db_rollback(db);
         return e;
@@ -221,7 +278,7 @@ static enum error take_statement(struct db *db, struct db_cursor *c, const char 
     int rc = sqlite3_prepare_v3(db->handle, sql, -1, keep ? SQLITE_PREPARE_PERSISTENT : 0,
                                 &c->statement, NULL);
     if (rc != SQLITE_OK)
-        return error_of(rc);
+        return note(db, rc);
     if (keep) {
         db->cache[db->cached++] =
             (struct db_cached){.sql = sql, .statement = c->statement, .in_use = true};
@@ -250,9 +307,12 @@ enum error db_select(struct db *db, struct db_cursor *c, const char *sql,
                      const struct db_value *values, size_t n)
 {
     *c = (struct db_cursor){.db = db, .result = SQLITE_OK};
-    enum error e = take_statement(db, c, sql);
+    enum error e = check_connection(db);
+    if (e == ERROR_NONE)
+        e = take_statement(db, c, sql);
     if (e != ERROR_NONE)
         return e;
+    db->cursors++;
     for (size_t i = 0; i < n && c->result == SQLITE_OK; i++)
         c->result = bind_value(c->statement, (int)i + 1, &values[i]);
     return c->result == SQLITE_OK ? ERROR_NONE : db_done(c);
@@ -268,6 +328,8 @@ bool db_next(struct db_cursor *c)
 
 enum error db_done(struct db_cursor *c)
 {
+    enum error e = note(c->db, c->result);
+    c->db->cursors--;
     (void)sqlite3_reset(c->statement);          /* c->result has the failure */
     (void)sqlite3_clear_bindings(c->statement); /* always SQLITE_OK */
     if (c->is_cached) {
@@ -278,7 +340,7 @@ enum error db_done(struct db_cursor *c)
         (void)sqlite3_finalize(c->statement); /* as above */
     }
     c->statement = NULL;
-    return error_of(c->result);
+    return e;
 }
 
 enum error db_run(struct db *db, const char *sql, const struct db_value *values, size_t n)

@@ -10,7 +10,8 @@
  *     while (e == ERROR_NONE && db_next(&c)) ... db_int(&c, 0) ...
  *     if (e == ERROR_NONE) e = db_done(&c);
  *
- * Failures: ERROR_LOCKED (another process held it for 10 s), ERROR_CORRUPT, ERROR_NO_MEMORY, ERROR_IO.
+ * Failures: ERROR_LOCKED (another process held it for 10 s), ERROR_CORRUPT, ERROR_NO_MEMORY, ERROR_IO. After any of them
+ * the next call may go well again.
  */
 #ifndef CLIENT_DB_H
 #define CLIENT_DB_H
@@ -41,7 +42,9 @@ struct db_value {
 enum error db_open(struct db **out, const char *path, const char *const *migrations, size_t n)
     MUST_CHECK;
 void db_close(struct db *db);
-const char *db_error_line(struct db *db);
+/* What SQLite said of the last call that failed, and how many failed so far. */
+const char *db_error_line(const struct db *db);
+uint64_t db_failures(const struct db *db);
 
 /* Transactions nest: only the outermost one commits; a rollback inside makes it fail. */
 enum error db_begin(struct db *db) MUST_CHECK;

@@ -6,6 +6,7 @@
  * readable in the store, not even while it waits.
  * Failures: what the writer can mend is BRUG_USAGE, and the line names the field.
  */
+#include "client/home.h"
 #include "client/letters.h"
 #include "client/outbox.h"
 #include "client/pins.h"
@@ -65,16 +66,19 @@ static enum error find_other_side(struct writing *w)
     if (e != ERROR_NONE)
         return e;
     bool found = db_next(&c);
+    enum error read = ERROR_NONE;
     if (found) {
-        struct slice bytes = db_blob(&c, 1);
-        Brug__V1__Header *h = brug__v1__header__unpack(NULL, bytes.len, bytes.data);
+        struct arena *a = NULL;
+        ProtobufCMessage *m = NULL;
+        read = home_decode(&brug__v1__header__descriptor, db_blob(&c, 1), &a, &m);
         w->to = id_is_none(&w->to) ? db_id(&c, 0) : w->to;
-        if (h) {
-            w->municipality = client_field_id(h->municipality);
-            brug__v1__header__free_unpacked(h, NULL);
-        }
+        if (read == ERROR_NONE)
+            w->municipality = client_field_id(((const Brug__V1__Header *)m)->municipality);
+        arena_free(a);
     }
     e = db_done(&c);
+    if (e == ERROR_NONE && read == ERROR_NO_MEMORY)
+        e = read;
     return e == ERROR_NONE && !found
                ? client_fail(w->b, ERROR_NOT_FOUND, "this profile has no such case")
                : e;

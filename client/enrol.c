@@ -79,14 +79,6 @@ static enum error check_same(struct brug *b, struct slice invitation, bool recov
     return e;
 }
 
-static bool has_file(const struct brug *b, const char *name)
-{
-    char *path = home_path(b, name);
-    bool is_there = path && access(path, F_OK) == 0;
-    free(path);
-    return is_there;
-}
-
 static enum error begin_profile(struct brug *b, struct slice bytes, const Brug__V1__Invitation *i,
                                 bool recovery)
 {
@@ -110,7 +102,7 @@ static enum error begin_profile(struct brug *b, struct slice bytes, const Brug__
     return db_end(b->db, e);
 }
 
-/* Left by a run that ended between making the file and filling it. */
+/* Left by a run of an older brug that ended between making the file and filling it. */
 static void remove_empty(const char *path)
 {
     struct stat s;
@@ -121,14 +113,18 @@ static void remove_empty(const char *path)
 static enum error make_key_file(struct brug *b, const char *name)
 {
     EVP_PKEY *key = NULL;
+    bool is_there = false;
     char *path = home_path(b, name);
     if (path)
         remove_empty(path);
-    if (has_file(b, name)) {
+    enum error e = home_has_file(b, name, &is_there);
+    if (e == ERROR_NONE && is_there)
+        e = client_failed(b, key_sync_folder_of(path)); /* a run that was cut off may not have */
+    if (e != ERROR_NONE || is_there) {
         free(path);
-        return ERROR_NONE;
+        return e;
     }
-    enum error e = path ? key_generate(&key) : ERROR_NO_MEMORY;
+    e = path ? key_generate(&key) : ERROR_NO_MEMORY;
     if (e == ERROR_NONE)
         e = key_write_file(key, path);
     EVP_PKEY_free(key);
@@ -274,13 +270,29 @@ static enum error give_request(struct brug *b, char **out)
     return client_failed(b, e);
 }
 
+static enum error has_keys(struct brug *b, bool *out)
+{
+    bool identity = false;
+    bool sealing = false;
+    enum error e = home_has_file(b, "identity.key", &identity);
+    if (e == ERROR_NONE)
+        e = home_has_file(b, "sealing.key", &sealing);
+    if (e == ERROR_NONE)
+        *out = identity || sealing;
+    return e;
+}
+
 static enum error begin_or_continue(struct brug *b, struct slice bytes,
                                     const Brug__V1__Invitation *i, bool recovery)
 {
-    if (!b->db && (has_file(b, "identity.key") || has_file(b, "sealing.key")))
+    bool are_there = false;
+    enum error e = b->db ? ERROR_NONE : has_keys(b, &are_there);
+    if (e != ERROR_NONE)
+        return e;
+    if (are_there)
         return client_fail(b, ERROR_EXISTS, "%s holds keys of something else; nothing was changed",
                            b->directory);
-    enum error e = home_open_store(b);
+    e = home_open_store(b);
     if (e != ERROR_NONE)
         return e;
     e = check_same(b, bytes, recovery);

@@ -201,15 +201,18 @@ static enum error store_organisation(struct session *s, const Brug__V1__Organisa
     struct db *db = s->b->db;
     struct buf packed;
     struct id organisation = ID_NONE;
-    Brug__V1__Roster *roster = brug__v1__roster__unpack(NULL, o->roster.len, o->roster.data);
-    if (roster)
-        organisation = client_field_id(roster->organisation);
-    if (roster)
-        brug__v1__roster__free_unpacked(roster, NULL);
+    struct arena *a = NULL;
+    ProtobufCMessage *roster = NULL;
+    enum error e = home_decode(&brug__v1__roster__descriptor, check_slice(o->roster), &a, &roster);
+    if (e == ERROR_NO_MEMORY)
+        return e;
+    if (e == ERROR_NONE)
+        organisation = client_field_id(((const Brug__V1__Roster *)roster)->organisation);
+    arena_free(a);
     if (id_is_none(&organisation))
         return ERROR_NONE; /* nothing that could ever be believed or addressed */
     buf_init(&packed, CLIENT_ENTRY_BYTES_MAX);
-    enum error e = frame_append_bare(&packed, &o->base);
+    e = frame_append_bare(&packed, &o->base);
     if (e == ERROR_NONE)
         e = DB_RUN(db,
                    "INSERT INTO organisation(organisation, entry, fetched_at_ms) SELECT ?1, ?2, ?3"
@@ -246,8 +249,11 @@ static enum error store_crl(struct session *s, struct slice der, bool *is_new)
 {
     struct digest issuer;
     *is_new = false;
-    if (trust_add_crl(s->b->people, der) != ERROR_NONE || crl_issuer(der, &issuer) != ERROR_NONE)
-        return ERROR_NONE; /* older, damaged, or of a signer that is not ours */
+    enum error e = trust_add_crl(s->b->people, der);
+    if (e == ERROR_NONE)
+        e = crl_issuer(der, &issuer);
+    if (e != ERROR_NONE) /* older, damaged, or of a signer that is not ours */
+        return e == ERROR_NO_MEMORY ? e : ERROR_NONE;
     *is_new = true;
     return DB_RUN(s->b->db,
                   "INSERT INTO crl(issuer, der) SELECT ?1, ?2 WHERE ?3 > (SELECT count(*) FROM crl)"
@@ -258,7 +264,9 @@ static enum error store_crl(struct session *s, struct slice der, bool *is_new)
 
 static enum error store_crls(struct session *s, const Brug__V1__Directory *d)
 {
-    enum error e = ERROR_NONE;
+    enum error e = s->is_trust_ahead ? home_load_trust(s->b) : ERROR_NONE;
+    if (e == ERROR_NONE)
+        s->is_trust_ahead = false;
     for (size_t i = 0; e == ERROR_NONE && i < d->n_crls; i++) {
         bool is_new = false;
         e = store_crl(s, check_slice(d->crls[i]), &is_new);

@@ -110,6 +110,35 @@ void brug_close(struct brug **b)
 
 /* ---- directory and lock ---- */
 
+static enum error error_of_errno(void)
+{
+    return errno == EACCES || errno == EPERM || errno == EROFS ? ERROR_PERMISSION : ERROR_IO;
+}
+
+enum error home_has_file(struct brug *b, const char *name, bool *out)
+{
+    char *path = home_path(b, name);
+    if (!path)
+        return client_failed(b, ERROR_NO_MEMORY);
+    bool is_there = access(path, F_OK) == 0;
+    enum error e = is_there || errno == ENOENT || errno == ENOTDIR ? ERROR_NONE : error_of_errno();
+    if (e != ERROR_NONE)
+        (void)client_fail(b, e, "cannot look for %s: %s", path,
+                          strerror(errno)); /* e is returned */
+    free(path);
+    if (e == ERROR_NONE)
+        *out = is_there;
+    return e;
+}
+
+/* A new directory is there after a power cut once the one around it is synced. */
+static enum error make_directory(const char *path)
+{
+    if (mkdir(path, 0700) != 0)
+        return errno == EEXIST ? ERROR_NONE : error_of_errno();
+    return key_sync_folder_of(path);
+}
+
 static enum error make_directories(const char *path)
 {
     char *copy = strdup(path);
@@ -121,8 +150,7 @@ static enum error make_directories(const char *path)
             continue;
         char end = *p;
         *p = 0;
-        if (mkdir(copy, 0700) != 0 && errno != EEXIST)
-            e = errno == EACCES || errno == EPERM || errno == EROFS ? ERROR_PERMISSION : ERROR_IO;
+        e = make_directory(copy);
         *p = end;
         if (end == 0)
             break;
@@ -420,12 +448,10 @@ enum error home_load(struct brug *b)
 int brug_open(struct brug *b, enum brug_state *state)
 {
     forget(b);
-    char *path = home_path(b, "store.db");
-    if (!path)
-        return (int)client_failed(b, ERROR_NO_MEMORY);
-    bool is_there = access(path, F_OK) == 0;
-    free(path);
-    enum error e = is_there ? home_open_store(b) : ERROR_NONE;
+    bool is_there = false;
+    enum error e = home_has_file(b, "store.db", &is_there);
+    if (e == ERROR_NONE && is_there)
+        e = home_open_store(b);
     if (e == ERROR_NONE && b->db)
         e = home_load(b);
     if (e != ERROR_NONE)

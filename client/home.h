@@ -26,6 +26,8 @@ enum error home_decode(const ProtobufCMessageDescriptor *type, struct slice byte
 enum error home_decode_setting(struct brug *b, const char *name,
                                const ProtobufCMessageDescriptor *type, struct arena **arena,
                                ProtobufCMessage **out) MUST_CHECK;
+/* Whether the directory has a file of that name. */
+enum error home_has_file(struct brug *b, const char *name, bool *out) MUST_CHECK;
 /* The lock that makes one process the owner of the connection. ERROR_LOCKED. */
 enum error home_lock(struct brug *b) MUST_CHECK;
 void home_unlock(struct brug *b);

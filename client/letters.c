@@ -3,6 +3,7 @@
  */
 #include "client/letters.h"
 
+#include "client/home.h"
 #include "pki/certificate.h"
 #include "proto/check.h"
 
@@ -42,6 +43,14 @@ static enum error fill_row(struct db_cursor *c, struct letters_row *r)
     return buf_append_slice(&r->header, db_blob(c, 17));
 }
 
+static enum error decode_header(struct letters_row *r)
+{
+    ProtobufCMessage *m = NULL;
+    enum error e = home_decode(&brug__v1__header__descriptor, buf_slice(&r->header), &r->arena, &m);
+    r->decoded = (const Brug__V1__Header *)m;
+    return e == ERROR_USAGE ? ERROR_CORRUPT : e;
+}
+
 enum error letters_load(struct brug *b, int64_t number, struct letters_row *out)
 {
     struct db_cursor c;
@@ -60,11 +69,8 @@ enum error letters_load(struct brug *b, int64_t number, struct letters_row *out)
     e = db_done(&c);
     if (e == ERROR_NONE)
         e = found;
-    if (e == ERROR_NONE) {
-        r.decoded = brug__v1__header__unpack(NULL, r.header.len, r.header.data);
-        if (!r.decoded)
-            e = ERROR_CORRUPT;
-    }
+    if (e == ERROR_NONE)
+        e = decode_header(&r);
     if (e == ERROR_NONE)
         *out = r;
     else
@@ -74,8 +80,8 @@ enum error letters_load(struct brug *b, int64_t number, struct letters_row *out)
 
 void letters_row_free(struct letters_row *r)
 {
-    if (r->decoded)
-        brug__v1__header__free_unpacked(r->decoded, NULL);
+    arena_free(r->arena);
+    r->arena = NULL;
     r->decoded = NULL;
     buf_fini(&r->header);
 }

@@ -23,7 +23,8 @@ struct letters_row {
     struct id opened_by;
     int64_t tracked_at_ms;
     struct buf header; /* exact bytes */
-    Brug__V1__Header *decoded;
+    struct arena *arena;
+    const Brug__V1__Header *decoded;
 };
 
 /* ERROR_NOT_FOUND. */

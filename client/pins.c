@@ -7,6 +7,7 @@
  */
 #include "client/pins.h"
 
+#include "client/home.h"
 #include "client/inbox.h"
 #include "client/outbox.h"
 #include "proto/check.h"
@@ -283,6 +284,23 @@ enum error pins_judge_signer(struct brug *b, const struct id *organisation,
     return e;
 }
 
+/* As the certificate of a believed entry has them. */
+static enum error read_names(struct slice packed, struct certificate_identity *out)
+{
+    struct arena *a = NULL;
+    ProtobufCMessage *m = NULL;
+    X509 *x = NULL;
+    enum error e = home_decode(&brug__v1__endpoint_entry__descriptor, packed, &a, &m);
+    if (e == ERROR_NONE)
+        e = certificate_from_der(
+            &x, check_slice(((const Brug__V1__EndpointEntry *)m)->identity_certificate));
+    if (e == ERROR_NONE)
+        e = certificate_identity(x, out);
+    X509_free(x);
+    arena_free(a);
+    return e;
+}
+
 enum error pins_name(struct brug *b, const struct id *organisation, const struct id *person,
                      char *out, size_t out_len)
 {
@@ -293,37 +311,17 @@ enum error pins_name(struct brug *b, const struct id *organisation, const struct
         return e;
     enum error found = ERROR_NOT_FOUND;
     while (found == ERROR_NOT_FOUND && db_next(&c)) {
-        struct slice packed = db_blob(&c, 0);
-        Brug__V1__EndpointEntry *entry =
-            brug__v1__endpoint_entry__unpack(NULL, packed.len, packed.data);
-        X509 *x = NULL;
         struct certificate_identity names;
-        if (entry &&
-            certificate_from_der(&x, check_slice(entry->identity_certificate)) == ERROR_NONE &&
-            certificate_identity(x, &names) == ERROR_NONE && id_equal(&names.person, person)) {
-            (void)snprintf(out, out_len, "%s", names.common_name); /* cut when too long */
-            found = ERROR_NONE;
-        }
-        X509_free(x);
-        brug__v1__endpoint_entry__free_unpacked(entry, NULL);
+        enum error read = read_names(db_blob(&c, 0), &names);
+        if (read == ERROR_NO_MEMORY)
+            found = read;
+        if (read != ERROR_NONE || !id_equal(&names.person, person))
+            continue;
+        (void)snprintf(out, out_len, "%s", names.common_name); /* cut when too long */
+        found = ERROR_NONE;
     }
     e = db_done(&c);
     return e != ERROR_NONE ? e : found;
-}
-
-/* What the certificate of a believed entry says: it names no person. */
-static bool is_without_person(struct slice packed)
-{
-    X509 *x = NULL;
-    struct certificate_identity names;
-    Brug__V1__EndpointEntry *entry =
-        brug__v1__endpoint_entry__unpack(NULL, packed.len, packed.data);
-    bool is_named =
-        entry && certificate_from_der(&x, check_slice(entry->identity_certificate)) == ERROR_NONE &&
-        certificate_identity(x, &names) == ERROR_NONE;
-    X509_free(x);
-    brug__v1__endpoint_entry__free_unpacked(entry, NULL);
-    return is_named && id_is_none(&names.person);
 }
 
 enum error pins_is_system(struct brug *b, const struct id *organisation, const struct id *endpoint,
@@ -335,10 +333,13 @@ enum error pins_is_system(struct brug *b, const struct id *organisation, const s
                   DB_ID(organisation), DB_ID(endpoint));
     if (e != ERROR_NONE)
         return e;
-    bool is_system = db_next(&c) && is_without_person(db_blob(&c, 0));
+    struct certificate_identity names;
+    enum error read = db_next(&c) ? read_names(db_blob(&c, 0), &names) : ERROR_NOT_FOUND;
     e = db_done(&c);
+    if (e == ERROR_NONE && read == ERROR_NO_MEMORY)
+        e = read;
     if (e == ERROR_NONE)
-        *out = is_system;
+        *out = read == ERROR_NONE && id_is_none(&names.person);
     return e;
 }
 

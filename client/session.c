@@ -397,8 +397,10 @@ static enum error read_frames(struct session *s, struct ending *ending)
             e = frame_next(&in, s->frame_bytes_max, &frame, &complete, &wanted);
     }
     e = db_end(s->b->db, e);
-    if (e != ERROR_NONE)
+    if (e != ERROR_NONE) {
         client_events_drop_since(s->b, before);
+        s->is_trust_ahead = true;
+    }
     buf_consume(&s->in, s->in.len - in.len);
     return e;
 }
@@ -427,10 +429,12 @@ static enum error read_some(struct session *s, struct ending *ending)
 
 /* ---- stepping ---- */
 
-static bool is_of_store(enum error e)
+/* ERROR_IO may be the network's, which mends by itself, or the disk's: then the store has had a failure. */
+static bool is_of_store(const struct brug *b, enum error e, uint64_t failures_before)
 {
     return e == ERROR_NO_MEMORY || e == ERROR_CORRUPT || e == ERROR_LOCKED ||
-           e == ERROR_STORE_FORMAT || e == ERROR_PERMISSION;
+           e == ERROR_STORE_FORMAT || e == ERROR_PERMISSION ||
+           (e == ERROR_IO && db_failures(b->db) > failures_before);
 }
 
 static enum error begin_link(struct session *s)
@@ -529,13 +533,15 @@ int brug_step(struct brug *b)
     if (!s)
         return (int)client_fail(b, ERROR_LOCKED, "this handle does not have the connection");
     drain_wake(s);
+    uint64_t failures = db_failures(b->db);
     enum error e = step_once(s, &ending);
+    bool is_ours = is_of_store(b, e, failures);
     if (e == ERROR_NONE && ending.code != ERROR_NONE)
         lose(s, ending.code, ending.wait_ms);
     else if (e != ERROR_NONE)
         lose(s, e, 0);
     s->data_version = db_data_version(b->db);
-    return is_of_store(e) ? (int)client_failed(b, e) : BRUG_OK;
+    return is_ours ? (int)client_failed(b, e) : BRUG_OK;
 }
 
 /* ---- what the caller waits for ---- */

@@ -59,6 +59,8 @@ struct session {
     uint64_t request_last;
     size_t requests_max; /* in force */
     struct fetch fetch;
+    bool
+        is_trust_ahead; /* perhaps: a transaction was rolled back, and revocation lists may have come in it */
     /* limits of the relay */
     size_t frame_bytes_max;
     uint32_t idle_ms_max;

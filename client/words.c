@@ -4,6 +4,7 @@
 #include "client/words.h"
 
 #include "base/text.h"
+#include "client/home.h"
 #include "client/pins.h"
 #include "proto/check.h"
 
@@ -90,21 +91,23 @@ static enum error keep_name(struct words *w, const struct id *organisation, cons
     return ERROR_NONE;
 }
 
-static Brug__V1__OrganisationEntry *load_listed(struct brug *b, const struct id *organisation,
-                                                enum error *e)
+/* *out is NULL when it is not listed or does not decode; *arena owns it. */
+static enum error load_listed(struct brug *b, const struct id *organisation, struct arena **arena,
+                              const Brug__V1__OrganisationEntry **out)
 {
     struct db_cursor c;
-    Brug__V1__OrganisationEntry *entry = NULL;
-    *e = DB_SELECT(b->db, &c, "SELECT entry FROM organisation WHERE organisation = ?1",
-                   DB_ID(organisation));
-    if (*e != ERROR_NONE)
-        return NULL;
-    if (db_next(&c)) {
-        struct slice packed = db_blob(&c, 0);
-        entry = brug__v1__organisation_entry__unpack(NULL, packed.len, packed.data);
-    }
-    *e = db_done(&c);
-    return entry;
+    ProtobufCMessage *entry = NULL;
+    enum error e = DB_SELECT(b->db, &c, "SELECT entry FROM organisation WHERE organisation = ?1",
+                             DB_ID(organisation));
+    if (e != ERROR_NONE)
+        return e;
+    enum error read = ERROR_NONE;
+    if (db_next(&c))
+        read =
+            home_decode(&brug__v1__organisation_entry__descriptor, db_blob(&c, 0), arena, &entry);
+    e = db_done(&c);
+    *out = (const Brug__V1__OrganisationEntry *)entry;
+    return e == ERROR_NONE && read == ERROR_NO_MEMORY ? read : e;
 }
 
 static enum error known_organisation(struct brug *b, struct words *w, const struct id *organisation,
@@ -140,11 +143,12 @@ enum error words_organisation(struct brug *b, struct words *w, const struct id *
     enum error e = known_organisation(b, w, organisation, out);
     if (e != ERROR_NOT_FOUND)
         return e;
-    Brug__V1__OrganisationEntry *entry = load_listed(b, organisation, &e);
+    struct arena *a = NULL;
+    const Brug__V1__OrganisationEntry *entry = NULL;
+    e = load_listed(b, organisation, &a, &entry);
     if (e == ERROR_NONE)
         e = keep_name(w, organisation, &ID_NONE, entry ? entry->name : "", out);
-    if (entry)
-        brug__v1__organisation_entry__free_unpacked(entry, NULL);
+    arena_free(a);
     return e;
 }
 
@@ -160,17 +164,21 @@ static const char *name_in_roster(const Brug__V1__Roster *roster, const struct i
 static enum error listed_person(struct brug *b, struct words *w, const struct id *organisation,
                                 const struct id *person, const char **out)
 {
-    enum error e = ERROR_NONE;
-    Brug__V1__OrganisationEntry *entry = load_listed(b, organisation, &e);
-    if (e != ERROR_NONE)
-        return e;
-    Brug__V1__Roster *roster =
-        entry ? brug__v1__roster__unpack(NULL, entry->roster.len, entry->roster.data) : NULL;
-    e = keep_name(w, organisation, person, name_in_roster(roster, person), out);
-    if (roster)
-        brug__v1__roster__free_unpacked(roster, NULL);
-    if (entry)
-        brug__v1__organisation_entry__free_unpacked(entry, NULL);
+    struct arena *a = NULL;
+    struct arena *roster_arena = NULL;
+    const Brug__V1__OrganisationEntry *entry = NULL;
+    ProtobufCMessage *roster = NULL;
+    enum error e = load_listed(b, organisation, &a, &entry);
+    if (e == ERROR_NONE && entry) {
+        e = home_decode(&brug__v1__roster__descriptor, check_slice(entry->roster), &roster_arena,
+                        &roster);
+        e = e == ERROR_NO_MEMORY ? e : ERROR_NONE; /* what does not decode names nobody */
+    }
+    if (e == ERROR_NONE)
+        e = keep_name(w, organisation, person,
+                      name_in_roster((const Brug__V1__Roster *)roster, person), out);
+    arena_free(roster_arena);
+    arena_free(a);
     return e;
 }
 

@@ -19,6 +19,7 @@
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -98,8 +99,7 @@ static enum error write_all(int fd, struct slice bytes)
     return fsync(fd) == 0 ? ERROR_NONE : ERROR_IO;
 }
 
-/* Makes the new name in its folder last. */
-static enum error sync_folder_of(const char *path)
+enum error key_sync_folder_of(const char *path)
 {
     char copy[PATH_MAX];
     size_t len = strnlen(path, sizeof copy);
@@ -124,8 +124,27 @@ static enum error write_new_file(struct slice bytes, const char *path)
         e = write_all(fd, bytes);
     if (close(fd) != 0 && !e)
         e = ERROR_IO;
-    if (!e)
-        e = sync_folder_of(path);
+    return e;
+}
+
+/* The name appears with all of the content or not at all, whatever is cut off, and replaces nothing: a link, not a
+ * renaming. */
+static enum error write_under_name(struct slice bytes, const char *path)
+{
+    char draft[PATH_MAX];
+    int len = snprintf(draft, sizeof draft, "%s.new", path);
+    if (len < 0 || (size_t)len >= sizeof draft)
+        return ERROR_BOUND;
+    if (access(path, F_OK) == 0)
+        return ERROR_EXISTS;
+    (void)unlink(draft); /* of a run that was cut off; if it stays, opening says why */
+    enum error e = write_new_file(bytes, draft);
+    if (!e && link(draft, path) != 0)
+        e = error_of_errno();
+    (void)unlink(draft); /* ours; what stays is removed the next time */
+    if (e)
+        return e;
+    e = key_sync_folder_of(path);
     if (e)
         (void)unlink(path); /* ours, and of no use to anybody */
     return e;
@@ -141,7 +160,7 @@ enum error key_write_file(EVP_PKEY *key, const char *path)
     char *pem;
     long len = BIO_get_mem_data(memory, &pem);
     assert(len > 0);
-    enum error e = write_new_file(slice_of(pem, (size_t)len), path);
+    enum error e = write_under_name(slice_of(pem, (size_t)len), path);
     OPENSSL_cleanse(pem, (size_t)len);
     BIO_free(memory);
     return e;

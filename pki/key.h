@@ -12,9 +12,12 @@
 enum error key_generate(EVP_PKEY **out) MUST_CHECK;
 void key_free(EVP_PKEY *key);
 
-/* PEM (PKCS#8), mode 0600, on disk when it returns; refuses to overwrite. ERROR_EXISTS,
- * ERROR_NOT_FOUND (the folder), ERROR_PERMISSION, ERROR_IO. */
+/* PEM (PKCS#8), mode 0600, on disk when it returns; refuses to overwrite; cut off anywhere it leaves the whole
+ * file or none of that name (perhaps one with .new at its end). ERROR_EXISTS, ERROR_NOT_FOUND (the folder),
+ * ERROR_PERMISSION, ERROR_IO. */
 enum error key_write_file(EVP_PKEY *key, const char *path) MUST_CHECK;
+/* The folder that a file or folder lies in: names in it survive a power cut. Errors as above. */
+enum error key_sync_folder_of(const char *path) MUST_CHECK;
 /* Any key that is strong enough (the relay's need not be P-256). ERROR_PERMISSION also when
  * others than the owner have access to the file; ERROR_NOT_FOUND, ERROR_IO, ERROR_BOUND;
  * ERROR_CONFIG when it holds no private key, or one behind a passphrase; ERROR_TLS_WEAK. */

@@ -12,6 +12,7 @@
 #include "proto/check.h"
 #include "proto/frame.h"
 #include "proto/limits.h"
+#include "tests/lib/failing_memory.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -134,6 +135,7 @@ int clients_answer(struct clients *c, struct member *m, clients_spoil_cb *spoil,
     struct digest anchor = certificate_digest(c->ca.certificate);
     char host[] = "127.0.0.1";
     struct buf text, anchor_der, relay_der;
+    failing_memory_pause(1);
     buf_init(&text, BYTES_MAX);
     buf_init(&anchor_der, BYTES_MAX);
     buf_init(&relay_der, BYTES_MAX);
@@ -160,6 +162,7 @@ int clients_answer(struct clients *c, struct member *m, clients_spoil_cb *spoil,
     if (spoil)
         spoil(c, m, &a);
     armour(&text, "ANSWER", &a.base);
+    failing_memory_pause(0);
     int e = brug_enrol(m->b, (const char *)text.data, code);
     buf_fini(&text);
     buf_fini(&anchor_der);
@@ -844,13 +847,16 @@ void clients_hurry(struct member *m)
         m->b->session->next_try_ms = 0;
 }
 
-static void step_both(struct clients *c, struct member *m)
+static int step_both(struct clients *c, struct member *m)
 {
     struct pollfd p[2] = {{.fd = brug_fd(m->b), .events = POLLIN},
                           {.fd = c->fd >= 0 ? c->fd : c->listener, .events = POLLIN}};
-    need(brug_step(m->b) == BRUG_OK, brug_last_error(m->b));
+    int e = brug_step(m->b);
+    failing_memory_pause(1); /* the relay has its own */
     step_relay(c);
+    failing_memory_pause(0);
     (void)poll(p, 2, brug_timeout_ms(m->b) == 0 ? 0 : 1);
+    return e;
 }
 
 void clients_run(struct clients *c, struct member *m)
@@ -858,7 +864,7 @@ void clients_run(struct clients *c, struct member *m)
     if (!m->b->session)
         need(brug_start(m->b) == BRUG_OK, brug_last_error(m->b));
     for (int i = 0; i < 40; i++)
-        step_both(c, m);
+        need(step_both(c, m) == BRUG_OK, brug_last_error(m->b));
 }
 
 /* Neither side has anything to do or to say. */
@@ -869,18 +875,35 @@ static bool is_at_rest(const struct clients *c, const struct member *m)
            c->out.len == 0 && c->in.len == 0 && !s->fetch.is_active;
 }
 
-void clients_sync(struct clients *c, struct member *m)
+/* Until both rest for a while; whether they did. *error: the first one. */
+static bool come_to_rest(struct clients *c, struct member *m, int steps, int *error)
 {
     int rests = 0;
     if (!m->b->session)
-        need(brug_start(m->b) == BRUG_OK, brug_last_error(m->b));
-    for (int i = 0; i < 4000 && rests < 4; i++) {
+        *error = brug_start(m->b);
+    for (int i = 0; i < steps && rests < 4 && m->b->session; i++) {
         if (m->b->session->phase == SESSION_AWAY)
             clients_hurry(m);
-        step_both(c, m);
+        int e = step_both(c, m);
+        *error = *error ? *error : e;
         rests = is_at_rest(c, m) ? rests + 1 : 0;
     }
-    need(rests > 0, "a client that comes to rest");
+    return rests > 0;
+}
+
+void clients_sync(struct clients *c, struct member *m)
+{
+    int error = BRUG_OK;
+    bool rests = come_to_rest(c, m, 4000, &error);
+    need(error == BRUG_OK, brug_last_error(m->b));
+    need(rests, "a client that comes to rest");
+}
+
+int clients_try(struct clients *c, struct member *m, int steps)
+{
+    int error = BRUG_OK;
+    (void)come_to_rest(c, m, steps, &error); /* what fails for good never rests */
+    return error;
 }
 
 void clients_move_directory(struct clients *c)
@@ -907,6 +930,40 @@ void clients_trust_all(struct member *m)
                  BRUG_OK,
              brug_last_error(m->b));
     brug_organisations_free(o);
+}
+
+void clients_leave(struct clients *c, struct member *m)
+{
+    brug_stop(m->b);
+    clients_cut(c);
+}
+
+void clients_meet(struct clients *c)
+{
+    for (size_t i = 0; i < c->n; i++) {
+        struct member *m = &c->members[i];
+        if (m->is_recovery)
+            continue;
+        clients_sync(c, m);
+        clients_trust_all(m);
+        clients_sync(c, m);
+        clients_leave(c, m);
+    }
+}
+
+struct brug_draft clients_referral(void)
+{
+    struct brug_draft d = {.kind = BRUG_KIND_REFERRAL,
+                           .reason = 1,
+                           .request_type = 2,
+                           .subject = "Slaapt slecht",
+                           .text = "Geachte collega,\nSanne slaapt slecht.",
+                           .ground = BRUG_GROUND_CONSENT};
+    struct id to = clients_organisation(2);
+    d.to = client_public_id(&to);
+    d.youth.name = "Sanne de Wit";
+    d.youth.born = 20140405;
+    return d;
 }
 
 /* ---- begin and end ---- */

@@ -108,6 +108,8 @@ void clients_reopen(struct clients *c, struct member *m);
 void clients_run(struct clients *c, struct member *m);
 /* The same until neither has anything to do; comes back after losses at once. */
 void clients_sync(struct clients *c, struct member *m);
+/* The same where things may fail: at most `steps` rounds; the first error that brug_start or brug_step gave. */
+int clients_try(struct clients *c, struct member *m, int steps);
 /* The next try of a lost session is now. */
 void clients_hurry(struct member *m);
 void clients_cut(struct clients *c);
@@ -117,6 +119,12 @@ void clients_move_directory(struct clients *c);
 void clients_revoke(struct clients *c, X509 *const *revoked, size_t n);
 /* A person confirms all that waits in this member's profile. */
 void clients_trust_all(struct member *m);
+/* All who connect fetch the directory, believe one another, and leave. */
+void clients_meet(struct clients *c);
+/* Ends the member's session. */
+void clients_leave(struct clients *c, struct member *m);
+/* A letter to organisation 2 in a new case. */
+struct brug_draft clients_referral(void);
 
 /* An entry, serialised, as the relay lists it. */
 void clients_pack_organisation(struct clients *c, const struct id *organisation, struct buf *out);

@@ -16,6 +16,7 @@
 
 #define KEPT_MAX 16
 #define SECTOR 512
+#define PIECE 65536
 
 struct change {
     struct change *next;
@@ -26,7 +27,7 @@ struct change {
 };
 
 struct image {
-    char name[64]; /* without its directory */
+    char path[512];
     uint8_t *bytes;
     size_t len;
     struct change *first, **last;
@@ -43,6 +44,7 @@ static struct {
     sqlite3_vfs vfs, *real;
     unsigned kinds, at, calls;
     bool stays, has_failed, is_keeping;
+    enum fault_how how;
     struct image images[KEPT_MAX];
     size_t image_count;
 } fault;
@@ -72,6 +74,7 @@ void fault_vfs_fail(unsigned kinds, unsigned n, bool stays)
     pthread_mutex_unlock(&mutex);
 }
 
+void fault_vfs_how(enum fault_how how) { fault.how = how; }
 unsigned fault_vfs_calls(void) { return fault.calls; }
 bool fault_vfs_failed(void) { return fault.has_failed; }
 
@@ -138,7 +141,7 @@ static const char *base_name(const char *path)
 static struct image *find_image(const char *path)
 {
     for (size_t i = 0; i < fault.image_count; i++)
-        if (strcmp(fault.images[i].name, base_name(path)) == 0)
+        if (strcmp(fault.images[i].path, path) == 0)
             return &fault.images[i];
     return NULL;
 }
@@ -155,7 +158,9 @@ static struct image *keep_image(const char *path)
     m = &fault.images[fault.image_count++];
     memset(m, 0, sizeof *m);
     m->last = &m->first;
-    snprintf(m->name, sizeof m->name, "%s", base_name(path));
+    if (strlen(path) >= sizeof m->path)
+        abort();
+    memcpy(m->path, path, strlen(path) + 1);
     buf_init(&content, SIZE_MAX / 2);
     if (buf_read_file(&content, path) == ERROR_NONE)
         apply_bytes(m, 0, content.data == NULL ? (const uint8_t *)"" : content.data, content.len);
@@ -206,7 +211,7 @@ static void cut_image(const struct image *m, const char *to, uint64_t *random)
     left.len = 0;
     apply_bytes(&left, 0, m->bytes == NULL ? (const uint8_t *)"" : m->bytes, m->len);
     apply_some(&left, random);
-    snprintf(path, sizeof path, "%s/%s", to, m->name);
+    snprintf(path, sizeof path, "%s/%s", to, base_name(m->path));
     FILE *f = fopen(path, "wb");
     if (f == NULL ||
         fwrite(left.len == 0 ? (const uint8_t *)"" : left.bytes, 1, left.len, f) != left.len ||
@@ -241,11 +246,23 @@ static int on_read(sqlite3_file *f, void *out, int len, sqlite3_int64 offset)
     return real_of(f)->pMethods->xRead(real_of(f), out, len, offset);
 }
 
+static int write_half(struct file *file, const void *bytes, int len, sqlite3_int64 offset)
+{
+    if (file->image != NULL)
+        add_change(file->image, false, bytes, (size_t)len / 2, offset);
+    return file->real->pMethods->xWrite(file->real, bytes, len / 2, offset);
+}
+
 static int on_write(sqlite3_file *f, const void *bytes, int len, sqlite3_int64 offset)
 {
     struct file *file = (struct file *)f;
-    if (fails(FAULT_WRITES))
+    if (fails(FAULT_WRITES)) {
+        if (fault.how == FAULT_EIO)
+            return SQLITE_IOERR_WRITE;
+        if (fault.how == FAULT_SHORT)
+            (void)write_half(file, bytes, len, offset); /* the call fails in any case */
         return SQLITE_FULL;
+    }
     if (file->image != NULL)
         add_change(file->image, false, bytes, (size_t)len, offset);
     return file->real->pMethods->xWrite(file->real, bytes, len, offset);
@@ -261,11 +278,29 @@ static int on_truncate(sqlite3_file *f, sqlite3_int64 len)
     return file->real->pMethods->xTruncate(file->real, len);
 }
 
+/* In pieces, because SQLite's own VFS writes no more than 128 KiB at once. */
+static void drop_unsynced(struct file *file)
+{
+    struct image *m = file->image;
+    const sqlite3_io_methods *real = file->real->pMethods;
+    drop_changes(m);
+    if (real->xTruncate(file->real, (sqlite3_int64)m->len) != SQLITE_OK)
+        abort();
+    for (size_t at = 0; at < m->len; at += PIECE) {
+        size_t len = m->len - at < PIECE ? m->len - at : PIECE;
+        if (real->xWrite(file->real, m->bytes + at, (int)len, (sqlite3_int64)at) != SQLITE_OK)
+            abort();
+    }
+}
+
 static int on_sync(sqlite3_file *f, int flags)
 {
     struct file *file = (struct file *)f;
-    if (fails(FAULT_SYNCS))
+    if (fails(FAULT_SYNCS)) {
+        if (fault.how == FAULT_DROPS && file->image != NULL)
+            drop_unsynced(file);
         return SQLITE_IOERR_FSYNC;
+    }
     if (file->image != NULL)
         sync_image(file->image);
     return file->real->pMethods->xSync(file->real, flags);

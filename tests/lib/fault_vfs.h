@@ -12,12 +12,24 @@
 
 #define FAULT_VFS "brug-fault"
 
+/* Truncations and deletions count as writes. */
 enum fault_calls { FAULT_WRITES = 1, FAULT_SYNCS = 2, FAULT_READS = 4, FAULT_OPENS = 8 };
+
+enum fault_how {
+    FAULT_FULL,  /* a write: nothing is written, the disk is full; other calls: an I/O error */
+    FAULT_EIO,   /* an I/O error, also of a write */
+    FAULT_SHORT, /* half of a write arrives, then the disk is full */
+    /* A failed sync loses what it should have made last: the file is as it was at the last good one, and the next
+     * sync succeeds. For files opened since fault_vfs_keep(true). */
+    FAULT_DROPS,
+};
 
 void fault_vfs_register(void);
 /* The n-th call (from 1) among these kinds fails, and if it `stays` all later ones too. 0: none
  * fails. */
 void fault_vfs_fail(unsigned kinds, unsigned n, bool stays);
+/* How they fail from now on; FAULT_FULL at first. */
+void fault_vfs_how(enum fault_how how);
 /* Calls of these kinds so far since fault_vfs_fail, and whether one of them failed. */
 unsigned fault_vfs_calls(void);
 bool fault_vfs_failed(void);

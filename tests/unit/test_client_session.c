@@ -42,36 +42,14 @@ static int end(void **state)
 static int begin_trusted(void **state)
 {
     (void)begin(state);
-    struct member *all[] = {gp, one, two};
-    for (size_t i = 0; i < 3; i++) {
-        clients_sync(&c, all[i]);
-        clients_trust_all(all[i]);
-        clients_sync(&c, all[i]);
-        brug_stop(all[i]->b);
-        clients_cut(&c);
-    }
+    clients_meet(&c);
     return 0;
-}
-
-static struct brug_draft referral(void)
-{
-    struct brug_draft d = {.kind = BRUG_KIND_REFERRAL,
-                           .reason = 1,
-                           .request_type = 2,
-                           .subject = "Slaapt slecht",
-                           .text = "Geachte collega,\nSanne slaapt slecht.",
-                           .ground = BRUG_GROUND_CONSENT};
-    struct id to = clients_organisation(2);
-    d.to = client_public_id(&to);
-    d.youth.name = "Sanne de Wit";
-    d.youth.born = 20140405;
-    return d;
 }
 
 static struct brug_sent refer(struct member *m)
 {
     struct brug_sent sent;
-    struct brug_draft d = referral();
+    struct brug_draft d = clients_referral();
     OK(brug_send(m->b, &d, &sent));
     return sent;
 }
@@ -98,16 +76,10 @@ static struct brug_message sent_message(struct member *m, int64_t number)
     return found;
 }
 
-static void leave(struct member *m)
-{
-    brug_stop(m->b);
-    clients_cut(&c);
-}
-
 static void fetch(struct member *m)
 {
     clients_sync(&c, m);
-    leave(m);
+    clients_leave(&c, m);
 }
 
 static unsigned events_of(struct member *m, enum brug_event_type type)
@@ -212,7 +184,7 @@ static void test_letters_of_one_case_go_one_after_the_other(void **state)
     struct brug_message m = sent_message(gp, sent.number);
     assert_int_equal(m.state, BRUG_MESSAGE_UNSENT);
     assert_int_equal(m.error, BRUG_FULL);
-    leave(gp);
+    clients_leave(&c, gp);
 }
 
 /* ---- T1, T6, T13: cuts and repeats ---- */
@@ -284,7 +256,7 @@ static void test_T6_a_repeat_is_shown_once_and_acknowledged_again(void **state)
     fetch(gp);
     c.script.is_deaf_to_acks = true;
     clients_run(&c, one);
-    leave(one);
+    clients_leave(&c, one);
     c.script.is_deaf_to_acks = false;
     clients_reopen(&c, one);
     fetch(one);
@@ -403,7 +375,7 @@ static void test_T32_a_letter_is_never_put_off_for_long(void **state)
     c.script.refuse_code = BRUG_BUSY;
     c.script.refuse_passing = true;
     clients_run(&c, gp);
-    leave(gp);
+    clients_leave(&c, gp);
     assert_int_equal(c.kept_count, 0);
     gp->b->now_ms = right;
     fetch(gp);
@@ -412,7 +384,7 @@ static void test_T32_a_letter_is_never_put_off_for_long(void **state)
     c.script.refuse_code = BRUG_BUSY;
     c.script.refuse_after_ms = UINT32_MAX;
     clients_run(&c, gp);
-    leave(gp);
+    clients_leave(&c, gp);
     c.now_ms += 3600 * 1000;
     fetch(gp);
     assert_int_equal(sent_message(gp, sent.number).state, BRUG_MESSAGE_STORED);
@@ -432,7 +404,7 @@ static void test_a_final_goodbye_is_not_knocked_against(void **state)
     assert_false(reached);
     assert_int_equal(c.connections, 4); /* three at the beginning, one now */
     c.script.go_away = 0;
-    leave(gp);
+    clients_leave(&c, gp);
 }
 
 /* ---- another generation ---- */
@@ -619,7 +591,7 @@ static void test_synced_is_reached_when_all_was_fetched(void **state)
     }
     assert_true(reached);
     assert_int_equal(events_of(one, BRUG_EVENT_RECEIVED), 1);
-    leave(one);
+    clients_leave(&c, one);
 }
 
 /* ---- two commands of one profile ---- */
@@ -629,7 +601,7 @@ static void test_a_second_command_hands_over(void **state)
     struct brug *second = brug_new(gp->directory);
     enum brug_state opened = BRUG_STATE_EMPTY;
     struct brug_sent sent;
-    struct brug_draft d = referral();
+    struct brug_draft d = clients_referral();
     bool reached = false;
     clients_sync(&c, gp);
     second->now_ms = gp->b->now_ms;
@@ -642,7 +614,7 @@ static void test_a_second_command_hands_over(void **state)
     OK(brug_wait(second, BRUG_UNTIL_SENT, 1000, &reached));
     assert_true(reached);
     brug_close(&second);
-    leave(gp);
+    clients_leave(&c, gp);
 }
 
 static struct {
@@ -674,7 +646,7 @@ static void test_a_letter_that_was_given_up_stays_so(void **state)
         giving_up.calls_left = n;
         gp->b->now_ms = give_up_cb;
         clients_run(&c, gp);
-        leave(gp);
+        clients_leave(&c, gp);
         giving_up.calls_left = 0;
         given_up += giving_up.is_given_up;
         if (giving_up.is_given_up)
@@ -1027,7 +999,7 @@ static void test_finding(void **state)
     assert_string_equal(cases->items[0].youth_name, "Sanne de Wit");
     brug_cases_free(cases);
     unsigned warnings = 0;
-    struct brug_draft d = referral();
+    struct brug_draft d = clients_referral();
     OK(brug_check_draft(gp->b, &d, &warnings));
     assert_int_equal(warnings, BRUG_WARNING_SECOND_CASE);
     d.youth.born = 20090101;
@@ -1038,26 +1010,26 @@ static void test_finding(void **state)
 static void test_bad_drafts_name_their_field(void **state)
 {
     struct brug_sent sent;
-    struct brug_draft d = referral();
+    struct brug_draft d = clients_referral();
     fetch(gp);
     d.youth.born = 20081122; /* 18 today [R10] */
     assert_int_equal(brug_send(gp->b, &d, &sent), BRUG_USAGE);
     assert_non_null(strstr(brug_last_error(gp->b), "born"));
-    d = referral();
+    d = clients_referral();
     d.ground = BRUG_GROUND_NONE;
     assert_int_equal(brug_send(gp->b, &d, &sent), BRUG_USAGE);
-    d = referral();
+    d = clients_referral();
     d.reason = 0;
     assert_int_equal(brug_send(gp->b, &d, &sent), BRUG_USAGE);
     assert_non_null(strstr(brug_last_error(gp->b), "reason"));
-    d = referral();
+    d = clients_referral();
     d.youth.bsn = "123456789";
     assert_int_equal(brug_send(gp->b, &d, &sent), BRUG_USAGE);
     assert_non_null(strstr(brug_last_error(gp->b), "bsn"));
-    d = referral();
+    d = clients_referral();
     d.kind = BRUG_KIND_CLAIM;
     assert_int_equal(brug_send(gp->b, &d, &sent), BRUG_ROLE_NOT_ALLOWED);
-    d = referral();
+    d = clients_referral();
     memset(&d.to, 9, sizeof d.to);
     assert_int_equal(brug_send(gp->b, &d, &sent), BRUG_NOT_FOUND);
 }

@@ -148,6 +148,7 @@ static char path[sizeof folder + 16];
 
 static int make_folder(void **state)
 {
+    memcpy(folder + sizeof folder - 7, "XXXXXX", 6);
     if (!mkdtemp(folder))
         return -1;
     return snprintf(path, sizeof path, "%s/key.pem", folder) < 0;
@@ -157,6 +158,25 @@ static int remove_folder(void **state)
 {
     (void)unlink(path); /* there only when a test failed */
     return rmdir(folder);
+}
+
+/* A run that was cut off left part of a file: under another name, so that it is no key, and stops nobody. */
+static void half_a_key_is_no_key(void **state)
+{
+    EVP_PKEY *key = a_key(), *back = NULL;
+    char draft[sizeof path + 4];
+    assert_true(snprintf(draft, sizeof draft, "%s.new", path) > 0);
+    FILE *f = fopen(draft, "w");
+    assert_non_null(f);
+    assert_true(fputs("-----BEGIN PRIV", f) >= 0);
+    assert_int_equal(fclose(f), 0);
+    assert_int_equal(key_read_file(&back, path), ERROR_NOT_FOUND);
+    assert_int_equal(key_write_file(key, path), ERROR_NONE);
+    assert_int_equal(key_read_file(&back, path), ERROR_NONE);
+    assert_int_equal(access(draft, F_OK), -1);
+    assert_int_equal(unlink(path), 0);
+    EVP_PKEY_free(back);
+    EVP_PKEY_free(key);
 }
 
 static void key_files_are_for_their_owner_only(void **state)
@@ -222,6 +242,7 @@ int main(void)
         cmocka_unit_test(signatures_hold_for_their_bytes_label_and_key_only),
         cmocka_unit_test(public_keys_are_read_strictly),
         cmocka_unit_test(other_kinds_of_key_are_weak_or_not_ours),
+        cmocka_unit_test_setup_teardown(half_a_key_is_no_key, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(key_files_are_for_their_owner_only, make_folder,
                                         remove_folder),
         cmocka_unit_test(key_text_of_no_use_is_refused),
