@@ -71,6 +71,8 @@ static enum error check_same(struct brug *b, struct slice invitation, bool recov
     enum error e = store_get(b->db, "invitation", &before);
     if (e == ERROR_NONE)
         e = store_get_int(b->db, "recovery", 0, &before_recovery);
+    if (e != ERROR_NOT_FOUND)
+        e = client_failed(b, e);
     if (e == ERROR_NONE &&
         (!slice_equal(buf_slice(&before), invitation) || (before_recovery != 0) != recovery))
         e = client_fail(b, ERROR_EXISTS,
