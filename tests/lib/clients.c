@@ -855,6 +855,8 @@ static int step_both(struct clients *c, struct member *m)
     failing_memory_pause(1); /* the relay has its own */
     step_relay(c);
     failing_memory_pause(0);
+    if (c->after_step)
+        c->after_step(c->after_ctx);
     (void)poll(p, 2, brug_timeout_ms(m->b) == 0 ? 0 : 1);
     return e;
 }
@@ -964,6 +966,74 @@ struct brug_draft clients_referral(void)
     d.youth.name = "Sanne de Wit";
     d.youth.born = 20140405;
     return d;
+}
+
+size_t clients_reader_of(const struct kept *k, const struct member *m)
+{
+    return reader_of(k, &m->endpoint);
+}
+
+static const struct brug_message *find_message(const struct brug_messages *list,
+                                               const struct kept *k)
+{
+    for (size_t i = 0; i < list->n; i++)
+        if (memcmp(&list->items[i].message_id, &k->message_id, ID_BYTES) == 0)
+            return &list->items[i];
+    return NULL;
+}
+
+static const char *unfinished_received(const struct kept *k, size_t reader,
+                                       const struct brug_message *message)
+{
+    if (!message)
+        return "a letter that the relay has for us is not here";
+    if (!k->is_acked[reader])
+        return "a letter is not acknowledged";
+    if (k->ack_code[reader] != 0 || message->state != BRUG_MESSAGE_READY)
+        return "a letter is not readable";
+    return message->opened_at_ms > 0 && k->opened == 0 ? "nobody told that a letter was opened"
+                                                       : NULL;
+}
+
+static const char *unfinished_of(struct clients *c, struct member *m,
+                                 const struct brug_messages *list)
+{
+    size_t sent = 0, received = 0;
+    for (size_t i = 0; i < c->kept_count; i++) {
+        const struct kept *k = &c->kept[i];
+        const struct brug_message *message = find_message(list, k);
+        size_t reader = reader_of(k, &m->endpoint);
+        const char *what = NULL;
+        if (reader != SIZE_MAX)
+            what = unfinished_received(k, reader, message);
+        else if (id_equal(&k->organisation, &m->organisation) && (!message || !message->is_sent))
+            what = "the relay has a letter that this profile does not know";
+        if (what)
+            return what;
+        *(reader != SIZE_MAX ? &received : &sent) += message != NULL;
+    }
+    for (size_t i = 0; i < list->n; i++) {
+        const struct brug_message *message = &list->items[i];
+        if (message->is_sent && message->state == BRUG_MESSAGE_DISCARDED)
+            continue;
+        if (message->is_sent && message->state != BRUG_MESSAGE_STORED)
+            return "a letter of ours is not stored";
+        *(message->is_sent ? &sent : &received) -= 1;
+    }
+    if (sent != 0 || received != 0)
+        return "a letter is here twice, or the relay does not have it";
+    return c->repeats_differing ? "a letter went again in other bytes" : NULL;
+}
+
+const char *clients_unfinished(struct clients *c, struct member *m)
+{
+    struct brug_messages *list = NULL;
+    struct brug_query q = {.limit = 1000};
+    if (brug_messages(m->b, &q, &list) != BRUG_OK)
+        return brug_last_error(m->b);
+    const char *what = unfinished_of(c, m, list);
+    brug_messages_free(list);
+    return what;
 }
 
 /* ---- begin and end ---- */

@@ -86,6 +86,8 @@ struct clients {
     uint8_t generation[16];
     int64_t complete_until_ms;
     unsigned connections, directory_requests, repeats_differing;
+    void (*after_step)(void *ctx); /* of a client and the relay; NULL: nothing */
+    void *after_ctx;
 };
 
 void clients_init(struct clients *c);
@@ -123,6 +125,12 @@ void clients_trust_all(struct member *m);
 void clients_meet(struct clients *c);
 /* Ends the member's session. */
 void clients_leave(struct clients *c, struct member *m);
+/* Where an endpoint stands among the readers of a message; SIZE_MAX: nowhere. */
+size_t clients_reader_of(const struct kept *k, const struct member *m);
+/* What of a member and the relay is not as it must be once all is done: each letter of ours, unless it was given up, is
+ * stored, and at the relay once, in the same bytes; each letter for us is here, read without fault, acknowledged, and if it
+ * was opened, that was told. NULL: nothing. */
+const char *clients_unfinished(struct clients *c, struct member *m);
 /* A letter to organisation 2 in a new case. */
 struct brug_draft clients_referral(void);
 
