@@ -4,6 +4,7 @@
   bench/run.py                     what `make bench` runs: within five minutes
   bench/run.py --full              the same for hours that are quiet: longer cells, 5,000 idle, a backlog of 1M
   bench/run.py --table FILE        prints the table of an earlier run from its JSON
+  bench/run.py --table FILE --into doc/performance.md     and puts it where the document has its figures
 
 Exit 0: measured, and nothing was lost. Results: the table on stdout, and with --out NAME in NAME.txt and
 NAME.json. See doc/performance.md.
@@ -309,13 +310,24 @@ def table(result):
     return "\n".join(lines) + "\n"
 
 
+def put_into(path, name, text):
+    """Replaces what stands between `<!-- NAME: begin -->` and `<!-- NAME: end -->` of a document."""
+    begin, end = f"<!-- {name}: begin -->\n", f"<!-- {name}: end -->"
+    with open(path) as f:
+        whole = f.read()
+    before, rest = whole.split(begin)
+    after = rest.split(end)[1]
+    with open(path, "w") as f:
+        f.write(before + begin + text.strip() + "\n" + end + after)
+
+
 # ---- the start ----
 
 def arguments():
     a = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     a.add_argument("--rounds", type=int, default=3, help="interleaved rounds (3)")
-    a.add_argument("--seconds", type=float, default=0.8, help="of each cell (0.8)")
-    a.add_argument("--budget", type=float, default=285, help="seconds after which no round begins (285)")
+    a.add_argument("--seconds", type=float, default=1.0, help="of each cell (1)")
+    a.add_argument("--budget", type=float, default=240, help="seconds that all rounds fit in (240)")
     a.add_argument("--idle", type=int, default=1000, help="idle connections (1000); 0: none")
     a.add_argument("--backlog", type=int, default=100_000, help="waiting messages at a restart (100000); 0: none")
     a.add_argument("--only", default="", help="cells whose name holds this")
@@ -323,6 +335,7 @@ def arguments():
     a.add_argument("--folder", help="where the data lie (the build folder)")
     a.add_argument("--out", help="writes NAME.txt and NAME.json")
     a.add_argument("--table", metavar="FILE", help="prints the table of this JSON, measures nothing")
+    a.add_argument("--into", metavar="DOCUMENT", help="puts the table between its marks `figures`")
     options = a.parse_args()
     if options.full:
         options.rounds, options.seconds, options.budget = 5, 5.0, 7200.0
@@ -344,17 +357,19 @@ def measure(options):
 
 def main():
     options = arguments()
-    if options.table:
-        with open(options.table) as f:
-            print(table(json.load(f)), end="")
-        return 0
     try:
-        result = measure(options)
+        if options.table:
+            with open(options.table) as f:
+                result = json.load(f)
+        else:
+            result = measure(options)
     except Failed as e:
         print(f"run.py: {e}", file=sys.stderr)
         return 2
     text = table(result)
     print(text, end="")
+    if options.into:
+        put_into(options.into, "figures", text)
     if options.out:
         with open(options.out + ".txt", "w") as f:
             f.write(text)

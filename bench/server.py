@@ -47,6 +47,14 @@ def run(*command):
     return done.stdout
 
 
+def is_ready(notifications):
+    """Waits a moment for what systemd would be told."""
+    try:
+        return b"READY=1" in notifications.recv(4096)
+    except TimeoutError:
+        return False
+
+
 # ---- the disk ----
 
 def mount_of(path):
@@ -151,8 +159,16 @@ class Server:
     def pid(self):
         return self.process.pid
 
+    @property
+    def log(self):
+        return self.place.path(self.name + ".log")
+
+    def tail(self):
+        with open(self.log, errors="replace") as f:
+            return "".join(f.readlines()[-5:]).strip()
+
     def spawn(self, *command, **environment):
-        with open(self.place.path(self.name + ".log"), "ab") as log:
+        with open(self.log, "ab") as log:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                             env={**os.environ, **environment}, start_new_session=True)
 
@@ -200,14 +216,12 @@ class Relay(Server):
             os.unlink(address)
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
             s.bind(address)
-            s.settimeout(START_S_MAX)
+            s.settimeout(0.1)
             began = time.monotonic()
             self.spawn(program("brugd"), "--config", self.place.path("brugd.conf"), NOTIFY_SOCKET=address)
-            try:
-                while b"READY=1" not in s.recv(4096):
-                    pass
-            except TimeoutError:
-                raise Failed("brugd does not become ready") from None
+            while not is_ready(s):
+                if self.process.poll() is not None or time.monotonic() - began > START_S_MAX:
+                    raise Failed(f"brugd does not become ready: {self.tail()}")
             return time.monotonic() - began
 
 
@@ -216,11 +230,11 @@ class Floor(Server):
 
     def __init__(self, place):
         super().__init__(place)
-        self.log = place.path("floor")
-        os.makedirs(self.log, exist_ok=True)
+        self.data = place.path("floor")
+        os.makedirs(self.data, exist_ok=True)
 
     def start(self, sync="thread", spoil=None):
-        self.spawn(program("brug-floor"), "--port", str(self.port), "--pki", self.place.pki, "--folder", self.log,
+        self.spawn(program("brug-floor"), "--port", str(self.port), "--pki", self.place.pki, "--folder", self.data,
                    "--sync", sync, *(["--spoil", spoil] if spoil else []))
         deadline = time.monotonic() + START_S_MAX
         while True:  # until it listens
@@ -228,5 +242,5 @@ class Floor(Server):
                 if s.connect_ex((HOST, self.port)) == 0:
                     return
             if self.process.poll() is not None or time.monotonic() > deadline:
-                raise Failed("brug-floor does not listen")
+                raise Failed(f"brug-floor does not listen: {self.tail()}")
             time.sleep(0.005)
