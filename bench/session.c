@@ -334,8 +334,8 @@ static bool read_stamp(struct session *s, struct slice envelope, struct stamp *o
     if (sealed.len < sizeof *out)
         return false;
     memcpy(out, sealed.data, sizeof *out);
-    if (out->run != s->worker->run->number)
-        return true; /* of another run; only acknowledged */
+    if (out->run != s->worker->run->number) /* of another run; only acknowledged */
+        return out->sender < p->world->sender_count;
     return sealed.len == p->bytes && out->sender < p->connections &&
            out->target == s->reader->target &&
            slice_equal(field_find(field_find(envelope, 1), 3), id_slice(&out->id)) &&
