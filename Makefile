@@ -251,7 +251,7 @@ format: ## put all C sources in the project's format
 
 DEPS_BUILD := gcc libc6-dev make pkg-config libssl-dev libuv1-dev libprotobuf-c-dev protobuf-c-compiler \
 	protobuf-compiler libsqlite3-dev libconfuse-dev libjansson-dev libsystemd-dev openssl python3 procps
-DEPS_TEST := libcmocka-dev clang-14 libclang-rt-14-dev clang-format-14 python3-protobuf systemd git
+DEPS_TEST := libcmocka-dev clang-14 libclang-rt-14-dev clang-format-14 python3-protobuf systemd git strace
 
 .PHONY: deps
 deps: ## install the Debian packages that are missing (as root, or through sudo)
