@@ -210,8 +210,6 @@ static enum error load_waiting_message(struct loading *l, const struct id *endpo
                                        const struct id *message_id, const struct id *organisation)
 {
     Brug__V1__KnownMessage *m;
-    if (is_known_range(l, message_id))
-        return ERROR_NONE;
     enum error e = read_message(l, message_id, organisation, &m);
     if (e != ERROR_NONE)
         return e;
@@ -224,8 +222,11 @@ static enum error load_delivery(struct loading *l)
 {
     struct driver *d = l->store->outbox;
     struct id endpoint, message_id, organisation;
+    if (id_from_slice(&message_id, driver_column_slice(d, DELIVERY_READ, 2)) != ERROR_NONE)
+        return ERROR_CORRUPT;
+    if (is_known_range(l, &message_id)) /* nearly all, and the range brought them */
+        return ERROR_NONE;
     if (id_from_slice(&endpoint, driver_column_slice(d, DELIVERY_READ, 0)) != ERROR_NONE ||
-        id_from_slice(&message_id, driver_column_slice(d, DELIVERY_READ, 2)) != ERROR_NONE ||
         id_from_slice(&organisation, driver_column_slice(d, DELIVERY_READ, 3)) != ERROR_NONE)
         return ERROR_CORRUPT;
     return load_waiting_message(l, &endpoint, &message_id, &organisation);
