@@ -99,9 +99,10 @@ def run_scripted(players, relay_points, client_points):
         waited += storm.waited
         messages += storm.messages
         kills = {who: count + storm.kills[who] for who, count in kills.items()}
-        print(f"# {done} rounds: {kills}", flush=True)
+        print("\n# ".join([f"# {done} rounds: {kills}", *broken]), flush=True)
         if broken:
             break
+    template.restore()
     return done, waited, messages, kills, broken
 
 

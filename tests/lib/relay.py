@@ -16,6 +16,7 @@ certs/make-pki. Nothing is left behind unless BRUG_KEEP is set; a test that fail
 import base64
 import dataclasses
 import os
+import random
 import shutil
 import signal
 import socket
@@ -29,6 +30,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from wire import BUILD, ROOT, admin, wire  # noqa: E402
 
 HOST = "127.0.0.1"
+PORT_MIN = 10000
 START_S_MAX = 30
 STOP_S_MAX = 30
 BINDING_LABEL = b"brug/1 binding\0"  # [P-88]
@@ -53,9 +55,18 @@ def run(*command, data=None):
 
 
 def free_port():
-    with socket.socket() as s:
-        s.bind((HOST, 0))
-        return s.getsockname()[1]
+    """Below the ports of outgoing connections: else, while the relay is down, a client that tries to reach it could be given
+    this very port, and meet itself."""
+    with open("/proc/sys/net/ipv4/ip_local_port_range") as f:
+        end = int(f.read().split()[0])
+    while True:
+        port = random.randrange(PORT_MIN, end if end > PORT_MIN else 1 << 16)
+        with socket.socket() as s:
+            try:
+                s.bind((HOST, port))
+                return port
+            except OSError:
+                continue  # taken
 
 
 def armour(label, data):

@@ -108,7 +108,10 @@ class Player:
         self.number += 1  # reports on earlier orders do not count
         self.order = {"number": self.number, **order}
         self.is_sent = self.is_done = False
-        self.control.sendall(json.dumps(self.order).encode() + b"\n")
+        try:
+            self.control.sendall(json.dumps(self.order).encode() + b"\n")
+        except ConnectionError:
+            pass  # it was killed; it gets its order when that is seen
 
     def on_report(self):
         try:
@@ -177,7 +180,8 @@ class Storm:
         self.point = None
         self.waited = 0
         self.messages = 0
-        self.relay_points = self.client_points = None
+        self.relay_points = self.client_points = self.relay_fd = None
+        self.is_finishing = False
         self.clients = [Player(self, e, (ports or {}).get(e.endpoint)) for e in players.endpoints]
 
     def __enter__(self):
@@ -213,7 +217,7 @@ class Storm:
 
     def start_relay(self, is_armed=True):
         """Armed with the next point, or not. Nobody waits for it but the clients."""
-        self.point = self.relay_points.next() if self.relay_points and is_armed else None
+        self.point = self.relay_points.next() if self.relay_points and is_armed and not self.is_finishing else None
         environment = dict(os.environ)
         if self.point:
             environment.update(LD_PRELOAD=preload_environment(os.path.join(BUILD, "brugd")),
@@ -228,12 +232,10 @@ class Storm:
         return 1 if is_rare else 1 + int(self.rng.expovariate(1 / 3))
 
     def forget_relay(self):
-        if self.kill_relay and self.relay_fd is not None:
+        if self.relay_fd is not None:
             self.unwatch(self.relay_fd)
             os.close(self.relay_fd)
             self.relay_fd = None
-
-    relay_fd = None
 
     def on_relay_end(self):
         status = self.relay.process.wait()
@@ -267,7 +269,7 @@ class Storm:
             if now > limit:
                 raise Violation("not all arrived: " + ", ".join(
                     f"{os.path.basename(c.path)} {'sent' if c.is_sent else 'unsent'} "
-                    f"{'done' if c.is_done else 'not done'}" for c in self.clients))
+                    f"{'done' if c.is_done else 'not done'} ({c.order})" for c in self.clients))
             while due and due[0][0] <= now:
                 due.pop(0)[1]()
             until = due[0][0] if due else limit
@@ -327,7 +329,7 @@ class Storm:
         """A last kill, and sessions that work: whatever comes then stands in the records."""
         before = self.kills["relay"]
         if self.kill_relay:
-            self.relay_points = None
+            self.is_finishing = True  # no point is armed any more
             self.kill_the_relay()
             self.pump(lambda: self.kills["relay"] > before)
         self.give([0] * len(self.clients), 1, ping=True)
@@ -350,7 +352,8 @@ class Template:
         relay.start()
 
     def restore(self):
-        self.relay.kill()
+        if self.relay.process:
+            self.relay.kill()
         shutil.rmtree(self.relay.state)
         shutil.copytree(self.path, self.relay.state)
         self.relay.start()
