@@ -69,6 +69,7 @@ static void take_figures(struct daemon *d, const struct store_results *r)
     }
     d->folded_lsn = r->folded_lsn;
     d->free_bytes = r->free_bytes;
+    d->needed_bytes = r->needed_bytes;
 }
 
 static void collect(struct daemon *d)
@@ -194,6 +195,7 @@ static void on_fill_status(void *ctx, Brug__V1__DaemonStatus *s)
     s->started_at_ms = d->started_at.wall_ms;
     s->folded_lsn = d->folded_lsn;
     s->free_bytes = d->free_bytes;
+    s->needed_bytes = d->needed_bytes;
     s->connections = (uint32_t)net_connection_count(d->net);
     s->tls = (char *)tls_level();
     s->listening = d->listening;
@@ -261,6 +263,7 @@ static int load(struct daemon *d, struct store **store)
         .fold_gather_bytes = (size_t)config_number(c, "fold_gather_bytes"),
         .fold_lag_bytes_max = (size_t)config_number(c, "fold_lag_bytes_max"),
         .reserve_bytes = (uint64_t)config_number(c, "reserve_bytes"),
+        .unstored_bytes = (uint64_t)config_number(c, "unstored_bytes_max"),
     };
     const struct relay_limits limits = limits_of(c);
     const char *problem = NULL;

@@ -42,7 +42,7 @@ struct daemon {
     char listening[256];
     struct instant started_at;
     int64_t committing_since_ms; /* monotonic; 0: no group is with the store */
-    uint64_t folded_lsn, free_bytes;
+    uint64_t folded_lsn, free_bytes, needed_bytes;
     uint64_t hash_seed[2];
     uint64_t account_ticket; /* who waits for the account that is under way; 0: none is */
     bool is_behind, was_crl_stale;

@@ -95,9 +95,12 @@ const struct person *decide_actor(const struct state *s, const struct endpoint *
 
 /* ---- sessions ---- */
 
-static void record_session(struct decision *d, const struct endpoint *e, enum error refused,
-                           struct instant now)
+/* Below the reserve the log alone tells of sessions: one that comes and goes would eat what acknowledgements need. */
+static void record_session(struct decision *d, const struct policy *p, const struct endpoint *e,
+                           enum error refused, struct instant now)
 {
+    if (!p->has_room)
+        return;
     Brug__V1__Session *r = decision_message(d, &brug__v1__session__descriptor);
     r->endpoint = id_bytes(&e->entity.id);
     r->refused = (Brug__V1__Code)refused;
@@ -116,8 +119,9 @@ static bool vouches(const struct municipality *m, const struct digest *anchor)
     return false;
 }
 
-enum error decide_connect(const struct state *s, const struct relay_peer *peer, struct instant now,
-                          struct decision *d, struct endpoint **out)
+enum error decide_connect(const struct state *s, const struct policy *p,
+                          const struct relay_peer *peer, struct instant now, struct decision *d,
+                          struct endpoint **out)
 {
     struct endpoint *e = endpoint_find_key(s, &peer->key);
     *out = e;
@@ -127,7 +131,7 @@ enum error decide_connect(const struct state *s, const struct relay_peer *peer, 
     if (!error && !vouches(e->organisation->home, &peer->anchor))
         error = ERROR_TLS_UNKNOWN_CA;
     if (error)
-        record_session(d, e, error, now);
+        record_session(d, p, e, error, now);
     return error;
 }
 
@@ -162,7 +166,7 @@ void decide_hello(const struct state *s, const struct policy *p, const struct co
     const Brug__V1__Hello *h = c->frame->hello;
     const struct endpoint *e = c->endpoint;
     if (h->protocol_min > LIMIT_PROTOCOL || h->protocol_max < LIMIT_PROTOCOL) {
-        record_session(d, e, ERROR_UPDATE_CLIENT, c->now);
+        record_session(d, p, e, ERROR_UPDATE_CLIENT, c->now);
         d->code = ERROR_UPDATE_CLIENT;
         return;
     }
@@ -178,7 +182,7 @@ void decide_hello(const struct state *s, const struct policy *p, const struct co
     set_epochs(d, e->organisation, w);
     w->server_time_ms = c->now.wall_ms;
     w->generation = id_bytes(&s->generation);
-    record_session(d, e, ERROR_NONE, c->now);
+    record_session(d, p, e, ERROR_NONE, c->now);
     d->answer.frame_case = BRUG__V1__SERVER_FRAME__FRAME_WELCOME;
     d->answer.welcome = w;
 }

@@ -76,8 +76,9 @@ void decide(const struct state *s, const struct policy *p, const struct command 
 void decide_hello(const struct state *s, const struct policy *p, const struct command *c,
                   struct decision *d);
 /* A connection; ERROR_NONE, or why it is refused (with a SESSION record when the endpoint is known). */
-enum error decide_connect(const struct state *s, const struct relay_peer *peer, struct instant now,
-                          struct decision *d, struct endpoint **out);
+enum error decide_connect(const struct state *s, const struct policy *p,
+                          const struct relay_peer *peer, struct instant now, struct decision *d,
+                          struct endpoint **out);
 
 /* ---- decide_submit.c, decide_mail.c, decide_directory.c, decide_entry.c ---- */
 

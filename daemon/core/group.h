@@ -24,6 +24,7 @@ struct group {
     struct group_body *bodies;
     size_t body_count, body_capacity;
     size_t body_bytes;
+    uint64_t waiting; /* copies that wait once it is committed: their ends need room on disk too */
 };
 
 struct group *group_new(uint64_t first_lsn); /* NULL when out of memory */

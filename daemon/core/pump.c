@@ -68,6 +68,7 @@ void pump_hand_over(struct relay *r)
         r->open = NULL;
     assert(g->first_lsn == r->durable_lsn + 1 && g->count > 0);
     r->in_flight_lsn = g->first_lsn + g->count - 1;
+    g->waiting = r->state->waiting;
     r->port.commit(r->ctx, g);
 }
 

@@ -158,7 +158,8 @@ void relay_on_connect(struct relay *r, uint64_t session, const struct relay_peer
     }
     arena_reset(r->decision_arena, SIZE_MAX);
     decision_init(&d, r->decision_arena);
-    enum error error = decide_connect(r->state, peer, now, &d, &e);
+    struct policy p = pump_policy(r);
+    enum error error = decide_connect(r->state, &p, peer, now, &d, &e);
     pump_commit(r, &d);
     struct session *s = error ? NULL : calloc(1, sizeof *s);
     if (!error && !s)

@@ -204,6 +204,7 @@ void state_load_done(struct state *s, uint64_t lsn, int64_t low_water_ms,
     }
 }
 
+uint64_t state_waiting(const struct state *s) { return s->waiting; }
 size_t state_mailbox_count(const struct state *s) { return table_count(&s->endpoints); }
 
 void state_mailbox(const struct state *s, size_t i, struct mailbox_figures *out)

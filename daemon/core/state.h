@@ -45,6 +45,7 @@ struct mailbox_figures {
     uint64_t quarantined;
     uint64_t parked; /* of both */
 };
+uint64_t state_waiting(const struct state *s); /* copies, over all mailboxes */
 size_t state_mailbox_count(const struct state *s);
 void state_mailbox(const struct state *s, size_t i, struct mailbox_figures *out);
 

@@ -107,7 +107,7 @@ const struct setting SETTINGS[] = {
     {"fold_lag_bytes_max", SETTING_NUMBER, "67108864", MIB(1), GIB(1),
      "The journal that may wait to be folded; beyond it new messages wait."},
     {"reserve_bytes", SETTING_NUMBER, "268435456", MIB(1), GIB(1024),
-     "Free disk below which new messages are refused as FULL; what was accepted is still delivered."},
+     "Free disk that is kept at the least, besides what the acknowledgement of all that waits takes; below both together new messages are refused as FULL, and what was accepted is still delivered."},
 };
 /* clang-format on */
 

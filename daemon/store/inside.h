@@ -35,7 +35,9 @@ struct store {
     struct driver *outbox, *audit;
     int lock, directory; /* descriptors */
     size_t checkpoint_pages, fold_slice_bytes, fold_gather_bytes, fold_lag_bytes_max;
-    uint64_t reserve_bytes, free_bytes;
+    uint64_t reserve_bytes, unstored_bytes, free_bytes;
+    uint64_t (*ask_free_bytes)(void); /* NULL: the file system */
+    uint64_t waiting;                 /* copies, as of the last commit */
     struct id generation;
     uint64_t lsn;       /* of the last committed record */
     struct digest hash; /* of the last committed row */

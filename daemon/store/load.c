@@ -381,6 +381,8 @@ enum error store_load(struct store *s, struct state *state, int64_t low_water_ms
         state_load_done(state, s->folded.lsn, low_water_ms, &s->generation);
         e = walk_journal(&l, on_applying);
     }
+    if (e == ERROR_NONE)
+        s->waiting = state_waiting(state);
     forget_touched(&l);
     *problem = NULL;
     if (e != ERROR_NONE)

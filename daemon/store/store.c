@@ -33,6 +33,9 @@
 #define OUTBOX_CACHE_BYTES (16u << 20)
 #define SCRATCH_BYTES_MAX ((size_t)1 << 30) /* a group is bounded by its owner */
 #define PATH_BYTES_MAX 4096
+#define WAL_FRAME_BYTES (8192u + 24u)
+#define FOLDED_RECORD_BYTES_MIN 80u /* of an acknowledgement */
+#define END_OF_COPY_BYTES 2048u
 
 #define CHECKPOINT_PAGES_DEFAULT 800
 #define FOLD_SLICE_BYTES_DEFAULT (256u << 10)
@@ -286,6 +289,8 @@ static void keep_options(struct store *s, const struct store_options *o)
     if (o->fold_gather_bytes > s->fold_lag_bytes_max / 2)
         s->fold_gather_bytes = s->fold_lag_bytes_max / 2;
     s->reserve_bytes = o->reserve_bytes;
+    s->unstored_bytes = o->unstored_bytes;
+    s->ask_free_bytes = o->free_bytes;
     s->generation = id_v4(o->random);
     memcpy(s->hash_seed, o->random, sizeof s->hash_seed);
 }
@@ -422,6 +427,7 @@ enum error store_commit(struct store *s, const struct group *g)
     s->folded = to;
     s->lag_bytes += g->records.len;
     s->lag_bytes -= folded_bytes;
+    s->waiting = g->waiting;
     store_check_room(s);
     return ERROR_NONE;
 }
@@ -469,15 +475,37 @@ enum error store_tidy(struct store *s)
 struct id store_generation(const struct store *s) { return s->generation; }
 uint64_t store_lsn(const struct store *s) { return s->lsn; }
 uint64_t store_folded_lsn(const struct store *s) { return s->folded.lsn; }
-bool store_has_room(const struct store *s) { return s->free_bytes >= s->reserve_bytes; }
+bool store_has_room(const struct store *s) { return s->free_bytes >= store_needed_bytes(s); }
 bool store_is_behind(const struct store *s) { return s->lag_bytes > s->fold_lag_bytes_max; }
 uint64_t store_free_bytes(const struct store *s) { return s->free_bytes; }
+
+/*
+ * What must still fit on the disk when no new letter is accepted any more.
+ *   - What is accepted while the disk is being asked.
+ *   - Both WALs at their longest: a transaction on top of what makes a check-point due. A fold may touch a page of
+ *     its own for each of its shortest records, in the audit file only the next ones.
+ *   - The journal that is not folded, once more in the audit file, and what gathers behind it.
+ *   - For each copy that waits its end: a row of the journal and of the audit file, alone in its group, and the
+ *     longer row of its message (tests/store/test_store_reserve.c measures it).
+ */
+uint64_t store_needed_bytes(const struct store *s)
+{
+    uint64_t slice_bytes = s->fold_slice_bytes;
+    uint64_t wal_bytes = 2 * (uint64_t)s->checkpoint_pages * WAL_FRAME_BYTES;
+    uint64_t fold_bytes = slice_bytes * (WAL_FRAME_BYTES / FOLDED_RECORD_BYTES_MIN + 8);
+    uint64_t journal_bytes = s->lag_bytes + 2 * (uint64_t)s->fold_gather_bytes;
+    uint64_t fixed_bytes = s->unstored_bytes + wal_bytes + fold_bytes + journal_bytes;
+    return (fixed_bytes > s->reserve_bytes ? fixed_bytes : s->reserve_bytes) +
+           s->waiting * END_OF_COPY_BYTES;
+}
 
 /* A disk that does not say how much is free counts as full. */
 void store_check_room(struct store *s)
 {
     struct statvfs v;
-    if (fstatvfs(s->directory, &v) == 0)
+    if (s->ask_free_bytes != NULL)
+        s->free_bytes = s->ask_free_bytes();
+    else if (fstatvfs(s->directory, &v) == 0)
         s->free_bytes = (uint64_t)v.f_bavail * v.f_frsize;
     else
         s->free_bytes = 0;

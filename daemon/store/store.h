@@ -36,8 +36,12 @@ struct store_options {
     size_t fold_gather_bytes;  /* of journal that gather before commits fold; at most half of the
                                   lag's bound; 0: a slice */
     size_t fold_lag_bytes_max; /* 64 MiB: beyond it store_is_behind */
-    uint64_t reserve_bytes;    /* of free disk below which store_has_room is false */
-    uint8_t random[16];        /* for the generation of a new store */
+    /* Of free disk that is kept at the least; besides it what the end of all that waits will take. Below both together
+     * store_has_room is false. */
+    uint64_t reserve_bytes;
+    uint64_t unstored_bytes; /* what may be accepted before it is known that there is no room */
+    uint64_t (*free_bytes)(void); /* of the disk; NULL: the file system is asked */
+    uint8_t random[16];           /* for the generation of a new store */
 };
 
 /*
@@ -68,6 +72,7 @@ bool store_has_room(const struct store *s); /* as of the last commit or store_ch
 void store_check_room(struct store *s);
 bool store_is_behind(const struct store *s);
 uint64_t store_free_bytes(const struct store *s);
+uint64_t store_needed_bytes(const struct store *s); /* of free disk, to have room */
 
 /* ---- the books (account.c) ---- */
 
@@ -139,7 +144,7 @@ struct store_results {
     struct account *account;   /* that ended, to free; NULL */
     enum error account_failed; /* else its result is there */
     bool has_room, is_behind;
-    uint64_t folded_lsn, free_bytes;
+    uint64_t folded_lsn, free_bytes, needed_bytes;
 };
 void store_thread_collect(struct store_thread *t, struct store_results *out);
 /* Finishes what was handed over, closes the store, joins the thread. */

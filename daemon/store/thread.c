@@ -99,6 +99,7 @@ static void post_figures(struct store_thread *t)
     t->results.is_behind = store_is_behind(s);
     t->results.folded_lsn = store_folded_lsn(s);
     t->results.free_bytes = store_free_bytes(s);
+    t->results.needed_bytes = store_needed_bytes(s);
     if (t->results.failed == ERROR_NONE && s->failed != ERROR_NONE) {
         t->results.failed = s->failed;
         t->results.problem = s->problem;

@@ -37,6 +37,7 @@ struct file {
     sqlite3_file base;
     struct image *image; /* NULL: not kept */
     sqlite3_file *real;
+    uint64_t size;
 };
 
 /* Tests are single threads but for the storage thread. */
@@ -45,6 +46,7 @@ static struct {
     unsigned kinds, at, calls;
     bool stays, has_failed, is_keeping;
     enum fault_how how;
+    uint64_t limit, used; /* bytes of the open files */
     struct image images[KEPT_MAX];
     size_t image_count;
 } fault;
@@ -75,6 +77,24 @@ void fault_vfs_fail(unsigned kinds, unsigned n, bool stays)
 }
 
 void fault_vfs_how(enum fault_how how) { fault.how = how; }
+
+void fault_vfs_limit(uint64_t bytes) { fault.limit = bytes; }
+
+uint64_t fault_vfs_free(void) { return fault.used < fault.limit ? fault.limit - fault.used : 0; }
+
+/* False: the disk is full. */
+static bool set_size(struct file *f, uint64_t size)
+{
+    pthread_mutex_lock(&mutex);
+    bool fits = size <= f->size || fault.limit == 0 || size - f->size <= fault_vfs_free();
+    if (fits) {
+        fault.used += size - f->size;
+        f->size = size;
+    }
+    pthread_mutex_unlock(&mutex);
+    return fits;
+}
+
 unsigned fault_vfs_calls(void) { return fault.calls; }
 bool fault_vfs_failed(void) { return fault.has_failed; }
 
@@ -234,6 +254,7 @@ static sqlite3_file *real_of(sqlite3_file *f) { return ((struct file *)f)->real;
 static int on_close(sqlite3_file *f)
 {
     struct file *file = (struct file *)f;
+    (void)set_size(file, 0); /* less always fits */
     int code = file->real->pMethods->xClose(file->real);
     free(file->real);
     return code;
@@ -263,6 +284,9 @@ static int on_write(sqlite3_file *f, const void *bytes, int len, sqlite3_int64 o
             (void)write_half(file, bytes, len, offset); /* the call fails in any case */
         return SQLITE_FULL;
     }
+    uint64_t end = (uint64_t)offset + (uint64_t)len;
+    if (end > file->size && !set_size(file, end))
+        return SQLITE_FULL;
     if (file->image != NULL)
         add_change(file->image, false, bytes, (size_t)len, offset);
     return file->real->pMethods->xWrite(file->real, bytes, len, offset);
@@ -273,6 +297,8 @@ static int on_truncate(sqlite3_file *f, sqlite3_int64 len)
     struct file *file = (struct file *)f;
     if (fails(FAULT_WRITES))
         return SQLITE_IOERR_TRUNCATE;
+    if ((uint64_t)len < file->size)
+        (void)set_size(file, (uint64_t)len); /* less always fits */
     if (file->image != NULL)
         add_change(file->image, true, NULL, 0, len);
     return file->real->pMethods->xTruncate(file->real, len);
@@ -372,6 +398,10 @@ static int on_open(sqlite3_vfs *vfs, const char *path, sqlite3_file *f, int flag
         free(file->real);
         return code;
     }
+    sqlite3_int64 size = 0;
+    if (file->real->pMethods->xFileSize(file->real, &size) == SQLITE_OK &&
+        !set_size(file, (uint64_t)size))
+        abort(); /* the test's disk is smaller than what lies on it */
     file->base.pMethods = &methods;
     return SQLITE_OK;
 }

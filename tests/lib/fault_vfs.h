@@ -34,6 +34,11 @@ void fault_vfs_how(enum fault_how how);
 unsigned fault_vfs_calls(void);
 bool fault_vfs_failed(void);
 
+/* The open files together hold no more than so many bytes, as a disk of that size would; 0: no bound. Free is
+ * what is left of that. */
+void fault_vfs_limit(uint64_t bytes);
+uint64_t fault_vfs_free(void);
+
 /* From now on keeps what was not synced yet of the files that are opened, forgetting all from
  * before. */
 void fault_vfs_keep(bool is_keeping);

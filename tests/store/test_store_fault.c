@@ -259,7 +259,7 @@ static void test_disk_full(void **unused)
 {
     struct history w;
     char *directory = directory_new();
-    if (mount("brug-test", directory, "tmpfs", 0, "size=2m,mode=0700") != 0) {
+    if (mount("brug-test", directory, "tmpfs", 0, "size=64m,mode=0700") != 0) {
         print_message("SKIP: a small file system needs the right to mount one\n");
         directory_free(directory);
         skip();
@@ -288,7 +288,7 @@ static void test_disk_full(void **unused)
     assert_int_equal(e, ERROR_IO);
     assert_true(was_told && committed > 100);
     store_close(s);
-    assert_int_equal(mount("brug-test", directory, "tmpfs", MS_REMOUNT, "size=16m,mode=0700"), 0);
+    assert_int_equal(mount("brug-test", directory, "tmpfs", MS_REMOUNT, "size=96m,mode=0700"), 0);
     s = outbox_open(directory);
     struct state *loaded = outbox_load(s);
     struct digest found = state_digest_of(loaded);

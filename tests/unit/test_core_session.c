@@ -292,6 +292,27 @@ static void a_new_session_replaces_the_old_one(void **state)
                      1); /* what was read went on, unheard */
 }
 
+/* An endpoint that comes and goes without end takes nothing of what acknowledgements need. */
+static void below_the_reserve_no_session_writes(void **state)
+{
+    struct stage *w = *state;
+    relay_set_room(w->relay, false);
+    uint64_t lsn = stage_committed_lsn(w);
+    for (unsigned i = 0; i < 100; i++) {
+        uint64_t s = stage_listen(w, &w->gp_pc); /* Welcome comes all the same */
+        if (i % 2)
+            hello(w, s, 1, 1); /* not again: it ends */
+        else
+            stage_disconnect(w, &w->gp_pc);
+        stage_settle(w);
+    }
+    assert_int_equal(stage_committed_lsn(w), lsn);
+    assert_true(stage_saw_event(w, "session.began")); /* in the log */
+    relay_set_room(w->relay, true);
+    stage_listen(w, &w->gp_pc);
+    assert_int_equal(stage_committed_lsn(w), lsn + 1);
+}
+
 static void too_many_unanswered_requests_close(void **state)
 {
     struct stage *w = *state;
@@ -398,6 +419,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_ping_is_answered_at_once, setup, teardown),
         cmocka_unit_test_setup_teardown(a_ping_is_not_answered_before_welcome, setup, teardown),
         cmocka_unit_test_setup_teardown(a_new_session_replaces_the_old_one, setup, teardown),
+        cmocka_unit_test_setup_teardown(below_the_reserve_no_session_writes, setup, teardown),
         cmocka_unit_test_setup_teardown(too_many_unanswered_requests_close, setup, teardown),
         cmocka_unit_test_setup_teardown(reading_pauses_at_the_budgets_and_goes_on, setup, teardown),
         cmocka_unit_test_setup_teardown(net_may_end_a_session_for_its_own_limits, setup, teardown),
