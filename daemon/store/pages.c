@@ -35,7 +35,7 @@ struct file {
     sqlite3_file base;
     struct pages *pages;
     bool is_main, is_summed;
-    _Alignas(16) uint8_t real[]; /* the file of the VFS below */
+    _Alignas(8) uint8_t real[]; /* the file of the VFS below, as SQLite aligns files */
 };
 
 static sqlite3_file *real_of(sqlite3_file *f) { return (sqlite3_file *)((struct file *)f)->real; }
