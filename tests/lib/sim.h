@@ -140,6 +140,7 @@ struct sim_question {
     uint64_t answer; /* a digest of what it was told; 0: nothing yet */
     bool is_counted; /* among the unanswered of its session */
     bool has_left, was_known, was_room_empty;
+    int64_t low_water_ms;       /* as it came */
     Brug__V1__SetStatus status; /* of an order */
 };
 
@@ -260,7 +261,8 @@ void sim_client_on_end(struct sim *w, struct sim_client *c);
 void sim_client_act(struct sim *w, struct sim_event *e);
 void sim_client_connect(struct sim *w, struct sim_client *c);
 void sim_client_subscribe(struct sim *w, struct sim_client *c, uint32_t messages, uint64_t bytes);
-struct sim_letter *sim_client_write(struct sim *w, struct sim_client *c);
+/* A new letter, by chance; or a referral to this team (to is not NULL). */
+struct sim_letter *sim_client_write(struct sim *w, struct sim_client *c, const struct id *to);
 void sim_client_submit(struct sim *w, struct sim_letter *l, bool with_other_bytes);
 void sim_client_ack(struct sim *w, struct sim_client *c, struct sim_copy *copy,
                     enum error unreadable);

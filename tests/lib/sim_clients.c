@@ -249,12 +249,15 @@ static const struct sim_case *some_case(struct sim *w, const struct sim_client *
     return NULL;
 }
 
-static void address(struct sim *w, const struct sim_client *c, struct stage_letter *l)
+static void address(struct sim *w, const struct sim_client *c, const struct id *to,
+                    struct stage_letter *l)
 {
-    const struct sim_case *k = sim_one_in(w, 2) ? some_case(w, c) : NULL;
+    const struct sim_case *k = !to && sim_one_in(w, 2) ? some_case(w, c) : NULL;
     l->kind = c->is_practice ? KIND(REFERRAL) : KIND(NOTICE);
     l->to = w->organisations[c->is_practice ? 2 + sim_below(w, 2) : sim_below(w, 4)];
     l->case_id = c->is_practice ? sim_id(w, 4) : ID_NONE;
+    if (to)
+        l->to = *to;
     if (!k)
         return;
     l->kind = KIND(NOTE);
@@ -262,7 +265,7 @@ static void address(struct sim *w, const struct sim_client *c, struct stage_lett
     l->to = id_equal(&k->practice, &c->e.organisation) ? k->team : k->practice;
 }
 
-struct sim_letter *sim_client_write(struct sim *w, struct sim_client *c)
+struct sim_letter *sim_client_write(struct sim *w, struct sim_client *c, const struct id *to)
 {
     struct sim_letter *l = calloc(1, sizeof *l);
     assert_non_null(l);
@@ -277,9 +280,9 @@ struct sim_letter *sim_client_write(struct sim *w, struct sim_client *c)
                                  .written_at_ms = sim_now(w).wall_ms};
     if (sim_one_in(w, 12))
         l->l.filler_bytes = (size_t)sim_below(w, 9000);
-    address(w, c, &l->l);
+    address(w, c, to, &l->l);
     ask_set_readers(w->truth, &l->l);
-    if (sim_one_in(w, 30) && l->l.reader_count > 0)
+    if (!to && sim_one_in(w, 30) && l->l.reader_count > 0)
         l->l.reader_count--;
     l->key = (struct message_key){c->e.organisation, l->l.id};
     assert_int_equal(map_insert(&w->letters, &l->node, (const uint8_t *)&l->key, sizeof l->key), 0);
@@ -431,7 +434,7 @@ static void write_new(struct sim *w, struct sim_client *c)
         n++;
     }
     if (w->letter_count < LETTERS_MAX && n < LETTERS_PENDING_MAX && !w->is_calm)
-        sim_client_submit(w, sim_client_write(w, c), false);
+        sim_client_submit(w, sim_client_write(w, c, NULL), false);
 }
 
 /* One that was answered, perhaps with other bytes under its id. */

@@ -21,6 +21,7 @@
 #define CALM_STEPS_MAX 400000u
 #define CALM_US_MAX (INT64_C(900) * SECOND_US)
 #define CALLS_OF_A_JOB 24u
+#define CALLS_OF_EVERY_COMMIT 5u
 #define CALLS_OF_A_START 60u
 
 #define ROLE(name) BRUG__V1__ROLE__ROLE_##name
@@ -163,7 +164,7 @@ static void on_disk_done(struct sim *w, struct sim_event *e)
     if (job == SIM_COMMIT && w->sabotage == SIM_EARLY_DURABLE && w->relay)
         tell_early(w);
     else
-        is_posted = sim_disk_work(d, fails ? 1 + (unsigned)sim_below(w, CALLS_OF_A_JOB) : 0);
+        is_posted = sim_disk_work(d, fails ? 1 + (unsigned)sim_below(w, CALLS_OF_EVERY_COMMIT) : 0);
     if (job == SIM_COMMIT && !d->results.failed) {
         w->commits++;
         apply_group(w, d->results.group);
@@ -513,6 +514,7 @@ struct sim_profile sim_profile_of(uint64_t seed)
                    .quota_messages_max = (uint32_t)tight(&at, 30, 10000),
                    .quota_bytes_max = 1u << 30,
                    .waiting_commands_max = (uint32_t)tight(&at, 3, 64),
+                   .known_ids_max = tight(&at, 10, 100000),
                    .redelivery_sessions_max = (uint32_t)tight(&at, 2, 10),
                    .redelivery_interval_ms = 20 + (uint32_t)(split_mix(&at) % 60000)},
         .store = {.checkpoint_pages = tight(&at, 20, 500),

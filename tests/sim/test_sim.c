@@ -120,7 +120,7 @@ static void in_random_worlds_all_promises_hold(void **state)
     const char *given = getenv("BRUG_SEED");
     bool is_one = given && *given;
     uint64_t seed = is_one ? strtoull(given, NULL, 10) : (uint64_t)clock_now().wall_ms;
-    uint64_t steps = is_one ? 1 : proof_size("STEPS", 150000, 3000000);
+    uint64_t steps = is_one ? 1 : proof_size("STEPS", 150000, 2000000);
     struct totals t = {0};
     struct proof p = {.claim = "the simulator: I1-I3, I6, credit, budgets, state after a crash",
                       .unit = "steps"};
