@@ -426,12 +426,12 @@ static const struct kind {
     enum fault_how how;
     bool stays;
 } KINDS[] = {
-    {"a full disk", FAULT_WRITES, FAULT_FULL, false},
-    {"a disk full for good", FAULT_WRITES, FAULT_FULL, true},
-    {"a failed write", FAULT_WRITES, FAULT_EIO, false},
-    {"failing writes", FAULT_WRITES, FAULT_EIO, true},
-    {"a short write", FAULT_WRITES, FAULT_SHORT, false},
-    {"short writes", FAULT_WRITES, FAULT_SHORT, true},
+    {"a full disk", FAULT_CHANGES, FAULT_FULL, false},
+    {"a disk full for good", FAULT_CHANGES, FAULT_FULL, true},
+    {"a failed write", FAULT_CHANGES, FAULT_EIO, false},
+    {"failing writes", FAULT_CHANGES, FAULT_EIO, true},
+    {"a short write", FAULT_CHANGES, FAULT_SHORT, false},
+    {"short writes", FAULT_CHANGES, FAULT_SHORT, true},
     {"a failed sync", FAULT_SYNCS, FAULT_EIO, false},
     {"failing syncs", FAULT_SYNCS, FAULT_EIO, true},
     {"a sync that loses pages", FAULT_SYNCS, FAULT_DROPS, false},

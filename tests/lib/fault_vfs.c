@@ -37,6 +37,7 @@ struct file {
     sqlite3_file base;
     struct image *image; /* NULL: not kept */
     sqlite3_file *real;
+    bool is_database;
     uint64_t size;
 };
 
@@ -44,7 +45,7 @@ struct file {
 static struct {
     sqlite3_vfs vfs, *real;
     unsigned kinds, at, calls;
-    bool stays, has_failed, is_keeping;
+    bool stays, has_failed, is_keeping, databases_only;
     enum fault_how how;
     uint64_t limit, used; /* bytes of the open files */
     struct image images[KEPT_MAX];
@@ -52,11 +53,12 @@ static struct {
 } fault;
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 
-static bool fails(unsigned kind)
+static bool fails(const struct file *file, unsigned kind)
 {
     pthread_mutex_lock(&mutex);
     bool is_hit = false;
-    if ((fault.kinds & kind) != 0 && fault.at > 0) {
+    bool counts = !fault.databases_only || (file != NULL && file->is_database);
+    if ((fault.kinds & kind) != 0 && fault.at > 0 && counts) {
         fault.calls++;
         is_hit = fault.calls == fault.at || (fault.stays && fault.calls > fault.at);
         fault.has_failed |= is_hit;
@@ -77,6 +79,7 @@ void fault_vfs_fail(unsigned kinds, unsigned n, bool stays)
 }
 
 void fault_vfs_how(enum fault_how how) { fault.how = how; }
+void fault_vfs_databases_only(bool is_only) { fault.databases_only = is_only; }
 
 void fault_vfs_limit(uint64_t bytes) { fault.limit = bytes; }
 
@@ -262,10 +265,17 @@ static int on_close(sqlite3_file *f)
 
 static int on_read(sqlite3_file *f, void *out, int len, sqlite3_int64 offset)
 {
-    if (fails(FAULT_READS))
+    bool is_hit = fails((struct file *)f, FAULT_READS);
+    if (is_hit && fault.how != FAULT_SHORT)
         return SQLITE_IOERR_READ;
-    return real_of(f)->pMethods->xRead(real_of(f), out, len, offset);
+    int code = real_of(f)->pMethods->xRead(real_of(f), out, len, offset);
+    if (!is_hit || code != SQLITE_OK)
+        return code;
+    memset((uint8_t *)out + len / 2, 0, (size_t)(len - len / 2));
+    return SQLITE_IOERR_SHORT_READ;
 }
+
+static int lie_or(int code) { return fault.how == FAULT_LIE ? SQLITE_OK : code; }
 
 static int write_half(struct file *file, const void *bytes, int len, sqlite3_int64 offset)
 {
@@ -277,9 +287,9 @@ static int write_half(struct file *file, const void *bytes, int len, sqlite3_int
 static int on_write(sqlite3_file *f, const void *bytes, int len, sqlite3_int64 offset)
 {
     struct file *file = (struct file *)f;
-    if (fails(FAULT_WRITES)) {
-        if (fault.how == FAULT_EIO)
-            return SQLITE_IOERR_WRITE;
+    if (fails(file, FAULT_WRITES)) {
+        if (fault.how == FAULT_EIO || fault.how == FAULT_LIE)
+            return lie_or(SQLITE_IOERR_WRITE);
         if (fault.how == FAULT_SHORT)
             (void)write_half(file, bytes, len, offset); /* the call fails in any case */
         return SQLITE_FULL;
@@ -295,8 +305,8 @@ static int on_write(sqlite3_file *f, const void *bytes, int len, sqlite3_int64 o
 static int on_truncate(sqlite3_file *f, sqlite3_int64 len)
 {
     struct file *file = (struct file *)f;
-    if (fails(FAULT_WRITES))
-        return SQLITE_IOERR_TRUNCATE;
+    if (fails(file, FAULT_TRUNCATES))
+        return lie_or(SQLITE_IOERR_TRUNCATE);
     if ((uint64_t)len < file->size)
         (void)set_size(file, (uint64_t)len); /* less always fits */
     if (file->image != NULL)
@@ -322,10 +332,10 @@ static void drop_unsynced(struct file *file)
 static int on_sync(sqlite3_file *f, int flags)
 {
     struct file *file = (struct file *)f;
-    if (fails(FAULT_SYNCS)) {
+    if (fails(file, FAULT_SYNCS)) {
         if (fault.how == FAULT_DROPS && file->image != NULL)
             drop_unsynced(file);
-        return SQLITE_IOERR_FSYNC;
+        return lie_or(SQLITE_IOERR_FSYNC);
     }
     if (file->image != NULL)
         sync_image(file->image);
@@ -334,6 +344,8 @@ static int on_sync(sqlite3_file *f, int flags)
 
 static int on_file_size(sqlite3_file *f, sqlite3_int64 *out)
 {
+    if (fails((struct file *)f, FAULT_SIZES))
+        return SQLITE_IOERR_FSTAT;
     return real_of(f)->pMethods->xFileSize(real_of(f), out);
 }
 
@@ -386,7 +398,8 @@ static int on_open(sqlite3_vfs *vfs, const char *path, sqlite3_file *f, int flag
 {
     struct file *file = (struct file *)f;
     memset(file, 0, sizeof *file);
-    if (fails(FAULT_OPENS))
+    file->is_database = (flags & SQLITE_OPEN_MAIN_DB) != 0;
+    if (fails(file, FAULT_OPENS))
         return SQLITE_CANTOPEN;
     if (fault.is_keeping && path != NULL)
         file->image = keep_image(path);
@@ -409,8 +422,8 @@ static int on_open(sqlite3_vfs *vfs, const char *path, sqlite3_file *f, int flag
 static int on_delete(sqlite3_vfs *vfs, const char *path, int sync_directory)
 {
     struct image *m = fault.is_keeping ? find_image(path) : NULL;
-    if (fails(FAULT_WRITES))
-        return SQLITE_IOERR_DELETE;
+    if (fails(NULL, FAULT_DELETES))
+        return lie_or(SQLITE_IOERR_DELETE);
     if (m != NULL) {
         drop_changes(m);
         m->len = 0;

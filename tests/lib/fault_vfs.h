@@ -12,16 +12,25 @@
 
 #define FAULT_VFS "brug-fault"
 
-/* Truncations and deletions count as writes. */
-enum fault_calls { FAULT_WRITES = 1, FAULT_SYNCS = 2, FAULT_READS = 4, FAULT_OPENS = 8 };
+enum fault_calls {
+    FAULT_WRITES = 1,
+    FAULT_SYNCS = 2,
+    FAULT_READS = 4,
+    FAULT_OPENS = 8,
+    FAULT_TRUNCATES = 16,
+    FAULT_DELETES = 32,
+    FAULT_SIZES = 64,
+    FAULT_CHANGES = FAULT_WRITES | FAULT_TRUNCATES | FAULT_DELETES,
+};
 
 enum fault_how {
     FAULT_FULL,  /* a write: nothing is written, the disk is full; other calls: an I/O error */
     FAULT_EIO,   /* an I/O error, also of a write */
-    FAULT_SHORT, /* half of a write arrives, then the disk is full */
+    FAULT_SHORT, /* half of a write arrives, then the disk is full; half of a read comes */
     /* A failed sync loses what it should have made last: the file is as it was at the last good one, and the next
      * sync succeeds. For files opened since fault_vfs_keep(true). */
     FAULT_DROPS,
+    FAULT_LIE, /* a change or a sync: nothing is done, and it says that all is well: for controls */
 };
 
 void fault_vfs_register(void);
@@ -30,6 +39,8 @@ void fault_vfs_register(void);
 void fault_vfs_fail(unsigned kinds, unsigned n, bool stays);
 /* How they fail from now on; FAULT_FULL at first. */
 void fault_vfs_how(enum fault_how how);
+/* Only calls on databases fail and count from now on, not those on their WALs and journals. */
+void fault_vfs_databases_only(bool is_only);
 /* Calls of these kinds so far since fault_vfs_fail, and whether one of them failed. */
 unsigned fault_vfs_calls(void);
 bool fault_vfs_failed(void);

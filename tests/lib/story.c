@@ -160,16 +160,16 @@ struct judging {
     char *why;
 };
 
-static enum story_verdict wrong(struct judging *j, const char *what, size_t number)
+static enum story_verdict wrong(struct judging *j, const char *what, const char *how, size_t number)
 {
-    snprintf(j->why, WHY_BYTES, "%s (%zu)", what, number);
+    snprintf(j->why, WHY_BYTES, "%s %s (%zu)", what, how, number);
     return STORY_WRONG;
 }
 
 static enum story_verdict refused(struct judging *j, enum error e, const char *problem)
 {
     if (problem == NULL || e == ERROR_NONE || e == ERROR_NOT_FOUND)
-        return wrong(j, "a failure without a name", (size_t)e);
+        return wrong(j, "a failure", "has no name", (size_t)e);
     snprintf(j->why, WHY_BYTES, "%s: %s", error_name(e), problem);
     return STORY_REFUSED;
 }
@@ -179,14 +179,13 @@ static enum story_verdict judge_lsn(struct judging *j, unsigned confirmed)
     const struct story *y = j->y;
     uint64_t lsn = store_lsn(j->store);
     if (lsn == 0)
-        return confirmed == 0 ? STORY_RIGHT : wrong(j, "all is gone", 0);
+        return confirmed == 0 ? STORY_RIGHT : wrong(j, "all", "is gone", 0);
     while (j->at < y->count && y->ends[j->at] < lsn)
         j->at++;
     if (j->at == y->count || y->ends[j->at] != lsn)
-        return wrong(j, "no group ends with this lsn", lsn);
-    return j->at + 1 < confirmed
-               ? wrong(j, "groups that were confirmed are missing, the last is", j->at)
-               : STORY_RIGHT;
+        return wrong(j, "the last lsn", "is in the middle of a group", lsn);
+    return j->at + 1 < confirmed ? wrong(j, "a group", "was confirmed and is missing", j->at + 1)
+                                 : STORY_RIGHT;
 }
 
 static enum story_verdict judge_state(struct judging *j)
@@ -201,26 +200,23 @@ static enum story_verdict judge_state(struct judging *j)
     } else if (store_lsn(j->store) > 0) {
         struct digest found = state_digest_of(state);
         if (!digest_equal(&found, &j->y->digests[j->at]))
-            v = wrong(j, "another state after group", j->at);
+            v = wrong(j, "the state", "is another after group", j->at);
     }
     state_free(state);
     return v;
 }
 
-/* A body that is another or gone is no answer yet: the relay compares its digest before it delivers. */
 static enum story_verdict judge_load(struct judging *j, enum load_type type, size_t i,
                                      const struct buf *truth)
 {
     struct load *l = load_of(type, &j->y->history.messages[i]);
     enum story_verdict v = STORY_RIGHT;
+    const char *what = type == LOAD_BODY ? "body" : "message";
     store_load_one(j->store, l);
-    bool is_true = l->result == ERROR_NONE && slice_equal(buf_slice(&l->bytes), buf_slice(truth));
-    bool is_said = l->result == ERROR_CORRUPT || l->result == ERROR_IO;
-    if (!is_true && (is_said || type == LOAD_BODY))
+    if (l->result == ERROR_CORRUPT || l->result == ERROR_IO)
         j->was_refused = true;
-    else if (!is_true)
-        v = wrong(j, l->result == ERROR_NOT_FOUND ? "a message is not found" : "another message",
-                  i);
+    else if (l->result != ERROR_NONE || !slice_equal(buf_slice(&l->bytes), buf_slice(truth)))
+        v = wrong(j, what, l->result == ERROR_NOT_FOUND ? "is not found" : "is another", i);
     load_free(l);
     return v;
 }
@@ -276,4 +272,12 @@ enum story_verdict story_judge(const struct story *y, const char *directory, con
     enum story_verdict v = judge_opened(&j, confirmed);
     store_close(j.store);
     return v;
+}
+
+enum story_verdict story_ask(const struct story *y, struct store *s, char why[200])
+{
+    struct judging j = {.y = y, .store = s, .why = why};
+    why[0] = '\0';
+    enum story_verdict v = judge_loads(&j, true);
+    return v == STORY_RIGHT && j.was_refused ? refused(&j, ERROR_IO, "a load says so") : v;
 }

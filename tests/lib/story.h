@@ -46,5 +46,7 @@ enum story_verdict {
 /* Opens the store through this VFS, loads, asks for every message and body, folds, loads again. `why` gets a line. */
 enum story_verdict story_judge(const struct story *y, const char *directory, const char *vfs,
                                unsigned confirmed, char why[200]);
+/* Asks an open store, which has the whole story folded, for every message and body. */
+enum story_verdict story_ask(const struct story *y, struct store *s, char why[200]);
 
 #endif
