@@ -323,8 +323,9 @@ static enum error unpack(struct state *s, unsigned type, struct slice payload,
     if (!row)
         return ERROR_STORE_FORMAT;
     arena_reset(s->arena, ARENA_BYTES);
-    return frame_decode_borrowed(s->arena, row->descriptor, payload, out) ? ERROR_CORRUPT
-                                                                          : ERROR_NONE;
+    if (frame_decode_borrowed(s->arena, row->descriptor, payload, out) == ERROR_NONE)
+        return ERROR_NONE;
+    return arena_lacked_memory(s->arena) ? ERROR_NO_MEMORY : ERROR_CORRUPT;
 }
 
 enum error apply_record(struct state *s, uint64_t lsn, unsigned type, struct slice payload)

@@ -212,7 +212,9 @@ static void run_command(struct relay *r, struct command *c, uint64_t request, st
 {
     struct decision d;
     set_keys(r, c);
-    if (room_is_taken(&r->room, c))
+    if (arena_lacked_memory(r->frame_arena)) /* nothing was seen to be wrong with its header */
+        refuse(r, c, request, cost_bytes, ERROR_BUSY, NULL);
+    else if (room_is_taken(&r->room, c))
         wait(r, c, request, frame, cost_bytes, false);
     else if (judge(r, c, &d))
         finish(r, c, request, cost_bytes, &d);
@@ -243,6 +245,11 @@ static void run_waiter(struct relay *r, struct waiter *w)
                         .is_loaded = w->is_loaded,
                         .now = r->now};
     set_keys(r, &c);
+    if (arena_lacked_memory(r->frame_arena)) {
+        refuse(r, &c, w->request, w->cost_bytes, ERROR_BUSY, NULL);
+        room_leave(&r->room, w);
+        return;
+    }
     if (!judge(r, &c, &d)) {
         w->is_loading = ask_for_load(r, &c.key);
         if (w->is_loading)
@@ -273,7 +280,7 @@ static enum error recall(struct relay *r, const struct load *l)
     arena_reset(r->frame_arena, SIZE_MAX);
     if (frame_decode_borrowed(r->frame_arena, &brug__v1__known_message__descriptor,
                               buf_slice(&l->bytes), &known))
-        return ERROR_CORRUPT;
+        return arena_lacked_memory(r->frame_arena) ? ERROR_NO_MEMORY : ERROR_CORRUPT;
     return state_recall(r->state, (const Brug__V1__KnownMessage *)known, &m);
 }
 
@@ -402,8 +409,8 @@ void relay_on_frame(struct relay *r, uint64_t session, struct slice frame, struc
     arena_reset(r->frame_arena, SIZE_MAX);
     enum error e =
         frame_decode_borrowed(r->frame_arena, &brug__v1__client_frame__descriptor, frame, &m);
-    if (e) {
-        end_for(r, s, e);
+    if (e) { /* without memory nothing is wrong with the frame: the client comes again */
+        end_for(r, s, arena_lacked_memory(r->frame_arena) ? ERROR_TOO_MANY_CONNECTIONS : e);
         return;
     }
     const Brug__V1__ClientFrame *f = (const Brug__V1__ClientFrame *)m;
