@@ -1,0 +1,174 @@
+"""Rot under a running relay: a letter whose bytes changed on the disk is never delivered, is quarantined and named, and
+its sender's repeat heals it; what the relay cannot do without stops its start, by the name of the file.
+
+ROTS=n rounds of each.
+"""
+import json
+import os
+import random
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [os.path.join(HERE, "..", "lib"), os.path.join(HERE, "..", "interop")]
+import proof  # noqa: E402
+from brug_client import framed_digest, new_header, readers_and_copies, referral_fields, seal_nothing  # noqa: E402
+from relay import Relay, text  # noqa: E402
+from tap import main  # noqa: E402
+from wire import casefile, wire  # noqa: E402
+from world import World  # noqa: E402
+
+LETTER_BYTES = 90000  # more than lies in a page, or beside others in one
+LETTERS = 4
+FRAME_BYTES = 24 + 8192
+SEED = int(os.environ.get("BRUG_SEED") or 5)
+
+
+class Pair(World):
+    """A practice and a team of one endpoint each."""
+
+    def __init__(self, relay):
+        super().__init__(relay)
+        self.practice = relay.add_organisation("practice", "Huisartsen Kastanjehof", self.town)
+        self.team = relay.add_organisation("team", "Sociaal team Voorbeeldstad", self.town)
+        self.gp = self.enrol(self.practice, "M. Linde", "gp")
+        self.consultant = self.enrol(self.team, "A. Smit", "consultant")
+        for organisation in (self.practice, self.team):
+            relay.add_recovery(organisation)
+        self.addressed = readers_and_copies(self.rosters(self.gp).values(), self.gp.endpoint)
+
+    def letters(self):
+        return [seal_nothing(new_header(casefile.KIND_REFERRAL, self.gp, self.town, self.team.id, *self.addressed,
+                                        **referral_fields()), LETTER_BYTES) for _ in range(LETTERS)]
+
+    def take(self):
+        """What the consultant is given in a session until nothing more comes, acknowledged; digests by id."""
+        taken = {}
+        with self.connect(self.consultant) as c:
+            c.subscribe()
+            while True:
+                try:
+                    delivery = c.next_delivery(0.5)
+                except TimeoutError:
+                    return taken
+                taken.update(digests([delivery.envelope]))
+                c.ack(delivery)
+
+    def status(self):
+        return json.loads(self.relay.ctl("--json", "status"))
+
+
+def message_id(envelope):
+    return wire.Header.FromString(envelope.header).message_id
+
+
+def flip(path, at, bit):
+    with open(path, "r+b") as f:
+        f.seek(at)
+        byte = f.read(1)[0]
+        f.seek(at)
+        f.write(bytes([byte ^ 1 << bit]))
+
+
+def path_of(world, name):
+    return os.path.join(world.relay.state, name)
+
+
+def digests(envelopes):
+    return {message_id(e): framed_digest(e) for e in envelopes}
+
+
+def rot_a_letter(world, dice):
+    """One round; what is wrong with it, or None."""
+    r = world.relay
+    letters = world.letters()
+    with world.connect(world.gp) as c:
+        for e in letters:
+            c.submit(e)
+    assert r.stop() == 0
+    victim = dice.choice(letters)
+    at = dice.randrange(20000, LETTER_BYTES - 20000)
+    with open(path_of(world, "brug.db"), "rb") as f:
+        place = f.read().index(victim.sealed[at:at + 32])
+    flip(path_of(world, "brug.db"), place, dice.randrange(8))
+    r.start()
+    taken = world.take()
+    wanted = digests(letters)
+    name = message_id(victim)
+    if {i: taken.get(i) for i in wanted if i != name} != {i: d for i, d in wanted.items() if i != name}:
+        return "a sound letter did not come, or came changed"
+    if name in taken:
+        return "the rotten letter was delivered"
+    if world.status()["quarantined"] != 1:
+        return "brugctl status does not count it"
+    with open(r.log) as f:
+        if not any("message.quarantined" in line and text(name) in line for line in f):
+            return "the log does not name it"
+    with world.connect(world.gp) as c:
+        c.submit(victim)
+    if world.status()["quarantined"] != 0:
+        return "the repeat did not heal it"
+    if world.take() != {name: wanted[name]}:
+        return "the healed letter did not come"
+    return None
+
+
+def is_refused(world, words):
+    r = world.relay
+    r.start(wait=False)
+    status = r.process.wait(30)
+    r.process = None
+    return status != 0 and words in r.tail()
+
+
+def rot_what_is_needed(world, dice):
+    """The WAL that a kill left, and then the first page; both are mended again by the same flip."""
+    r = world.relay
+    letters = world.letters()
+    with world.connect(world.gp) as c:
+        for e in letters:
+            c.submit(e)  # each answered, so each a commit of its own at least
+        r.kill()
+    wal = path_of(world, "brug.db-wal")
+    at, bit = 32 + dice.randrange(2 * FRAME_BYTES), dice.randrange(8)
+    flip(wal, at, bit)
+    if not is_refused(world, "brug.db-wal is not as it was written"):
+        return f"byte {at} of the WAL: " + r.tail()
+    flip(wal, at, bit)
+    r.start()
+    assert r.stop() == 0
+    at = 100 + dice.randrange(8000)
+    flip(path_of(world, "brug.db"), at, bit)
+    if not is_refused(world, "brug.db has a page that is not as it was written"):
+        return f"byte {at} of the database: " + r.tail()
+    flip(path_of(world, "brug.db"), at, bit)
+    r.start()
+    if world.take() != digests(letters):
+        return "what was mended is not whole"
+    return None
+
+
+def prove(world, what, claim):
+    rounds, began, wrong = proof.size("ROTS", 2, 12), time.monotonic(), []
+    dice = random.Random(SEED)
+    print(f"# BRUG_SEED={SEED}")
+    for _ in range(rounds):
+        complaint = what(world, dice)
+        if complaint:
+            wrong.append(complaint)
+            break
+    proof.report(claim, rounds, "rounds", len(wrong), 0, 0, time.monotonic() - began)
+    assert not wrong, wrong
+
+
+def test_a_rotten_letter_is_quarantined_named_and_healed(world):
+    prove(world, rot_a_letter, "relay: a rotten letter is quarantined, named, healed")
+
+
+def test_rot_in_what_is_needed_stops_the_start(world):
+    prove(world, rot_what_is_needed, "relay: rot in WAL or tables stops the start, named")
+
+
+with Relay() as running:
+    main([test_a_rotten_letter_is_quarantined_named_and_healed, test_rot_in_what_is_needed_stops_the_start],
+         Pair(running))
