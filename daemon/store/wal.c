@@ -16,6 +16,7 @@
 #define MAGIC 0x377f0682u /* and 1 more: words are big-endian */
 #define HEADER_BYTES 32
 #define FRAME_HEADER_BYTES 24
+#define SECTOR_BYTES 512          /* a power cut leaves one of these whole, old or new */
 #define DATABASE_HEADER_BYTES 100 /* of its first page */
 #define FRAME_BYTES (FRAME_HEADER_BYTES + PAGES_BYTES)
 #define CONTENT_BYTES \
@@ -95,11 +96,34 @@ static int walk(struct wal *w, uint64_t *first_bad)
     return code;
 }
 
+/* Whether the mark of an end can be believed: it stands in the sector of the frame's salt, so the two were written
+ * together, or the frame's checksum fits that of the frame before it. */
+static int judge_mark(struct wal *w, uint64_t index, bool *is_believed)
+{
+    uint8_t before[8];
+    uint64_t offset = HEADER_BYTES + index * FRAME_BYTES;
+    *is_believed = (offset + 4) / SECTOR_BYTES == (offset + 15) / SECTOR_BYTES;
+    if (*is_believed || index == 0)
+        return SQLITE_OK;
+    int code = read_at(w->file, before, sizeof before, offset - FRAME_BYTES + 16);
+    if (code == SQLITE_OK)
+        code = read_at(w->file, w->frame, FRAME_BYTES, offset);
+    if (code != SQLITE_OK)
+        return code;
+    w->sum[0] = number_at(before);
+    w->sum[1] = number_at(before + 4);
+    add_to_sum(w, w->frame, 8);
+    add_to_sum(w, w->frame + FRAME_HEADER_BYTES, PAGES_BYTES);
+    *is_believed = is_sum(w, w->frame + 16);
+    return SQLITE_OK;
+}
+
 /* Whether frames of two transactions lie at or after `from`. The last frame of one may stand there twice: SQLite
  * fills a sector so. */
 static int look_beyond(struct wal *w, uint64_t from)
 {
     struct frame n, end = {0};
+    bool is_believed;
     int code = SQLITE_OK;
     for (uint64_t i = from; code == SQLITE_OK && i < w->frame_count; i++) {
         code = read_frame(w, i, FRAME_HEADER_BYTES, &n);
@@ -108,7 +132,10 @@ static int look_beyond(struct wal *w, uint64_t from)
         bool is_again = n.page_number == end.page_number && n.page_count == end.page_count;
         if (end.page_count != 0 && !is_again)
             return PAGES_WAL_DAMAGED;
-        if (n.page_count != 0)
+        if (n.page_count == 0)
+            continue;
+        code = judge_mark(w, i, &is_believed);
+        if (is_believed)
             end = n;
     }
     return code;
@@ -147,6 +174,14 @@ static int compare(struct wal *w, uint64_t count, uint32_t page_count)
 {
     struct frame n;
     int code = SQLITE_OK;
+    sqlite3_int64 len;
+    if (count == 0)
+        return SQLITE_OK; /* no transaction */
+    code = w->database->pMethods->xFileSize(w->database, &len);
+    if (code == SQLITE_OK && len / PAGES_BYTES < page_count)
+        code = PAGES_WAL_DAMAGED; /* not all of it is there */
+    if (code != SQLITE_OK)
+        return code;
     bool *is_seen = calloc((size_t)page_count + 1, sizeof *is_seen);
     if (is_seen == NULL)
         return SQLITE_NOMEM;

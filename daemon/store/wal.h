@@ -11,7 +11,8 @@
  *  - The header of a WAL is synced before its first frame is written, and is written again only after all
  *    frames of the old one are in the database, for good. So behind a bad header either every frame is in
  *    the database (the new header was torn), or it is damage.
- *  - Frames of an older WAL in the same file have another salt.
+ *  - Frames of an older WAL in the same file have another salt. The mark that ends a transaction is believed when it
+ *    lies in one sector with the salt, or the frame's checksum fits: else the sector before may be older.
  *
  * Not found: damage in the last transaction; and in the end of the one before it, if exactly its salt or its
  * mark as an end is hit. Both look like a torn end.
