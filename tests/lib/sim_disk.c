@@ -2,7 +2,7 @@
  * tests/lib/sim_disk.c: see sim_disk.h.
  *
  * An end makes a new disk of the old one: after a kill with all that was written, after a power cut with what was
- * synced and some of the rest. The old store is closed over a disk that is off.
+ * synced and some of the rest, a third of the time with garbage in what was under way. The old store is closed over a disk that is off.
  */
 #include "tests/lib/sim_disk.h"
 #include "daemon/store/inside.h"
@@ -256,7 +256,7 @@ static struct power_disk *left(struct sim_disk *d, enum sim_end how, uint64_t se
 {
     if (d->forgets && d->before)
         return power_disk_clone(d->before);
-    return power_cut(d->disk, how == SIM_KILL ? 1 : seed, false);
+    return power_cut(d->disk, how == SIM_KILL ? 1 : seed, how == SIM_POWER_CUT && seed % 3 == 0);
 }
 
 void sim_disk_end(struct sim_disk *d, enum sim_end how, unsigned calls, uint64_t seed)
