@@ -609,7 +609,7 @@ int main(void)
     };
     const char *text = getenv("BRUG_SEED");
     seed = text ? strtoull(text, NULL, 10) : 0;
-    most_of_a_kind = proof_size("FAULTS", 3, 60);
+    most_of_a_kind = proof_size("FAULTS", 3, 25);
     failing_memory_of_sqlite();
     fault_vfs_register();
     if (sqlite3_vfs_register(sqlite3_vfs_find(FAULT_VFS), 1) != SQLITE_OK)
