@@ -244,7 +244,7 @@ static void test_no_flip_is_believed(void **unused)
     struct sample samples[4];
     struct tally t = {0};
     struct history dice;
-    uint64_t flips = proof_size("FLIPS", 400, 24000);
+    uint64_t flips = proof_size("FLIPS", 400, 16000);
     unsigned stride = flips < 1000 ? 5 : 1;
     double began = proof_seconds();
     print_message("# BRUG_SEED=%d\n", (int)seed());
