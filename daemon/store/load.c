@@ -28,6 +28,7 @@ struct loading {
     struct store *store;
     struct state *state;
     int64_t low_water_ms;
+    uint64_t deliveries;
     struct map touched;
     const char *problem;
 };
@@ -239,12 +240,23 @@ static enum error load_waiting(struct loading *l)
     enum error e;
     while ((e = on_driver_error(l, driver_step(d, DELIVERY_READ, &has_row))) == ERROR_NONE &&
            has_row) {
+        l->deliveries++;
         e = load_delivery(l);
         if (on_row_error(l, e, "a row of `delivery` cannot be loaded") != ERROR_NONE)
             break;
     }
     driver_reset(d, DELIVERY_READ);
     return e;
+}
+
+/* Before the journal is applied. Finds what no checksum of a page can: one of `delivery`, or of the range of
+ * `message`, that is as it was written once, but older than the rest. */
+static enum error check_deliveries(struct loading *l)
+{
+    return l->deliveries == state_waiting(l->state)
+               ? ERROR_NONE
+               : on_row_error(l, ERROR_CORRUPT,
+                              "`delivery` does not have a row for each copy that waits");
 }
 
 /* ---- what the journal is about ---- */
@@ -375,6 +387,8 @@ enum error store_load(struct store *s, struct state *state, int64_t low_water_ms
         e = load_recent(&l);
     if (e == ERROR_NONE)
         e = load_waiting(&l);
+    if (e == ERROR_NONE)
+        e = check_deliveries(&l);
     if (e == ERROR_NONE)
         e = walk_journal(&l, on_touching);
     if (e == ERROR_NONE) {

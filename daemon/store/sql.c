@@ -95,7 +95,7 @@ const char *const OUTBOX_SQL[OUTBOX_STATEMENT_COUNT] = {
 };
 
 const char *const OUTBOX_LIVE_TABLES[OUTBOX_LIVE_TABLE_COUNT] = {
-    "sqlite_schema", "meta", "journal", "delivery", "mailbox", "directory", "casefile",
+    "sqlite_schema", "meta", "journal", "mailbox", "directory", "casefile",
 };
 
 const char *const AUDIT_STEPS[AUDIT_STEP_COUNT] = {

@@ -460,6 +460,43 @@ static void test_unfolded_record_about_an_old_message(void **unused)
     directory_free(directory);
 }
 
+/* What no checksum of a page finds: a page that is sound, but older than the rest. */
+static void test_each_waiting_copy_has_a_delivery(void **unused)
+{
+    static const uint64_t seed[2] = {1, 2};
+    static const char *const changes[] = {
+        "DELETE FROM delivery WHERE sequence = (SELECT max(sequence) FROM delivery)",
+        "DELETE FROM message WHERE id = (SELECT max(id) FROM message)",
+    };
+    char *sound = directory_new();
+    struct history w;
+    const char *problem;
+    history_init(&w, 6);
+    w.spread_ms = 0; /* all at or after W */
+    struct store *s = outbox_open(sound);
+    struct group *groups[] = {history_directory(&w), history_load(&w, 20, 50, false)};
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(store_commit(s, groups[i]), ERROR_NONE);
+        group_free(groups[i]);
+    }
+    outbox_fold_all(s);
+    state_free(outbox_load(s));
+    store_close(s);
+    for (unsigned i = 0; i < 2; i++) {
+        char *directory = directory_copy(sound);
+        outbox_sql(directory, "brug.db", changes[i]);
+        s = outbox_open(directory);
+        struct state *state = state_new(seed);
+        assert_int_equal(store_load(s, state, HISTORY_LOW_WATER_MS, &problem), ERROR_CORRUPT);
+        assert_non_null(strstr(problem, "each copy that waits"));
+        state_free(state);
+        store_close(s);
+        directory_free(directory);
+    }
+    history_fini(&w);
+    directory_free(sound);
+}
+
 /* ---- damage ---- */
 
 static long file_size(const char *path)
@@ -638,6 +675,7 @@ int main(void)
         cmocka_unit_test(test_audit_clash),
         cmocka_unit_test(test_unknown_record_type),
         cmocka_unit_test(test_unfolded_record_about_an_old_message),
+        cmocka_unit_test(test_each_waiting_copy_has_a_delivery),
         cmocka_unit_test(test_flipped_body),
         cmocka_unit_test(test_flipped_bytes_anywhere),
         cmocka_unit_test(test_wal_cut_anywhere),
