@@ -92,9 +92,27 @@ static struct map_node *find(const struct map *m, uint64_t hash, const void *key
     return NULL;
 }
 
+struct map_node *map_find_hashed(const struct map *m, uint64_t hash, const void *key,
+                                 size_t key_len)
+{
+    return m->count == 0 ? NULL : find(m, hash, key, key_len);
+}
+
 struct map_node *map_find(const struct map *m, const void *key, size_t key_len)
 {
     return m->count == 0 ? NULL : find(m, map_hash(m->seed, key, key_len), key, key_len);
+}
+
+void map_fetch_bucket(const struct map *m, uint64_t hash)
+{
+    if (m->bucket_count > 0)
+        __builtin_prefetch(bucket_of(m, hash));
+}
+
+void map_fetch_chain(const struct map *m, uint64_t hash)
+{
+    if (m->bucket_count > 0)
+        __builtin_prefetch(*bucket_of(m, hash)); /* of nothing: does nothing */
 }
 
 /* So many buckets; false, and nothing changed, without memory. */
@@ -120,18 +138,23 @@ static bool grow(struct map *m, size_t count)
     return true;
 }
 
-enum error map_insert(struct map *m, struct map_node *n, const void *key, size_t key_len)
+enum error map_insert_hashed(struct map *m, struct map_node *n, uint64_t hash, const void *key,
+                             size_t key_len)
 {
     size_t count = m->bucket_count ? m->bucket_count * 2 : BUCKETS_MIN;
     if (m->count >= m->bucket_count / 2 && !grow(m, count) && m->bucket_count == 0)
         return ERROR_NO_MEMORY;
-    uint64_t hash = map_hash(m->seed, key, key_len);
     assert(!find(m, hash, key, key_len));
     struct map_node **bucket = bucket_of(m, hash);
     *n = (struct map_node){.next = *bucket, .hash = hash, .key = key, .key_len = key_len};
     *bucket = n;
     m->count++;
     return ERROR_NONE;
+}
+
+enum error map_insert(struct map *m, struct map_node *n, const void *key, size_t key_len)
+{
+    return map_insert_hashed(m, n, map_hash(m->seed, key, key_len), key, key_len);
 }
 
 void map_remove(struct map *m, struct map_node *n)

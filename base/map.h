@@ -35,7 +35,16 @@ void map_remove(struct map *m, struct map_node *n); /* must be present (asserted
  * entries on the way, fetch the successor of a node before removing it; insert none. */
 struct map_node *map_next(const struct map *m, const struct map_node *n);
 
-/* The hash itself, for tests of it. */
+/*
+ * Looking ahead: who knows keys before they are needed has their buckets fetched from memory first, and what lies
+ * in them some keys later, so that looking for the key waits for nothing. `hash` is map_hash of the map's seed.
+ */
 uint64_t map_hash(const uint64_t seed[2], const void *key, size_t key_len);
+void map_fetch_bucket(const struct map *m, uint64_t hash);
+void map_fetch_chain(const struct map *m, uint64_t hash);
+struct map_node *map_find_hashed(const struct map *m, uint64_t hash, const void *key,
+                                 size_t key_len);
+enum error map_insert_hashed(struct map *m, struct map_node *n, uint64_t hash, const void *key,
+                             size_t key_len) MUST_CHECK;
 
 #endif

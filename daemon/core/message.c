@@ -237,9 +237,10 @@ static void take_out_of_mailbox(struct reader *r)
     list_unlink(&r->link);
 }
 
-enum error message_insert(struct state *s, struct message *m)
+static enum error insert(struct state *s, struct message *m, uint64_t hash)
 {
-    enum error e = map_insert(&s->messages, &m->node, (const uint8_t *)&m->key, sizeof m->key);
+    enum error e =
+        map_insert_hashed(&s->messages, &m->node, hash, (const uint8_t *)&m->key, sizeof m->key);
     if (e)
         return e;
     for (size_t i = 0; i < m->reader_count; i++) {
@@ -265,6 +266,16 @@ enum error message_insert(struct state *s, struct message *m)
     recount(m);
     file_idle(s, m);
     return ERROR_NONE;
+}
+
+static uint64_t hash_of(const struct state *s, const struct message *m)
+{
+    return map_hash(s->messages.seed, &m->key, sizeof m->key);
+}
+
+enum error message_insert(struct state *s, struct message *m)
+{
+    return insert(s, m, hash_of(s, m));
 }
 
 void message_settle(struct state *s, struct message *m, struct reader *r, enum reader_state to,
@@ -393,6 +404,43 @@ void message_cache_body(struct state *s, struct message *m, struct body *b, size
         message_drop_body(s, container_of(s->cached.next, struct message, link));
 }
 
+/* ---- loading ---- */
+
+static enum error insert_ahead(struct state *s, struct message_ahead *a)
+{
+    struct message *m = a->message;
+    a->message = NULL;
+    if (!m)
+        return ERROR_NONE;
+    bool is_there = map_find_hashed(&s->messages, a->hash, &m->key, sizeof m->key) != NULL;
+    enum error e = is_there ? ERROR_CORRUPT : insert(s, m, a->hash);
+    if (e)
+        message_free(m);
+    return e;
+}
+
+enum error message_load(struct state *s, struct message **m)
+{
+    struct message_ahead *a = &s->ahead[s->ahead_at];
+    enum error e = insert_ahead(s, a);
+    *a = (struct message_ahead){*m, hash_of(s, *m)};
+    *m = NULL;
+    map_fetch_bucket(&s->messages, a->hash);
+    s->ahead_at = (s->ahead_at + 1) % MESSAGES_AHEAD;
+    a = &s->ahead[(s->ahead_at + MESSAGES_AHEAD / 2) % MESSAGES_AHEAD];
+    if (a->message)
+        map_fetch_chain(&s->messages, a->hash);
+    return e;
+}
+
+enum error messages_load_rest(struct state *s)
+{
+    enum error e = ERROR_NONE;
+    for (unsigned i = 0; !e && i < MESSAGES_AHEAD; i++)
+        e = insert_ahead(s, &s->ahead[(s->ahead_at + i) % MESSAGES_AHEAD]);
+    return e;
+}
+
 void messages_fini(struct state *s)
 {
     for (struct map_node *n = map_next(&s->messages, NULL), *next; n; n = next) {
@@ -400,4 +448,6 @@ void messages_fini(struct state *s)
         message_free(container_of(n, struct message, node));
     }
     map_fini(&s->messages);
+    for (unsigned i = 0; i < MESSAGES_AHEAD; i++)
+        message_free(s->ahead[i].message); /* loading was broken off */
 }

@@ -142,6 +142,13 @@ struct casefile {
     int64_t at_ms;
 };
 
+#define MESSAGES_AHEAD 16u
+
+struct message_ahead {
+    struct message *message; /* NULL: none */
+    uint64_t hash;           /* of its key */
+};
+
 struct state {
     uint64_t seed[2];
     uint64_t lsn, folded_lsn;
@@ -150,6 +157,9 @@ struct state {
     struct id generation;
     bool is_loaded;
     bool is_unsorted; /* a mailbox, while loading */
+    struct message_ahead
+        ahead[MESSAGES_AHEAD]; /* while loading: a ring of the last that were brought */
+    unsigned ahead_at;         /* the oldest */
     struct table municipalities, organisations, persons, endpoints;
     struct map keys; /* endpoints by identity key digest */
     struct map messages, cases;
@@ -236,6 +246,12 @@ void message_free(struct message *m);
 struct list *message_new_buckets(void); /* of state.known; NULL: no memory */
 /* Takes a message whose readers are set; puts waiting copies into their mailboxes, and counts. */
 enum error message_insert(struct state *s, struct message *m) MUST_CHECK;
+/*
+ * While loading: takes a message whose readers are set, and inserts one that was taken some calls before, whose place
+ * in the map has been fetched from memory since. ERROR_CORRUPT: one of the same key is there.
+ */
+enum error message_load(struct state *s, struct message **m) MUST_CHECK;
+enum error messages_load_rest(struct state *s) MUST_CHECK;
 struct message *message_of(struct reader *r);
 /* NULL when e is no reader. */
 struct reader *message_reader(struct message *m, const struct endpoint *e);

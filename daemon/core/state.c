@@ -106,18 +106,17 @@ static enum error set_known(const struct state *s, struct message *m,
     return ERROR_NONE;
 }
 
-static enum error put_known(struct state *s, const Brug__V1__KnownMessage *k, struct message **out)
+/* Not inserted yet. */
+static enum error make_known(const struct state *s, const Brug__V1__KnownMessage *k,
+                             struct message **out)
 {
     struct message_key key;
-    if (!id_take_optional(k->organisation, &key.organisation) || !id_take(k->message_id, &key.id) ||
-        message_find(s, &key))
+    if (!id_take_optional(k->organisation, &key.organisation) || !id_take(k->message_id, &key.id))
         return ERROR_CORRUPT;
     struct message *m = message_new(&key, k->n_readers);
     if (!m)
         return ERROR_NO_MEMORY;
     enum error e = set_known(s, m, k);
-    if (!e)
-        e = message_insert(s, m);
     if (e)
         message_free(m);
     else
@@ -127,15 +126,25 @@ static enum error put_known(struct state *s, const Brug__V1__KnownMessage *k, st
 
 enum error state_load_message(struct state *s, const Brug__V1__KnownMessage *m)
 {
-    struct message *unused;
+    struct message *message;
     assert(!s->is_loaded);
-    return put_known(s, m, &unused);
+    enum error e = make_known(s, m, &message);
+    return e ? e : message_load(s, &message);
 }
 
 enum error state_recall(struct state *s, const Brug__V1__KnownMessage *known, struct message **out)
 {
+    struct message *m;
     assert(s->is_loaded);
-    return put_known(s, known, out);
+    enum error e = make_known(s, known, &m);
+    if (e)
+        return e;
+    e = message_find(s, &m->key) ? ERROR_CORRUPT : message_insert(s, m);
+    if (e)
+        message_free(m);
+    else
+        *out = m;
+    return e;
 }
 
 struct place {
@@ -183,10 +192,13 @@ static void sort_mailbox(struct endpoint *e)
     free(places);
 }
 
-void state_load_done(struct state *s, uint64_t lsn, int64_t low_water_ms,
-                     const struct id *generation)
+enum error state_load_done(struct state *s, uint64_t lsn, int64_t low_water_ms,
+                           const struct id *generation)
 {
     assert(!s->is_loaded);
+    enum error e = messages_load_rest(s);
+    if (e)
+        return e;
     s->lsn = s->folded_lsn = lsn;
     s->low_water_ms = s->swept_ms = low_water_ms;
     s->generation = *generation;
@@ -202,6 +214,7 @@ void state_load_done(struct state *s, uint64_t lsn, int64_t low_water_ms,
         struct message *m = container_of(l, struct message, link);
         message_touch(s, m, m->touched_lsn);
     }
+    return ERROR_NONE;
 }
 
 uint64_t state_waiting(const struct state *s) { return s->waiting; }

@@ -20,14 +20,15 @@ void state_free(struct state *s);
 
 /* A directory or case row in the form of its record (RECORD_TYPE_MUNICIPALITY … ENDPOINT, CASE_OPENED). */
 enum error state_load_row(struct state *s, unsigned record_type, struct slice payload) MUST_CHECK;
-/* Mailboxes are rebuilt from the readers that still wait, in order of their sequence numbers. */
+/* Mailboxes are rebuilt from the readers that still wait, in order of their sequence numbers. What is wrong with a
+ * message may be told by a later call. */
 enum error state_load_message(struct state *s, const Brug__V1__KnownMessage *m) MUST_CHECK;
 /*
  * Ends loading: `lsn` is folded_lsn; ids of v7 time at or after low_water_ms are all in memory (W);
  * `generation` is the store's.
  */
-void state_load_done(struct state *s, uint64_t lsn, int64_t low_water_ms,
-                     const struct id *generation);
+enum error state_load_done(struct state *s, uint64_t lsn, int64_t low_water_ms,
+                           const struct id *generation) MUST_CHECK;
 
 /*
  * Applies the record with number `lsn`; never refuses. A record at or before the state's lsn is a no-op.

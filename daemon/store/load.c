@@ -388,13 +388,14 @@ enum error store_load(struct store *s, struct state *state, int64_t low_water_ms
     if (e == ERROR_NONE)
         e = load_waiting(&l);
     if (e == ERROR_NONE)
+        e = walk_journal(&l, on_touching);
+    if (e == ERROR_NONE)
+        e = on_row_error(&l, state_load_done(state, s->folded.lsn, low_water_ms, &s->generation),
+                         "a row of `message` cannot be loaded");
+    if (e == ERROR_NONE)
         e = check_deliveries(&l);
     if (e == ERROR_NONE)
-        e = walk_journal(&l, on_touching);
-    if (e == ERROR_NONE) {
-        state_load_done(state, s->folded.lsn, low_water_ms, &s->generation);
         e = walk_journal(&l, on_applying);
-    }
     if (e == ERROR_NONE)
         s->waiting = state_waiting(state);
     forget_touched(&l);

@@ -459,7 +459,7 @@ struct state *state_empty(struct id generation)
 {
     static const uint64_t seed[2] = {1, 2};
     struct state *s = must_have(state_new(seed));
-    state_load_done(s, 0, HISTORY_LOW_WATER_MS, &generation);
+    MUST(state_load_done(s, 0, HISTORY_LOW_WATER_MS, &generation));
     return s;
 }
 

@@ -545,7 +545,7 @@ static void begin(struct sim *w)
     w->truth = state_new(HASH_SEED);
     assert_non_null(w->truth);
     struct id generation = store_generation(w->disk.store);
-    state_load_done(w->truth, 0, INT64_MIN, &generation);
+    assert_int_equal(state_load_done(w->truth, 0, INT64_MIN, &generation), 0);
     begin_relay(w, &state);
     make_directory(w);
     sim_wake(w);

@@ -369,7 +369,7 @@ static struct state *state_of(const struct stage *w, uint64_t upto, int64_t low_
     struct state *s = state_new(SEED);
     struct id generation = stage_id(4, GENERATION_NUMBER);
     assert_non_null(s);
-    state_load_done(s, 0, low_water_ms, &generation);
+    assert_int_equal(state_load_done(s, 0, low_water_ms, &generation), 0);
     for (size_t i = 0; i < w->row_count && w->rows[i].lsn <= upto; i++)
         assert_int_equal(apply_record(s, w->rows[i].lsn, w->rows[i].type, w->rows[i].payload), 0);
     return s;
@@ -390,7 +390,7 @@ struct state *stage_replay(const struct stage *w, uint64_t folded_lsn)
               offsetof(struct endpoint, row));
     load_cases(s, from);
     load_messages(s, from, w->low_water_ms);
-    state_load_done(s, folded_lsn, w->low_water_ms, &generation);
+    assert_int_equal(state_load_done(s, folded_lsn, w->low_water_ms, &generation), 0);
     state_free(from);
     for (size_t i = 0; i < w->row_count; i++)
         assert_int_equal(apply_record(s, w->rows[i].lsn, w->rows[i].type, w->rows[i].payload), 0);

@@ -460,13 +460,22 @@ static void test_unfolded_record_about_an_old_message(void **unused)
     directory_free(directory);
 }
 
-/* What no checksum of a page finds: a page that is sound, but older than the rest. */
-static void test_each_waiting_copy_has_a_delivery(void **unused)
+/* What no checksum of a page finds: a page that is sound, but older than the rest; a message that is there twice. */
+static void test_what_is_loaded_fits_together(void **unused)
 {
     static const uint64_t seed[2] = {1, 2};
-    static const char *const changes[] = {
-        "DELETE FROM delivery WHERE sequence = (SELECT max(sequence) FROM delivery)",
-        "DELETE FROM message WHERE id = (SELECT max(id) FROM message)",
+    static const struct {
+        const char *sql, *word;
+    } changes[] = {
+        {"DELETE FROM delivery WHERE sequence = (SELECT max(sequence) FROM delivery)",
+         "each copy that waits"},
+        {"DELETE FROM message WHERE id = (SELECT max(id) FROM message)", "each copy that waits"},
+        {"INSERT INTO message SELECT id, zeroblob(16), waiting, row FROM message"
+         " WHERE id = (SELECT min(id) FROM message)",
+         "a row of `message`"},
+        {"INSERT INTO message SELECT id, zeroblob(16), waiting, row FROM message"
+         " WHERE id = (SELECT max(id) FROM message)",
+         "a row of `message`"},
     };
     char *sound = directory_new();
     struct history w;
@@ -482,13 +491,13 @@ static void test_each_waiting_copy_has_a_delivery(void **unused)
     outbox_fold_all(s);
     state_free(outbox_load(s));
     store_close(s);
-    for (unsigned i = 0; i < 2; i++) {
+    for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++) {
         char *directory = directory_copy(sound);
-        outbox_sql(directory, "brug.db", changes[i]);
+        outbox_sql(directory, "brug.db", changes[i].sql);
         s = outbox_open(directory);
         struct state *state = state_new(seed);
         assert_int_equal(store_load(s, state, HISTORY_LOW_WATER_MS, &problem), ERROR_CORRUPT);
-        assert_non_null(strstr(problem, "each copy that waits"));
+        assert_non_null(strstr(problem, changes[i].word));
         state_free(state);
         store_close(s);
         directory_free(directory);
@@ -675,7 +684,7 @@ int main(void)
         cmocka_unit_test(test_audit_clash),
         cmocka_unit_test(test_unknown_record_type),
         cmocka_unit_test(test_unfolded_record_about_an_old_message),
-        cmocka_unit_test(test_each_waiting_copy_has_a_delivery),
+        cmocka_unit_test(test_what_is_loaded_fits_together),
         cmocka_unit_test(test_flipped_body),
         cmocka_unit_test(test_flipped_bytes_anywhere),
         cmocka_unit_test(test_wal_cut_anywhere),
