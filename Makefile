@@ -210,7 +210,7 @@ run-source: build-tests
 
 # ---- proofs: tests/fault and tests/sim in their long form ----
 
-PROOFS := power fault rot kill network
+PROOFS := power fault rot kill network mutants
 PROVE = TEST_JOBS=$(TEST_JOBS) PYTHON=$(PYTHON) BRUG_SEED=$(SEED) BRUG_BUILD=$(abspath $(B)) tests/prove.sh
 
 .PHONY: prove
