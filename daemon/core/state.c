@@ -158,26 +158,24 @@ static int compare_places(const void *a, const void *b)
     return x->sequence < y->sequence ? -1 : x->sequence > y->sequence;
 }
 
-static bool is_sorted(const struct endpoint *e, size_t *count)
+static bool is_sorted(const struct endpoint *e)
 {
     uint64_t last = 0;
-    bool sorted = true;
-    *count = 0;
     list_for_each (l, next, &e->mailbox) {
         const struct reader *r = container_of(l, struct reader, link);
-        sorted = sorted && r->sequence >= last;
+        if (r->sequence < last)
+            return false;
         last = r->sequence;
-        (*count)++;
     }
-    return sorted;
+    return true;
 }
 
 static void sort_mailbox(struct endpoint *e)
 {
-    size_t count, n = 0;
-    if (is_sorted(e, &count))
+    size_t n = 0;
+    if (is_sorted(e))
         return;
-    struct place *places = calloc(count, sizeof *places);
+    struct place *places = calloc(e->waiting, sizeof *places);
     assert(places); /* at start only: the service cannot begin without it */
     list_for_each (l, next, &e->mailbox) {
         struct reader *r = container_of(l, struct reader, link);
