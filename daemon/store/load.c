@@ -3,14 +3,14 @@
  * for it.
  *
  * Happy path of the start: directory and case rows, then the messages whose UUIDv7 lies at or after
- * W (one range of the table), then those of before W that still wait for a reader or that a record
+ * W (one range of the table, with what else waits in it), then others that still wait for a reader or that a record
  * after folded_lsn is about (what is not folded must be in memory, because cold loads read the
  * tables), then the journal after folded_lsn.
  *
  * Failures: a row that does not read or unpack ends the start; in a cold load it is the answer of
  * that load.
  *
- * Invariant: a message is given to the state once: a waiting one of before W when the walk over the
+ * Invariant: a message is given to the state once: a waiting one outside of the range when the walk over the
  * deliveries meets the first of its readers that waits.
  */
 #include "base/list.h"
@@ -28,7 +28,7 @@ struct loading {
     struct store *store;
     struct state *state;
     int64_t low_water_ms;
-    uint64_t deliveries;
+    struct id from, to; /* the range of ids that is read whole */
     struct map touched;
     const char *problem;
 };
@@ -128,6 +128,14 @@ static enum error unpack_message(struct loading *l, struct slice row, bool stays
     return ERROR_NONE;
 }
 
+static size_t count_waiting(const Brug__V1__KnownMessage *m)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < m->n_readers; i++)
+        count += fold_reader_waits(m->readers[i]);
+    return count;
+}
+
 /* The lowest or highest id with this time. */
 static struct id id_at(int64_t unix_ms, uint8_t rest)
 {
@@ -151,17 +159,17 @@ static enum error load_recent_message(struct loading *l, struct slice row)
     if (id_from_slice(&id, slice_of(m->message_id.data, m->message_id.len)) != ERROR_NONE)
         return ERROR_CORRUPT;
     /* Ids of other versions are random: a few lie in the range by chance. */
-    return is_known_range(l, &id) ? state_load_message(l->state, m) : ERROR_NONE;
+    return is_known_range(l, &id) || count_waiting(m) > 0 ? state_load_message(l->state, m)
+                                                          : ERROR_NONE;
 }
 
 static enum error load_recent(struct loading *l)
 {
     struct driver *d = l->store->outbox;
-    struct id from = id_at(l->low_water_ms, 0), to = id_at(l->store->folded.newest_ms, 0xff);
     bool has_row;
     enum error e;
-    driver_bind_slice(d, MESSAGE_RANGE, 1, id_slice(&from));
-    driver_bind_slice(d, MESSAGE_RANGE, 2, id_slice(&to));
+    driver_bind_slice(d, MESSAGE_RANGE, 1, id_slice(&l->from));
+    driver_bind_slice(d, MESSAGE_RANGE, 2, id_slice(&l->to));
     while ((e = on_driver_error(l, driver_step(d, MESSAGE_RANGE, &has_row))) == ERROR_NONE &&
            has_row) {
         e = load_recent_message(l, driver_column_slice(d, MESSAGE_RANGE, 0));
@@ -188,14 +196,6 @@ static enum error read_message(struct loading *l, const struct id *message_id,
     return e;
 }
 
-static size_t count_waiting(const Brug__V1__KnownMessage *m)
-{
-    size_t count = 0;
-    for (size_t i = 0; i < m->n_readers; i++)
-        count += fold_reader_waits(m->readers[i]);
-    return count;
-}
-
 static bool is_first_waiting(const Brug__V1__KnownMessage *m, const struct id *endpoint)
 {
     for (size_t i = 0; i < m->n_readers; i++) {
@@ -206,7 +206,7 @@ static bool is_first_waiting(const Brug__V1__KnownMessage *m, const struct id *e
     return false;
 }
 
-/* One delivery: the message it is of, unless another of its deliveries or the range brings it. */
+/* One delivery: the message it is of, unless another of its deliveries brings it. */
 static enum error load_waiting_message(struct loading *l, const struct id *endpoint,
                                        const struct id *message_id, const struct id *organisation)
 {
@@ -223,12 +223,9 @@ static enum error load_delivery(struct loading *l)
 {
     struct driver *d = l->store->outbox;
     struct id endpoint, message_id, organisation;
-    if (id_from_slice(&message_id, driver_column_slice(d, DELIVERY_READ, 2)) != ERROR_NONE)
-        return ERROR_CORRUPT;
-    if (is_known_range(l, &message_id)) /* nearly all, and the range brought them */
-        return ERROR_NONE;
     if (id_from_slice(&endpoint, driver_column_slice(d, DELIVERY_READ, 0)) != ERROR_NONE ||
-        id_from_slice(&organisation, driver_column_slice(d, DELIVERY_READ, 3)) != ERROR_NONE)
+        id_from_slice(&message_id, driver_column_slice(d, DELIVERY_READ, 1)) != ERROR_NONE ||
+        id_from_slice(&organisation, driver_column_slice(d, DELIVERY_READ, 2)) != ERROR_NONE)
         return ERROR_CORRUPT;
     return load_waiting_message(l, &endpoint, &message_id, &organisation);
 }
@@ -238,9 +235,10 @@ static enum error load_waiting(struct loading *l)
     struct driver *d = l->store->outbox;
     bool has_row;
     enum error e;
+    driver_bind_slice(d, DELIVERY_READ, 1, id_slice(&l->from));
+    driver_bind_slice(d, DELIVERY_READ, 2, id_slice(&l->to));
     while ((e = on_driver_error(l, driver_step(d, DELIVERY_READ, &has_row))) == ERROR_NONE &&
            has_row) {
-        l->deliveries++;
         e = load_delivery(l);
         if (on_row_error(l, e, "a row of `delivery` cannot be loaded") != ERROR_NONE)
             break;
@@ -253,10 +251,15 @@ static enum error load_waiting(struct loading *l)
  * `message`, that is as it was written once, but older than the rest. */
 static enum error check_deliveries(struct loading *l)
 {
-    return l->deliveries == state_waiting(l->state)
-               ? ERROR_NONE
-               : on_row_error(l, ERROR_CORRUPT,
-                              "`delivery` does not have a row for each copy that waits");
+    struct driver *d = l->store->outbox;
+    bool has_row;
+    enum error e = on_driver_error(l, driver_step(d, DELIVERY_COUNT, &has_row));
+    if (e == ERROR_NONE &&
+        (!has_row || driver_column_u64(d, DELIVERY_COUNT, 0) != state_waiting(l->state)))
+        e = on_row_error(l, ERROR_CORRUPT,
+                         "`delivery` does not have a row for each copy that waits");
+    driver_reset(d, DELIVERY_COUNT);
+    return e;
 }
 
 /* ---- what the journal is about ---- */
@@ -377,6 +380,8 @@ enum error store_load(struct store *s, struct state *state, int64_t low_water_ms
                       const char **problem)
 {
     struct loading l = {.store = s, .state = state, .low_water_ms = low_water_ms};
+    l.from = id_at(low_water_ms, 0);
+    l.to = id_at(s->folded.newest_ms, 0xff);
     map_init(&l.touched, s->hash_seed);
     enum error e = s->failed;
     if (e == ERROR_NONE)

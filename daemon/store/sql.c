@@ -77,8 +77,9 @@ const char *const OUTBOX_SQL[OUTBOX_STATEMENT_COUNT] = {
                      " ON CONFLICT(endpoint, sequence) DO UPDATE"
                      " SET id = excluded.id, org = excluded.org",
     [DELIVERY_DELETE] = "DELETE FROM delivery WHERE endpoint = $1 AND sequence = $2",
-    [DELIVERY_READ] =
-        "SELECT endpoint, sequence, id, org FROM delivery ORDER BY endpoint, sequence",
+    [DELIVERY_COUNT] = "SELECT count(*) FROM delivery",
+    [DELIVERY_READ] = "SELECT endpoint, id, org FROM delivery WHERE id < $1 OR id > $2"
+                      " ORDER BY endpoint, sequence",
     [DELIVERY_AFTER] = "SELECT endpoint, sequence, id, org FROM delivery"
                        " WHERE (endpoint, sequence) > ($1, $2) ORDER BY endpoint, sequence"
                        " LIMIT $3",

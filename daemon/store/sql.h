@@ -39,8 +39,9 @@ enum outbox_statement {
     MESSAGE_RANGE,   /* from, to → row, in order of id */
     DELIVERY_PUT,    /* endpoint, sequence, id, org */
     DELIVERY_DELETE, /* endpoint, sequence */
-    DELIVERY_READ,   /* → endpoint, sequence, id, org */
-    DELIVERY_AFTER,  /* endpoint, sequence, at most → as DELIVERY_READ */
+    DELIVERY_COUNT,  /* → rows */
+    DELIVERY_READ,   /* from, to → endpoint, id, org; of ids outside of these */
+    DELIVERY_AFTER,  /* endpoint, sequence, at most → endpoint, sequence, id, org */
     MAILBOX_RAISE,   /* endpoint, sequence */
     DIRECTORY_PUT,   /* type, id, row */
     DIRECTORY_READ,  /* → type, row, the mailbox's sequence or 0; in order of type */

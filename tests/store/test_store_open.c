@@ -460,6 +460,38 @@ static void test_unfolded_record_about_an_old_message(void **unused)
     directory_free(directory);
 }
 
+/* An id of another version says no time: what it is of is in memory while it waits, wherever its bytes lie. */
+static void test_waiting_messages_of_other_versions(void **unused)
+{
+    char *directory = directory_new();
+    struct store *s = outbox_open(directory);
+    struct history w;
+    history_init(&w, 8);
+    w.spread_ms = 0; /* by their bytes all lie in the range of what is known */
+    struct group *groups[] = {history_directory(&w), history_load(&w, 1, 50, false),
+                              history_load(&w, 1, 50, true), history_load(&w, 1, 50, true)};
+    for (unsigned i = 0; i < 4; i++) {
+        struct buf *b = &groups[i]->records;
+        for (size_t k = 0; i > 0 && i < 3 && k + ID_BYTES <= b->len; k++)
+            if (memcmp(b->data + k, w.messages[i - 1].id.bytes, ID_BYTES) == 0)
+                b->data[k + 6] = (uint8_t)(0x40 | (b->data[k + 6] & 0x0f));
+        assert_int_equal(store_commit(s, groups[i]), ERROR_NONE);
+        group_free(groups[i]);
+    }
+    for (unsigned i = 0; i < 2; i++) /* the third tells the range's end */
+        w.messages[i].id.bytes[6] = (uint8_t)(0x40 | (w.messages[i].id.bytes[6] & 0x0f));
+    outbox_fold_all(s);
+    struct state *state = outbox_load(s);
+    assert_true(is_in_memory(state, &w.messages[0]));
+    assert_false(is_in_memory(state, &w.messages[1]));
+    assert_true(is_in_memory(state, &w.messages[2]));
+    assert_int_equal(state_waiting(state), 1);
+    state_free(state);
+    store_close(s);
+    history_fini(&w);
+    directory_free(directory);
+}
+
 /* What no checksum of a page finds: a page that is sound, but older than the rest; a message that is there twice. */
 static void test_what_is_loaded_fits_together(void **unused)
 {
@@ -684,6 +716,7 @@ int main(void)
         cmocka_unit_test(test_audit_clash),
         cmocka_unit_test(test_unknown_record_type),
         cmocka_unit_test(test_unfolded_record_about_an_old_message),
+        cmocka_unit_test(test_waiting_messages_of_other_versions),
         cmocka_unit_test(test_what_is_loaded_fits_together),
         cmocka_unit_test(test_flipped_body),
         cmocka_unit_test(test_flipped_bytes_anywhere),
