@@ -35,6 +35,7 @@ struct wal {
 struct frame {
     uint32_t page_number,
         page_count; /* page_count: of the database, in the last frame of a transaction; else 0 */
+    uint32_t salt;  /* its first half */
     bool is_ours;   /* by its salt */
 };
 
@@ -71,9 +72,23 @@ static int read_frame(struct wal *w, uint64_t index, size_t len, struct frame *o
 {
     int code = read_at(w->file, w->frame, len, HEADER_BYTES + index * FRAME_BYTES);
     if (code == SQLITE_OK)
-        *out = (struct frame){number_at(w->frame), number_at(w->frame + 4),
+        *out = (struct frame){number_at(w->frame), number_at(w->frame + 4), number_at(w->frame + 8),
                               memcmp(w->frame + 8, w->salt, sizeof w->salt) == 0};
     return code;
+}
+
+/* Whether the whole frame in w->frame fits the sum that w->sum begins with. */
+static bool fits(struct wal *w)
+{
+    add_to_sum(w, w->frame, 8);
+    add_to_sum(w, w->frame + FRAME_HEADER_BYTES, PAGES_BYTES);
+    return is_sum(w, w->frame + 16);
+}
+
+static void begin_sum(struct wal *w, const uint8_t *at)
+{
+    w->sum[0] = number_at(at);
+    w->sum[1] = number_at(at + 4);
 }
 
 /* ---- a header that holds ---- */
@@ -87,9 +102,7 @@ static int walk(struct wal *w, uint64_t *first_bad)
         code = read_frame(w, i, FRAME_BYTES, &n);
         if (code != SQLITE_OK || !n.is_ours || n.page_number == 0)
             break;
-        add_to_sum(w, w->frame, 8);
-        add_to_sum(w, w->frame + FRAME_HEADER_BYTES, PAGES_BYTES);
-        if (!is_sum(w, w->frame + 16))
+        if (!fits(w))
             break;
     }
     *first_bad = i;
@@ -110,11 +123,8 @@ static int judge_mark(struct wal *w, uint64_t index, bool *is_believed)
         code = read_at(w->file, w->frame, FRAME_BYTES, offset);
     if (code != SQLITE_OK)
         return code;
-    w->sum[0] = number_at(before);
-    w->sum[1] = number_at(before + 4);
-    add_to_sum(w, w->frame, 8);
-    add_to_sum(w, w->frame + FRAME_HEADER_BYTES, PAGES_BYTES);
-    *is_believed = is_sum(w, w->frame + 16);
+    begin_sum(w, before);
+    *is_believed = fits(w);
     return SQLITE_OK;
 }
 
@@ -143,17 +153,49 @@ static int look_beyond(struct wal *w, uint64_t from)
 
 /* ---- a header that does not hold ---- */
 
-/* The last frame that ends a transaction, of the WAL that the first frame belongs to. */
-static int find_end(struct wal *w, uint64_t *count, uint32_t *page_count)
+/* The first frame goes on from the header's sum: the one of its other bytes (in w->sum), or if those were hit, the
+ * one that stands there, in the order of bytes that the magic number names or in the other. */
+static bool is_first(struct wal *w, const uint8_t *header)
+{
+    bool is_fit = fits(w);
+    for (unsigned orders = 2; !is_fit && orders > 0; orders--) {
+        w->is_big_endian = !w->is_big_endian;
+        begin_sum(w, header + HEADER_BYTES - 8);
+        is_fit = fits(w);
+    }
+    return is_fit;
+}
+
+/* Salts count up from WAL to WAL in the same file. */
+static bool is_older(const struct wal *w, const struct frame *n)
+{
+    return (int32_t)(n->salt - number_at(w->salt)) < 0;
+}
+
+/*
+ * The last frame that ends a transaction, of the WAL that the first frame belongs to, if all its frames are whole.
+ * If some are not, a newer WAL was being written over them, in any order, when the power went: so the header is
+ * bad because it was torn, and there is no end (0) to compare up to.
+ */
+static int find_end(struct wal *w, const uint8_t *header, uint64_t *count, uint32_t *page_count)
 {
     struct frame n;
+    uint64_t i = 0;
     int code = read_at(w->file, w->salt, sizeof w->salt, HEADER_BYTES + 8);
-    for (uint64_t i = 0; code == SQLITE_OK && i < w->frame_count; i++) {
-        code = read_frame(w, i, FRAME_HEADER_BYTES, &n);
-        if (code != SQLITE_OK || !n.is_ours || n.page_count == 0)
+    for (; code == SQLITE_OK && i < w->frame_count; i++) {
+        code = read_frame(w, i, FRAME_BYTES, &n);
+        if (code != SQLITE_OK || !n.is_ours || !(i == 0 ? is_first(w, header) : fits(w)))
+            break;
+        begin_sum(w, w->frame + 16);
+        if (n.page_count == 0)
             continue;
         *count = i + 1;
         *page_count = n.page_count;
+    }
+    for (; code == SQLITE_OK && i < w->frame_count; i++) {
+        code = read_frame(w, i, FRAME_HEADER_BYTES, &n);
+        if (code == SQLITE_OK && !is_older(w, &n))
+            *count = 0;
     }
     return code;
 }
@@ -197,11 +239,11 @@ static int compare(struct wal *w, uint64_t count, uint32_t page_count)
     return code;
 }
 
-static int judge_without_header(struct wal *w)
+static int judge_without_header(struct wal *w, const uint8_t *header)
 {
     uint64_t count = 0;
     uint32_t page_count = 0;
-    int code = find_end(w, &count, &page_count);
+    int code = find_end(w, header, &count, &page_count);
     return code == SQLITE_OK ? compare(w, count, page_count) : code;
 }
 
@@ -216,7 +258,7 @@ static int judge(struct wal *w)
     w->is_big_endian = magic & 1;
     add_to_sum(w, header, HEADER_BYTES - 8);
     if ((magic & ~1u) != MAGIC || number_at(header + 8) != PAGES_BYTES || !is_sum(w, header + 24))
-        return judge_without_header(w);
+        return judge_without_header(w, header);
     memcpy(w->salt, header + 16, sizeof w->salt);
     code = walk(w, &first_bad);
     return code == SQLITE_OK ? look_beyond(w, first_bad) : code;

@@ -9,8 +9,9 @@
  *    after it wrote: the first failure ends the store. So only frames of the last transaction may be torn.
  *    When two transactions lie beyond the first bad frame, the first of them was confirmed: damage.
  *  - The header of a WAL is synced before its first frame is written, and is written again only after all
- *    frames of the old one are in the database, for good. So behind a bad header either every frame is in
- *    the database (the new header was torn), or it is damage.
+ *    frames of the old one are in the database, for good. So behind a bad header, if the frames are whole from
+ *    the first on, they are in the database (the new header was torn), or it is damage. If they are not
+ *    whole, frames of the new WAL were on their way too.
  *  - Frames of an older WAL in the same file have another salt. The mark that ends a transaction is believed when it
  *    lies in one sector with the salt, or the frame's checksum fits: else the sector before may be older.
  *
