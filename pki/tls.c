@@ -54,7 +54,7 @@ struct finding {
     enum error verdict;
     bool is_from_peer;
     struct digest anchor;
-    char host[HOST_BYTES];
+    char *host; /* that a relay must be; NULL: none yet */
 };
 
 /* ---- what hangs on OpenSSL's objects ---- */
@@ -70,15 +70,25 @@ static void new_finding_cb(void *parent, void *ptr, CRYPTO_EX_DATA *data, int in
         free(f);
 }
 
-static void free_cb(void *parent, void *ptr, CRYPTO_EX_DATA *data, int index, long argl, void *argp)
+static void free_finding_cb(void *parent, void *ptr, CRYPTO_EX_DATA *data, int index, long argl,
+                            void *argp)
+{
+    struct finding *f = ptr;
+    if (f)
+        free(f->host);
+    free(f);
+}
+
+static void free_judge_cb(void *parent, void *ptr, CRYPTO_EX_DATA *data, int index, long argl,
+                          void *argp)
 {
     free(ptr);
 }
 
 static void prepare(void)
 {
-    finding_index = SSL_get_ex_new_index(0, NULL, new_finding_cb, NULL, free_cb);
-    judge_index = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, free_cb);
+    finding_index = SSL_get_ex_new_index(0, NULL, new_finding_cb, NULL, free_finding_cb);
+    judge_index = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, free_judge_cb);
     assert(finding_index >= 0 && judge_index >= 0);
 }
 
@@ -168,9 +178,20 @@ static enum error code_of_sent(int alert)
     }
 }
 
+/* What the peer sent to prove its certificate is judged by now, and would take some kilobytes for as long as the
+ * connection lives. */
+static void forget_chain(const SSL *ssl)
+{
+    STACK_OF(X509) *sent = SSL_get_peer_cert_chain(ssl);
+    for (X509 *c; (c = sk_X509_pop(sent));)
+        X509_free(c);
+}
+
 static void info_cb(const SSL *ssl, int where, int value)
 {
     int alert = value & 0xff; /* below the level, which TLS 1.3 ignores */
+    if (where & SSL_CB_HANDSHAKE_DONE)
+        forget_chain(ssl);
     if (!(where & SSL_CB_ALERT) || alert == SSL_AD_CLOSE_NOTIFY || alert == SSL_AD_USER_CANCELLED)
         return;
     if (where & SSL_CB_WRITE)
@@ -200,7 +221,7 @@ static bool is_address(const char *host)
 static bool names_host(X509 *c, const char *host)
 {
     const unsigned flags = X509_CHECK_FLAG_NO_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT;
-    if (host[0] == 0)
+    if (!host)
         return false;
     return is_address(host) ? X509_check_ip_asc(c, host, 0) == 1
                             : X509_check_host(c, host, 0, flags, NULL) == 1;
@@ -376,7 +397,11 @@ enum error tls_set_host(SSL *ssl, const char *host)
         return ERROR_CONFIG;
     if (!is_address(host) && !SSL_set_tlsext_host_name(ssl, host))
         return failure_of_openssl();
-    memcpy(f->host, host, len + 1);
+    char *copy = strdup(host);
+    if (!copy)
+        return ERROR_NO_MEMORY;
+    free(f->host);
+    f->host = copy;
     return ERROR_NONE;
 }
 

@@ -263,6 +263,8 @@ static void intermediates_are_sent_along(void **state)
     assert_int_equal(tls_context_new(&l.client_context, &policy), ERROR_NONE);
     struct outcome o = meet(&l);
     assert_true(o.is_connected && !o.relay && !o.client);
+    assert_true(SSL_get0_peer_certificate(l.relay));
+    assert_int_equal(sk_X509_num(SSL_get_peer_cert_chain(l.relay)), 0); /* judged, and not kept */
     X509_free(c);
     EVP_PKEY_free(key);
     buf_fini(&der);
