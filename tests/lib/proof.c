@@ -1,4 +1,4 @@
-/* tests/lib/proof.c: the size of a proof, and its row. A row is one write, so that proofs may run side by side. */
+/* tests/lib/proof.c: the size of a proof, its seed and its row. A row is one write, so that proofs may run side by side. */
 #include "tests/lib/proof.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -23,22 +23,42 @@ static const char *environment(const char *name)
     return value != NULL && value[0] != '\0' ? value : NULL;
 }
 
+static uint64_t number_of(const char *name, const char *value)
+{
+    char *end;
+    errno = 0;
+    unsigned long long n = strtoull(value, &end, 10);
+    if (errno != 0 || *end != '\0' || value[0] < '0' || value[0] > '9' || n == 0) {
+        fprintf(stderr, "%s=%s is not a number above 0\n", name, value);
+        exit(2);
+    }
+    return n;
+}
+
 uint64_t proof_size(const char *name, uint64_t in_test, uint64_t in_prove)
 {
     const char *value = environment(name);
-    if (value != NULL) {
-        char *end;
-        errno = 0;
-        unsigned long long n = strtoull(value, &end, 10);
-        if (errno != 0 || *end != '\0' || value[0] < '0' || value[0] > '9' || n == 0) {
-            fprintf(stderr, "%s=%s is not a number above 0\n", name, value);
-            exit(2);
-        }
-        return n;
-    }
+    if (value != NULL)
+        return number_of(name, value);
     if (environment("BRUG_PROVE") != NULL)
         return in_prove;
     return in_test < TEST_PART ? 1 : in_test / TEST_PART;
+}
+
+uint64_t proof_seed(uint64_t fixed)
+{
+    const char *value = environment("BRUG_SEED");
+    uint64_t seed = fixed;
+    if (value != NULL) {
+        seed = number_of("BRUG_SEED", value);
+    } else if (environment("BRUG_PROVE") != NULL) {
+        struct timespec t;
+        (void)clock_gettime(CLOCK_REALTIME, &t); /* cannot fail for this clock */
+        seed = (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+    }
+    printf("# SEED=%" PRIu64 "\n", seed);
+    (void)fflush(stdout); /* before anything may abort */
+    return seed;
 }
 
 static void add_row(const char *path, const char *row, size_t len)

@@ -1,8 +1,9 @@
 /*
- * tests/lib/proof.h: what every proof has: a size for `make test` and one for `make prove`, and a row in the
- * table that `make prove` prints (tests/prove.sh).
+ * tests/lib/proof.h: what every proof has: a size for `make test` and one for `make prove`, a seed, and a row in
+ * the table that `make prove` prints (tests/prove.sh).
  *
- * Environment: BRUG_PROVE set (not empty): the long form. BRUG_PROOF_ROWS: a file to which rows are added.
+ * Environment: BRUG_PROVE set (not empty): the long form. BRUG_SEED. BRUG_PROOF_ROWS: a file to which rows are
+ * added.
  */
 #ifndef TESTS_LIB_PROOF_H
 #define TESTS_LIB_PROOF_H
@@ -12,6 +13,10 @@
 /* How much to do: the environment variable `name` (STATES, ROUNDS, …) if set; else in_prove under BRUG_PROVE; else
  * in_test, a tenth of it (never 0) under a sanitizer. Anything but a number above 0 ends the program. */
 uint64_t proof_size(const char *name, uint64_t in_test, uint64_t in_prove);
+
+/* Where random choices begin: BRUG_SEED if set; else from the clock under BRUG_PROVE, so that each run tries something
+ * else; else `fixed`. Prints it. */
+uint64_t proof_seed(uint64_t fixed);
 
 struct proof {
     const char *claim; /* one line without tabs */
