@@ -15,9 +15,15 @@
  *   credit, unanswered requests, waiting room, cache and unstored bytes within their limits; counters equal a
  *   walk; the state after a start is that of the records on disk, whatever was folded.
  *
+ *   I8  the books of every reader, made from the audit chain, balance and agree with tables and memory
+ *
+ * A control is a world in which one thing is broken on purpose, once the directory is made, and the violation by which
+ * it must be caught: there nothing else counts.
+ *
  *   sim_world.c    events, clock, ends, starts    sim_links.c    connections between clients and relay
  *   sim_disk.[ch]  the store and its thread       sim_clients.c  endpoints that send and read
- *                                                 sim_judge.c    what must hold
+ *   sim_sabotage.c what controls break            sim_judge.c    what must hold
+ *   sim_seed.c     which world fails, and again
  */
 #ifndef TESTS_LIB_SIM_H
 #define TESTS_LIB_SIM_H
@@ -42,15 +48,62 @@ struct sim_event {
 
 /* ---- what a world is like ---- */
 
-/* Broken on purpose, so that the judge must flag it. */
+/* What is broken on purpose. */
 enum sim_sabotage {
     SIM_HONEST,
     SIM_EARLY_DURABLE, /* the relay hears that a group is durable before it is */
     SIM_LOST_GROUP,    /* an end loses the last group that was durable */
     SIM_FOLD_AHEAD,    /* the relay hears of a fold further than it is */
+    /* What leaves the relay, before the judge sees it */
+    SIM_SKIP_COPY,      /* a delivery is left out */
+    SIM_SEND_AGAIN,     /* a delivery leaves twice */
+    SIM_ANSWER_TWICE,   /* an answer leaves twice */
+    SIM_WRONG_SESSION,  /* an answer goes to who did not ask */
+    SIM_OTHER_TIME,     /* a repeat gets another time of storing */
+    SIM_TELL_FOREIGN,   /* a foreign id gets another refusal than an unknown one */
+    SIM_SHOW_ELSEWHERE, /* the directory shows an organisation of another municipality */
+    SIM_FORGET_KNOWN,   /* an id that is known is refused as unknown */
+    SIM_TRACK_AHEAD,    /* a reader's fact is told that is not on disk */
+    SIM_DEAF_QUEUE,     /* the relay does not hear that a session's queue is full */
+    /* What a client gets or does */
     SIM_DELIVER_TWICE, /* a link repeats a delivery */
     SIM_REORDER,       /* a link swaps two deliveries */
-    SIM_FORGET_ACK,    /* a client hears Acked for an Ack that the relay never got */
+    SIM_SPOIL,         /* a link changes a byte of a letter */
+    SIM_WRONG_READER,  /* another client gets the delivery too */
+    SIM_OTHER_ANSWER,  /* a repeat's receipt says another time */
+    SIM_NOW_REFUSED,   /* a repeat is refused after a receipt */
+    SIM_NO_RECEIPT,    /* one client never gets a receipt */
+    SIM_NO_FACT,       /* no fact about a letter arrives */
+    SIM_LOST_BY_END,   /* after an end nothing is delivered any more */
+    SIM_LOST_BY_AGE,   /* nothing is delivered that the clock says is old, or from the future */
+    SIM_LOST_BEHIND_PARKED, /* nothing is delivered to who has a parked copy */
+    SIM_TWICE_BY_AGE,       /* such a letter comes twice */
+    SIM_FORGET_ACK,         /* a client hears Acked for an Ack that the relay never got */
+    SIM_ACK_UNREAD,         /* the relay gets an Ack for a delivery that the client never saw */
+    SIM_SAME_BYTES,         /* other bytes under an id get the answer of the first ones */
+    SIM_FOREIGN_IS_OWN,     /* a foreign id is answered as if it were the asker's */
+    SIM_FOREIGN_UNREAD,     /* a foreign id is not looked up */
+    /* What the relay allows and counts */
+    SIM_CREDIT_MESSAGES, /* a message more than the client said */
+    SIM_CREDIT_BYTES,    /* twice the bytes that the client said */
+    SIM_WIDE_LIMITS,     /* eight times of every budget */
+    SIM_NO_CAP,          /* copies are never parked */
+    SIM_LOW_CAP,         /* parked too early */
+    SIM_HIGH_CAP,        /* too late */
+    SIM_COUNT_WAITING,
+    SIM_COUNT_UNANSWERED,
+    SIM_COUNT_IN_FLIGHT,
+    /* What it has in mind and on disk */
+    SIM_DRIFT,        /* the state leaves what the records say */
+    SIM_OTHER_LOADED, /* a start loads another state */
+    SIM_OTHER_ROW,    /* a row of the tables is not what the records say */
+    SIM_OTHER_BOOKS,  /* memory has a copy that the books have not */
+};
+
+struct sim_control {
+    enum sim_sabotage sabotage;
+    const char *what;      /* for people */
+    const char *caught_by; /* part of the violation's text */
 };
 
 /* Rates are one in so many; 0: never. */
@@ -179,7 +232,10 @@ struct sim_link {
 struct sim {
     uint64_t seed, random;
     struct sim_profile profile;
-    enum sim_sabotage sabotage;
+    struct relay_limits relay_limits;  /* that the relay has: those of the profile */
+    const struct sim_control *control; /* NULL: honest */
+    enum sim_sabotage sabotage;        /* from the time when the directory is made */
+    bool walks_each_step;
     struct relay *relay; /* NULL: down */
     struct sim_disk disk;
     struct state *truth;
@@ -211,14 +267,23 @@ struct sim {
     uint64_t order; /* the operator's open question; 0: none */
 
     uint64_t steps, kills, cuts, ends_in_start, commits, deliveries, receipts, acked;
+    uint64_t walks, accounts; /* in full */
     uint64_t violations;
     char first_violation[512];
 };
 
 /* A world of its own kind: everything follows from the seed. */
 struct sim_profile sim_profile_of(uint64_t seed);
-struct sim *sim_new(uint64_t seed, const struct sim_profile *p, enum sim_sabotage sabotage);
+/* control NULL: an honest one; else only what it must be caught by is a violation. */
+struct sim *sim_new(uint64_t seed, const struct sim_profile *p, const struct sim_control *control);
 void sim_free(struct sim *w);
+
+/* SEED was given, and not for a proof: one world is played again, and no controls. */
+bool sim_is_replay(void);
+/* The relay asserts what it owes to itself: then the seed of the world is told. */
+void sim_watch_aborts(void);
+void sim_watch(const struct sim *w); /* the world that runs; NULL: none */
+void sim_print_violation(const struct sim *w, const char *where);
 
 /* One event. False: after a violation, which ends the world. */
 bool sim_step(struct sim *w);
@@ -271,6 +336,14 @@ struct sim_letter *sim_letter_find(const struct sim *w, const struct message_key
 bool sim_clients_are_done(struct sim *w, void *ctx);
 void sim_clients_flag_undone(struct sim *w);
 
+/* How often a frame leaves, or arrives: 1 where nothing is broken. They may change it. */
+unsigned sabotage_leaving(struct sim *w, struct sim_link *l, Brug__V1__ServerFrame *f);
+unsigned sabotage_arriving(struct sim *w, struct sim_link *l, Brug__V1__ServerFrame *f);
+void sabotage_begin(struct sim *w);
+void sabotage_step(struct sim *w);
+void sabotage_credit(struct sim *w, struct sim_link *l);
+void sabotage_loaded(struct sim *w, struct state *s);
+
 void sim_flag(struct sim *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void judge_arrival(struct sim *w, struct sim_link *l, const struct sim_frame *f);
 void judge_judged(struct sim *w, struct sim_link *l, const struct sim_frame *f, uint64_t loads);
@@ -281,7 +354,7 @@ void judge_delivery(struct sim *w, struct sim_client *c, const Brug__V1__Deliver
 void judge_letter_answer(struct sim *w, struct sim_question *q, enum error code, int64_t at_ms);
 void judge_step(struct sim *w);
 void judge_walk(struct sim *w);
-void judge_start(struct sim *w, const struct state *loaded);
+void judge_start(struct sim *w, struct state *loaded);
 void judge_end(struct sim *w); /* after the calm */
 
 #endif

@@ -20,6 +20,7 @@
 #define CLIENT(name) BRUG__V1__CLIENT_FRAME__FRAME_##name
 #define LETTERS_MAX 1500u
 #define LETTERS_PENDING_MAX 12u
+#define NEWEST_LETTERS 16u
 #define DAY_MS INT64_C(86400000)
 
 /* ---- what they keep ---- */
@@ -122,7 +123,8 @@ void sim_client_submit(struct sim *w, struct sim_letter *l, bool with_other_byte
     other.sealed = "other bytes";
     w->questions[request].letter = l;
     w->questions[request].key = l->key;
-    ask_submit(&b, request, with_other_bytes ? &other : &l->l);
+    bool sends_other = with_other_bytes && w->sabotage != SIM_SAME_BYTES;
+    ask_submit(&b, request, sends_other ? &other : &l->l);
     send(w, l->from, request, CLIENT(SUBMIT), &b);
     if (!with_other_bytes)
         l->asked_on = l->from->link->session;
@@ -205,13 +207,26 @@ static bool is_reader(const struct sim_client *c, const struct sim_letter *l)
     return false;
 }
 
+/* More of those that may have to be looked up. */
+static const struct sim_letter *letter_of_others(struct sim *w)
+{
+    const struct sim_letter *l = NULL;
+    for (unsigned tries = 0; tries < 4; tries++) {
+        l = w->letter_list[sim_below(w, w->letter_count)];
+        if (id_version(&l->key.id) != 7 || id_v7_ms(&l->key.id) < w->low_water_ms)
+            break;
+    }
+    return l;
+}
+
 /* The same of a letter of others and of an id of the same time that nobody has. */
 static void ask_twins(struct sim *w, struct sim_client *c)
 {
-    const struct sim_letter *l = w->letter_list[sim_below(w, w->letter_count)];
+    const struct sim_letter *l = letter_of_others(w);
     unsigned how = (unsigned)sim_below(w, 3);
     struct message_key foreign = l->key, unknown = l->key;
-    if (is_reader(c, l) || id_equal(&l->key.organisation, &c->e.organisation))
+    bool is_own = is_reader(c, l) || id_equal(&l->key.organisation, &c->e.organisation);
+    if (is_own != (w->sabotage == SIM_FOREIGN_IS_OWN))
         return;
     struct id random = sim_id(w, 4);
     unknown.id = id_version(&l->key.id) == 7 ? id_v7(id_v7_ms(&l->key.id), random.bytes) : random;
@@ -331,7 +346,12 @@ static void hear_delivery(struct sim *w, struct sim_client *c, const Brug__V1__D
     assert_non_null(h);
     assert_true(!h->from || id_take(h->from->organisation, &key.organisation));
     assert_true(id_take(h->message_id, &key.id));
-    struct sim_copy *copy = sim_copy_find(c, &key);
+    struct sim_copy *copy = sim_copy_find(c, &key), unseen = {.key = key, .is_acked = true};
+    if (w->sabotage == SIM_ACK_UNREAD && !copy && sim_one_in(w, 20)) {
+        sim_client_ack(w, c, &unseen, ERROR_NONE);
+        brug__v1__header__free_unpacked(h, NULL);
+        return;
+    }
     if (!copy) {
         copy = add_copy(c, &key);
         copy->kind = h->kind;
@@ -402,7 +422,7 @@ void sim_client_on_end(struct sim *w, struct sim_client *c)
 
 static bool may_ask(const struct sim *w, const struct sim_client *c, unsigned more)
 {
-    return c->open_questions + more + 1 < w->profile.limits.requests_max;
+    return c->open_questions + more + 1 < w->relay_limits.requests_max;
 }
 
 static void give_credit(struct sim *w, struct sim_client *c)
@@ -463,6 +483,15 @@ static bool ack_some(struct sim *w, struct sim_client *c)
     return false;
 }
 
+/* Every second time one of the newest, with which something happens now. */
+static const struct sim_letter *letter_to_track(struct sim *w)
+{
+    size_t n = w->letter_count;
+    if (n > NEWEST_LETTERS && sim_one_in(w, 2))
+        return w->letter_list[n - 1 - sim_below(w, NEWEST_LETTERS)];
+    return w->letter_list[sim_below(w, n)];
+}
+
 static void lose_connection(struct sim *w, struct sim_client *c)
 {
     if (sim_one_in(w, 2)) {
@@ -493,7 +522,7 @@ static void do_something(struct sim *w, struct sim_client *c)
     else if (what < 18 && w->letter_count > 0 && c->reads)
         ask_twins(w, c);
     else if (what < 19 && w->letter_count > 0) {
-        const struct sim_letter *l = w->letter_list[sim_below(w, w->letter_count)];
+        const struct sim_letter *l = letter_to_track(w);
         if (id_equal(&l->key.organisation, &c->e.organisation))
             track(w, c, l);
     } else

@@ -113,9 +113,11 @@ static struct relay_peer peer_of(const struct sim_client *c)
 static void arrive(struct sim *w, struct sim_link *l, const struct sim_frame *f)
 {
     uint64_t loads = w->loads;
+    bool is_unread = w->sabotage == SIM_FOREIGN_UNREAD && f->request &&
+                     w->questions[f->request].asked == SIM_ASKED_FOREIGN;
     judge_arrival(w, l, f);
     relay_on_frame(w->relay, l->session, slice_of(f->bytes, f->len), sim_now(w));
-    judge_judged(w, l, f, w->loads - loads);
+    judge_judged(w, l, f, is_unread ? 0 : w->loads - loads);
 }
 
 /* The first that comes is the connection itself. */
@@ -175,35 +177,16 @@ static void on_drain(struct sim *w, struct sim_event *e)
     sim_wake(w);
 }
 
-/* Two deliveries that follow each other, for a control. */
-static void swap_deliveries(struct sim_link *l)
-{
-    struct sim_frame *a = first_frame(&l->down);
-    struct list *second = a ? a->link.next : NULL;
-    if (!a || second == &l->down || a->server->frame_case != SERVER(DELIVER))
-        return;
-    struct sim_frame *b = container_of(second, struct sim_frame, link);
-    if (b->server->frame_case != SERVER(DELIVER))
-        return;
-    Brug__V1__ServerFrame *server = a->server;
-    a->server = b->server;
-    b->server = server;
-}
-
 static void on_down(struct sim *w, struct sim_event *e)
 {
     struct sim_link *l = container_of(e, struct sim_link, down_due);
-    if (w->sabotage == SIM_REORDER && sim_one_in(w, 20))
-        swap_deliveries(l);
     struct sim_frame *f = first_frame(&l->down);
     if (!f)
         return;
+    unsigned times = sabotage_arriving(w, l, f->server);
     list_unlink(&f->link);
     l->down_bytes -= f->len;
-    if (l->client)
-        sim_client_on_frame(w, l->client, f->server);
-    if (l->client && w->sabotage == SIM_DELIVER_TWICE && f->server->frame_case == SERVER(DELIVER) &&
-        sim_one_in(w, 20))
+    for (; times > 0 && l->client; times--)
         sim_client_on_frame(w, l->client, f->server);
     free_frame(f);
     drain(w, l);
@@ -315,6 +298,12 @@ static struct sim_frame *unpack(struct sim *w, struct sim_link *l, struct slice 
     return f;
 }
 
+static void drop_last(struct sim_link *l, struct sim_frame *f)
+{
+    l->down_bytes -= f->len;
+    free_frame(f);
+}
+
 static bool on_send(void *ctx, uint64_t session, const struct slice *parts, size_t n)
 {
     struct sim *w = ctx;
@@ -329,15 +318,19 @@ static bool on_send(void *ctx, uint64_t session, const struct slice *parts, size
     for (size_t i = 0; i < n; i++)
         assert_int_equal(buf_append_slice(&b, parts[i]), 0);
     for (struct slice rest = buf_slice(&b); rest.len > 0;) {
-        const struct sim_frame *f = unpack(w, l, &rest);
+        struct sim_frame *f = unpack(w, l, &rest);
+        unsigned times = sabotage_leaving(w, l, f->server);
         judge_form(w, f->server);
-        judge_leaving(w, l, f->server);
+        for (unsigned i = 0; i < times; i++)
+            judge_leaving(w, l, f->server);
+        if (times == 0)
+            drop_last(l, f);
     }
     buf_fini(&b);
     bool is_over = l->down_bytes > w->profile.output_bytes_max;
     l->is_full |= is_over; /* until it is drained */
     schedule_first(w, &l->down, &l->down_due);
-    return !is_over;
+    return !is_over || w->sabotage == SIM_DEAF_QUEUE;
 }
 
 static void on_close(void *ctx, uint64_t session, enum error code)

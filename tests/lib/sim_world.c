@@ -18,6 +18,7 @@
 #define QUIET_US (50 * SIM_MS) /* as daemon/store/thread.c */
 #define SECOND_US (1000 * SIM_MS)
 #define WALK_EVERY 400u
+#define WORLDS_PER_WALKED 2u /* in one of so many the walk comes after each step */
 #define CALM_STEPS_MAX 400000u
 #define CALM_US_MAX (INT64_C(900) * SECOND_US)
 #define CALLS_OF_A_JOB 24u
@@ -143,15 +144,18 @@ void sim_touch_disk(struct sim *w)
 }
 
 /* A control: the answers leave, and the next group comes, while this one is not even written. */
-static void tell_early(struct sim *w)
+static void tell_early(struct sim *w, unsigned calls)
 {
     struct group *g = w->disk.group;
     w->disk.group = NULL;
     relay_on_durable(w->relay, g->first_lsn + g->count - 1, sim_now(w));
     struct group *next = w->disk.group;
     w->disk.group = g;
-    (void)sim_disk_work(&w->disk, 0);
-    w->disk.group = next;
+    (void)sim_disk_work(&w->disk, calls);
+    if (w->disk.results.failed)
+        group_free(next);
+    else
+        w->disk.group = next;
 }
 
 static void on_disk_done(struct sim *w, struct sim_event *e)
@@ -160,11 +164,12 @@ static void on_disk_done(struct sim *w, struct sim_event *e)
     enum sim_job job = d->job;
     bool fails = job == SIM_COMMIT && !w->is_calm && sim_one_in(w, w->profile.failures);
     bool is_posted = true;
+    unsigned calls = fails ? 1 + (unsigned)sim_below(w, CALLS_OF_EVERY_COMMIT) : 0;
     (void)e;
     if (job == SIM_COMMIT && w->sabotage == SIM_EARLY_DURABLE && w->relay)
-        tell_early(w);
+        tell_early(w, calls);
     else
-        is_posted = sim_disk_work(d, fails ? 1 + (unsigned)sim_below(w, CALLS_OF_EVERY_COMMIT) : 0);
+        is_posted = sim_disk_work(d, calls);
     if (job == SIM_COMMIT && !d->results.failed) {
         w->commits++;
         apply_group(w, d->results.group);
@@ -276,7 +281,7 @@ static void judge_doubtful(struct sim *w)
 
 static void begin_relay(struct sim *w, struct state **state)
 {
-    w->relay = relay_new(&w->profile.limits, &SIM_PORT, w, state);
+    w->relay = relay_new(&w->relay_limits, &SIM_PORT, w, state);
     assert_non_null(w->relay);
     w->told_lsn = store_lsn(w->disk.store);
     sim_links_begin(w);
@@ -305,6 +310,7 @@ static void on_start(struct sim *w, struct sim_event *e)
         return;
     }
     judge_doubtful(w);
+    sabotage_loaded(w, state);
     judge_start(w, state);
     if (w->violations)
         state_free(state);
@@ -556,15 +562,18 @@ static void begin(struct sim *w)
     w->profile.failures = failures;
     for (size_t i = 0; i < w->client_count; i++)
         begin_client(w, &w->clients[i]);
+    sabotage_begin(w);
 }
 
-struct sim *sim_new(uint64_t seed, const struct sim_profile *p, enum sim_sabotage sabotage)
+struct sim *sim_new(uint64_t seed, const struct sim_profile *p, const struct sim_control *control)
 {
     struct sim *w = calloc(1, sizeof *w);
     assert_non_null(w);
     w->seed = w->random = seed;
     w->profile = *p;
-    w->sabotage = sabotage;
+    w->relay_limits = p->limits;
+    w->control = control;
+    w->walks_each_step = !control && seed % WORLDS_PER_WALKED == 0;
     w->has_room = true;
     heap_init(&w->events);
     list_init(&w->links);
@@ -579,7 +588,7 @@ struct sim *sim_new(uint64_t seed, const struct sim_profile *p, enum sim_sabotag
     struct store_options o = p->store;
     memcpy(o.random, &seed, sizeof seed);
     sim_disk_init(&w->disk, &o);
-    w->disk.forgets = sabotage == SIM_LOST_GROUP;
+    sim_watch(w);
     begin(w);
     return w;
 }
@@ -608,6 +617,7 @@ void sim_free(struct sim *w)
     state_free(w->truth);
     sim_disk_fini(&w->disk);
     heap_fini(&w->events);
+    sim_watch(NULL);
     free(w);
 }
 
@@ -658,8 +668,9 @@ bool sim_step(struct sim *w)
         heap_remove(&w->events, first);
         e->happen(w, e);
     }
+    sabotage_step(w);
     judge_step(w);
-    if (w->steps % WALK_EVERY == 0)
+    if (w->walks_each_step || w->steps % WALK_EVERY == 0)
         judge_walk(w);
     return w->violations == 0;
 }
