@@ -436,8 +436,9 @@ static void judge_session(struct sim *w, const struct sim_link *l)
         sim_flag(w, "budget: a session has %u unanswered requests", l->unanswered);
     if (s->is_subscribed &&
         (s->credit_messages != l->credit_messages || s->credit_bytes != l->credit_bytes))
-        sim_flag(w, "credit: a session counts %u messages; it has %u", s->credit_messages,
-                 l->credit_messages);
+        sim_flag(w, "credit: a session counts %u messages and %llu bytes; it has %u and %llu",
+                 s->credit_messages, (unsigned long long)s->credit_bytes, l->credit_messages,
+                 (unsigned long long)l->credit_bytes);
     if (s->unstored_bytes > limits->session_unstored_bytes_max + SLACK_BYTES)
         sim_flag(w, "budget: a session has %zu unstored bytes", s->unstored_bytes);
 }
