@@ -93,6 +93,7 @@ enum sim_sabotage {
     SIM_COUNT_WAITING,
     SIM_COUNT_UNANSWERED,
     SIM_COUNT_IN_FLIGHT,
+    SIM_COUNT_UNSTORED,
     /* What it has in mind and on disk */
     SIM_DRIFT,        /* the state leaves what the records say */
     SIM_OTHER_LOADED, /* a start loads another state */
@@ -157,6 +158,7 @@ struct sim_client {
     bool was_suspended;     /* ever */
     bool never_acks;        /* of scenarios */
     bool is_away;           /* of scenarios: does nothing by itself */
+    bool is_greedy;         /* asks more than the relay allows, which ends its sessions */
     int64_t clock_ahead_ms; /* of its own clock */
     struct sim_link *link;  /* NULL: not connected */
     bool is_welcome, is_subscribed;
@@ -191,8 +193,10 @@ struct sim_question {
     uint64_t twin;   /* of a foreign id: the request about the unknown one, and back */
     uint64_t loads;  /* that it made at once */
     uint64_t answer; /* a digest of what it was told; 0: nothing yet */
+    size_t bytes;    /* of its frame, when they count as unstored */
     bool is_counted; /* among the unanswered of its session */
-    bool has_left, was_known, was_room_empty;
+    bool has_left, was_known;
+    bool was_unhindered;        /* there was room to wait, and nobody before it on its id */
     int64_t low_water_ms;       /* as it came */
     Brug__V1__SetStatus status; /* of an order */
 };
@@ -225,6 +229,7 @@ struct sim_link {
     bool has_welcome;
     uint64_t hello_lsn, last_sequence, last_seen, credit_bytes;
     uint32_t credit_messages, unanswered;
+    size_t asked_bytes; /* of the frames that are unanswered */
 };
 
 /* ---- the world ---- */

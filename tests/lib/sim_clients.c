@@ -171,7 +171,7 @@ static void track(struct sim *w, struct sim_client *c, const struct sim_letter *
 static void ask_small(struct sim *w, struct sim_client *c)
 {
     struct buf b;
-    bool is_ping = sim_one_in(w, 2);
+    bool is_ping = !c->is_greedy && sim_one_in(w, 2);
     uint64_t request = sim_ask(w, is_ping ? SIM_ASKED_PING : SIM_ASKED_DIRECTORY, c);
     if (is_ping)
         ask_ping(&b, request);
@@ -540,6 +540,14 @@ static void finish(struct sim *w, struct sim_client *c)
         give_credit(w, c);
 }
 
+/* Questions whose answers wait for a letter's group, and more of them than may be unanswered. */
+static void ask_too_much(struct sim *w, struct sim_client *c)
+{
+    write_new(w, c);
+    for (uint32_t i = 0; i < 2 * w->relay_limits.requests_max; i++)
+        ask_small(w, c);
+}
+
 void sim_client_act(struct sim *w, struct sim_event *e)
 {
     struct sim_client *c = container_of(e, struct sim_client, act);
@@ -552,6 +560,8 @@ void sim_client_act(struct sim *w, struct sim_event *e)
     act_soon(w, c, 1);
     if (!w->is_calm && sim_one_in(w, w->profile.losses))
         lose_connection(w, c);
+    else if (c->is_greedy && !w->is_calm && c->is_welcome && sim_one_in(w, 8))
+        ask_too_much(w, c);
     else if (!may_ask(w, c, 2))
         return;
     else if (w->is_calm)

@@ -74,6 +74,17 @@ static void take_credit(struct sim_link *l, const Brug__V1__ClientFrame *f)
     }
 }
 
+/* So it is looked up at once, if it must be. */
+static bool is_unhindered(const struct sim *w, const struct sim_link *l, const struct sim_frame *f,
+                          const struct sim_question *q)
+{
+    const struct room *room = &w->relay->room;
+    struct command c = {.key = q->key};
+    if (f->type == CLIENT(TRACK)) /* it asks for its own organisation's */
+        c.key.organisation = l->owner->e.organisation;
+    return room->count < w->profile.limits.waiting_commands_max && !room_is_taken(room, &c);
+}
+
 void judge_arrival(struct sim *w, struct sim_link *l, const struct sim_frame *f)
 {
     struct sim_question *q = f->request ? &w->questions[f->request] : NULL;
@@ -92,8 +103,10 @@ void judge_arrival(struct sim *w, struct sim_link *l, const struct sim_frame *f)
     if (!q)
         return;
     q->is_counted = !is_at_once;
+    q->bytes = f->type == CLIENT(PING) ? 0 : f->len;
+    l->asked_bytes += q->bytes;
     q->lsn = is_at_once ? 0 : state_lsn(relay_state(w->relay));
-    q->was_room_empty = w->relay->room.count == 0;
+    q->was_unhindered = is_unhindered(w, l, f, q);
     q->low_water_ms = relay_state(w->relay)->low_water_ms;
 }
 
@@ -212,7 +225,7 @@ static void judge_twins(struct sim *w, struct sim_question *q, const Brug__V1__S
     if (q->answer != twin->answer)
         sim_flag(w, "I6: a foreign and an unknown id get different answers");
     bool is_same_time =
-        q->was_room_empty && twin->was_room_empty && q->low_water_ms == twin->low_water_ms;
+        q->was_unhindered && twin->was_unhindered && q->low_water_ms == twin->low_water_ms;
     if (is_same_time && q->loads != twin->loads)
         sim_flag(w, "I6: a foreign and an unknown id are looked up differently");
 }
@@ -234,6 +247,7 @@ static void judge_question(struct sim *w, struct sim_link *l, uint64_t request,
                  (unsigned long long)q->lsn, (unsigned long long)durable_lsn(w));
     q->has_left = true;
     l->unanswered -= q->is_counted;
+    l->asked_bytes -= q->bytes;
     if (q->asked == SIM_ASKED_FOREIGN || q->asked == SIM_ASKED_UNKNOWN)
         judge_twins(w, q, f);
     switch (f->frame_case) {
@@ -441,6 +455,11 @@ static void judge_session(struct sim *w, const struct sim_link *l)
                  (unsigned long long)l->credit_bytes);
     if (s->unstored_bytes > limits->session_unstored_bytes_max + SLACK_BYTES)
         sim_flag(w, "budget: a session has %zu unstored bytes", s->unstored_bytes);
+    if (s->unstored_bytes >= limits->session_unstored_bytes_max && !l->is_paused)
+        sim_flag(w, "budget: a session is read on with %zu unstored bytes", s->unstored_bytes);
+    if (s->unstored_bytes < l->asked_bytes)
+        sim_flag(w, "a session counts %zu unstored bytes; it asked with %zu", s->unstored_bytes,
+                 l->asked_bytes);
 }
 
 void judge_step(struct sim *w)
@@ -462,6 +481,8 @@ void judge_step(struct sim *w)
         sim_flag(w, "budget: %zu bytes of bodies are kept", s->cached_bytes);
     if (r->unstored_bytes > limits->unstored_bytes_max + SLACK_BYTES)
         sim_flag(w, "budget: %zu bytes are unstored", r->unstored_bytes);
+    if (r->unstored_bytes >= limits->unstored_bytes_max && !w->is_all_paused)
+        sim_flag(w, "budget: all are read on with %zu unstored bytes", r->unstored_bytes);
     if (relay_is_idle(r) && r->unstored_bytes > 0)
         sim_flag(w, "nothing is open and %zu bytes count as unstored", r->unstored_bytes);
 }

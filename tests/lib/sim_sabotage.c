@@ -225,12 +225,13 @@ void sabotage_credit(struct sim *w, struct sim_link *l)
 
 /* ---- what it counts and has in mind ---- */
 
-static struct session *some_session(const struct sim *w)
+static struct sim_link *some_link(const struct sim *w)
 {
     list_for_each (at, next, &w->links) {
-        struct session *s = session_find(w->relay, container_of(at, struct sim_link, all)->session);
+        struct sim_link *l = container_of(at, struct sim_link, all);
+        const struct session *s = session_find(w->relay, l->session);
         if (s && s->is_subscribed)
-            return s;
+            return l;
     }
     return NULL;
 }
@@ -244,9 +245,12 @@ static void change_a_message(const struct state *s)
 
 void sabotage_step(struct sim *w)
 {
-    struct session *s = w->relay && w->sabotage != SIM_HONEST ? some_session(w) : NULL;
+    struct sim_link *l = w->relay && w->sabotage != SIM_HONEST ? some_link(w) : NULL;
+    struct session *s = l ? session_find(w->relay, l->session) : NULL;
     if (!s)
         return;
+    if (w->sabotage == SIM_COUNT_UNSTORED)
+        l->asked_bytes++;
     if (w->sabotage == SIM_COUNT_WAITING)
         w->relay->state->waiting++;
     if (w->sabotage == SIM_COUNT_UNANSWERED)

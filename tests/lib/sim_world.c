@@ -21,6 +21,7 @@
 #define WORLDS_PER_WALKED 2u /* in one of so many the walk comes after each step */
 #define CALM_STEPS_MAX 400000u
 #define CALM_US_MAX (INT64_C(900) * SECOND_US)
+#define GREEDY_CLIENT 4u /* a gp, in every third world */
 #define CALLS_OF_A_JOB 24u
 #define CALLS_OF_EVERY_COMMIT 5u
 #define CALLS_OF_A_START 60u
@@ -564,6 +565,7 @@ static void begin(struct sim *w)
     assert_true(sim_until(w, has_answer, NULL, 10000) || w->violations);
     w->profile.ends = ends;
     w->profile.failures = failures;
+    w->clients[GREEDY_CLIENT].is_greedy = !w->control && w->seed % 3 == 1;
     for (size_t i = 0; i < w->client_count; i++)
         begin_client(w, &w->clients[i]);
     sabotage_begin(w);

@@ -15,7 +15,8 @@
 #include <cmocka.h>
 
 #define STEPS_OF_A_WORLD 20000u
-#define FIXED_SEED 21u
+#define STEPS_OF_A_CONTROL 60000u
+#define FIXED_SEED 27u
 
 struct totals {
     uint64_t worlds, steps, kills, cuts, ends_in_start, commits, deliveries, receipts, violations;
@@ -98,10 +99,13 @@ static const struct sim_control CONTROLS[] = {
     {SIM_WIDE_LIMITS, "too many requests", "unanswered requests"},
     {SIM_WIDE_LIMITS, "too much unstored of a session", "budget: a session has"},
     {SIM_WIDE_LIMITS, "too much unstored", "bytes are unstored"},
+    {SIM_WIDE_LIMITS, "a session that should pause", "a session is read on with"},
+    {SIM_WIDE_LIMITS, "a relay that should pause", "all are read on with"},
     {SIM_WIDE_LIMITS, "too much in the cache", "bytes of bodies are kept"},
     {SIM_WIDE_LIMITS, "too many commands that wait", "commands wait for loads"},
     {SIM_WIDE_LIMITS, "too many copies that wait", "copies wait"},
     {SIM_COUNT_UNANSWERED, "requests miscounted", "count as unanswered; it has"},
+    {SIM_COUNT_UNSTORED, "unstored bytes miscounted", "unstored bytes; it asked with"},
     {SIM_COUNT_IN_FLIGHT, "copies under way miscounted", "copies under way"},
     /* state and books */
     {SIM_COUNT_WAITING, "waiting copies miscounted", "I8: the counters are not"},
@@ -139,14 +143,18 @@ static struct sim_profile profile_of_control(const struct sim_control *c, uint64
     p.limits.waiting_commands_max = 64;
     p.limits.requests_max = 64;
     p.limits.session_unstored_bytes_max = p.limits.unstored_bytes_max = 1u << 20;
-    p.limits.known_ids_max = c->sabotage == SIM_FOREIGN_UNREAD ? 100000 : 10;
+    p.limits.known_ids_max = 10;
     p.old_ids = 3;
     if (c->sabotage == SIM_EARLY_DURABLE) {
-        p.orders = 100;
+        p.orders = 300;
         p.disk_us = 20 * SIM_MS;
     }
     if (c->sabotage == SIM_WIDE_LIMITS)
         press(&p);
+    if (c->sabotage == SIM_FOREIGN_UNREAD) {
+        p.limits.known_ids_max = 100000; /* the low-water mark stays */
+        p.old_ids = 1;
+    }
     if (c->sabotage == SIM_DEAF_QUEUE)
         p.output_bytes_max = 3000;
     return p;
@@ -156,7 +164,7 @@ static bool is_caught(const struct sim_control *c, uint64_t seed)
 {
     struct sim_profile p = profile_of_control(c, seed);
     struct sim *w = sim_new(seed, &p, c);
-    sim_run(w, STEPS_OF_A_WORLD);
+    sim_run(w, STEPS_OF_A_CONTROL);
     if (!w->violations)
         sim_calm(w);
     bool is = w->violations > 0;
