@@ -19,7 +19,7 @@
 #define SECOND_US (1000 * SIM_MS)
 #define WALK_EVERY 400u
 #define WORLDS_PER_WALKED 2u /* in one of so many the walk comes after each step */
-#define CALM_STEPS_MAX 400000u
+#define CALM_STEPS_MAX 100000u
 #define CALM_US_MAX (INT64_C(900) * SECOND_US)
 #define GREEDY_CLIENT 4u /* a gp, in every third world */
 #define CALLS_OF_A_JOB 24u
