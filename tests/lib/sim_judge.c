@@ -230,6 +230,28 @@ static void judge_twins(struct sim *w, struct sim_question *q, const Brug__V1__S
         sim_flag(w, "I6: a foreign and an unknown id are looked up differently");
 }
 
+/* Or Refused. */
+static int answer_to(enum sim_asked asked)
+{
+    switch (asked) {
+    case SIM_ASKED_LETTER:
+    case SIM_ASKED_OTHER_BYTES:
+        return SERVER(RECEIPT);
+    case SIM_ASKED_ACK:
+        return SERVER(ACKED);
+    case SIM_ASKED_OPENED:
+        return SERVER(NOTED);
+    case SIM_ASKED_TRACK:
+        return SERVER(TRACKED);
+    case SIM_ASKED_DIRECTORY:
+        return SERVER(DIRECTORY);
+    case SIM_ASKED_PING:
+        return SERVER(PONG);
+    default:
+        return SERVER(REFUSED);
+    }
+}
+
 static void judge_question(struct sim *w, struct sim_link *l, uint64_t request,
                            const Brug__V1__ServerFrame *f)
 {
@@ -245,6 +267,9 @@ static void judge_question(struct sim *w, struct sim_link *l, uint64_t request,
     if (q->lsn > durable_lsn(w))
         sim_flag(w, "I1: an answer leaves that was judged on lsn %llu; on disk is %llu",
                  (unsigned long long)q->lsn, (unsigned long long)durable_lsn(w));
+    if (f->frame_case != SERVER(REFUSED) && (int)f->frame_case != answer_to(q->asked))
+        sim_flag(w, "a question of type %d is answered by a frame of type %d", q->asked,
+                 f->frame_case);
     q->has_left = true;
     l->unanswered -= q->is_counted;
     l->asked_bytes -= q->bytes;

@@ -72,6 +72,8 @@ unsigned sabotage_leaving(struct sim *w, struct sim_link *l, Brug__V1__ServerFra
         f->refused->code = BRUG__V1__CODE__CODE_ROLE_NOT_ALLOWED;
     if (w->sabotage == SIM_SHOW_ELSEWHERE && f->frame_case == SERVER(DIRECTORY))
         show_elsewhere(f->directory);
+    if (w->sabotage == SIM_WRONG_ANSWER && f->frame_case == SERVER(NOTED))
+        f->frame_case = SERVER(ACKED);
     if (w->sabotage == SIM_TRACK_AHEAD && f->frame_case == SERVER(TRACKED) &&
         f->tracked->n_readers > 0)
         f->tracked->readers[0]->fetched_at_ms++;

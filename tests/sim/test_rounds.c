@@ -82,6 +82,11 @@ static bool is_idle(struct sim *w, void *ctx)
     return w->relay && relay_is_idle(w->relay);
 }
 
+static bool is_folded(struct sim *w, void *ctx)
+{
+    return is_idle(w, ctx) && store_folded_lsn(w->disk.store) == store_lsn(w->disk.store);
+}
+
 static bool has_copy(struct sim *w, void *ctx)
 {
     struct scene *s = ctx;
@@ -389,6 +394,44 @@ static void T13(struct scene *s)
     leave(s, s->consultant);
 }
 
+static bool is_other_reader(const struct scene *s, const struct sim_client *c)
+{
+    const struct stage_letter *l = &s->letter->l;
+    for (size_t i = 0; c != s->consultant && i < l->reader_count; i++)
+        if (id_equal(&l->readers[i], &c->e.id))
+            return true;
+    return false;
+}
+
+static bool others_have_acked(struct sim *w, void *ctx)
+{
+    const struct scene *s = ctx;
+    for (size_t i = 0; i < w->client_count; i++) {
+        struct sim_client *c = &w->clients[i];
+        struct sim_copy *copy = sim_copy_find(c, &s->letter->key);
+        if (!is_other_reader(s, c) || (copy && copy->is_acked))
+            continue;
+        if (copy && c->link && copy->asked_on != c->link->session)
+            sim_client_ack(w, c, copy, ERROR_NONE);
+        return false;
+    }
+    return true;
+}
+
+/* So nobody waits for it any more. */
+static void let_others_read(struct scene *s)
+{
+    for (size_t i = 0; i < s->w->client_count; i++)
+        if (is_other_reader(s, &s->w->clients[i])) {
+            sim_client_connect(s->w, &s->w->clients[i]);
+            sim_client_subscribe(s->w, &s->w->clients[i], 1000, CREDIT_BYTES);
+        }
+    until(s, others_have_acked, "the other readers acknowledge");
+    for (size_t i = 0; i < s->w->client_count; i++)
+        if (is_other_reader(s, &s->w->clients[i]))
+            leave(s, &s->w->clients[i]);
+}
+
 /* By up to a year, either way; mostly with an end, of which it may be the reason. */
 static void jump(struct scene *s)
 {
@@ -440,6 +483,9 @@ static void T32(struct scene *s)
     acknowledge(s);
     until(s, is_acked, "the acknowledgement is confirmed");
     unsigned deliveries = s->copy ? s->copy->deliveries : 0;
+    let_others_read(s);
+    if (sim_one_in(s->w, 2)) /* then only the tables know it, if the clock says that it is old */
+        until(s, is_folded, "all is in the tables");
     repeat_after_jump(s);
     listen_as_reader(s);
     until(s, reader_is_welcome, "the reader is welcome again");
