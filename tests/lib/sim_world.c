@@ -153,10 +153,12 @@ static void tell_early(struct sim *w, unsigned calls)
     struct group *next = w->disk.group;
     w->disk.group = g;
     (void)sim_disk_work(&w->disk, calls);
-    if (w->disk.results.failed)
+    if (w->disk.results.failed) {
         group_free(next);
-    else
+        sim_end(w, SIM_KILL); /* at once: the relay would hand over more */
+    } else {
         w->disk.group = next;
+    }
 }
 
 static void on_disk_done(struct sim *w, struct sim_event *e)
@@ -171,7 +173,7 @@ static void on_disk_done(struct sim *w, struct sim_event *e)
         tell_early(w, calls);
     else
         is_posted = sim_disk_work(d, calls);
-    if (job == SIM_COMMIT && !d->results.failed) {
+    if (job == SIM_COMMIT && d->results.group && !d->results.failed) {
         w->commits++;
         apply_group(w, d->results.group);
     }

@@ -355,7 +355,7 @@ static void T12(struct scene *s)
     until(s, is_idle, "all is said");
     (void)has_fact(s->gp, &parked->key.id, &facts);
     expect(s, facts == 1, "the sender is told once");
-    sim_client_ack(s->w, s->consultant, sim_copy_find(s->consultant, &parked->key), ERROR_NONE);
+    acknowledge(s);
     until(s, is_acked, "the reader acknowledges at last");
     for (size_t i = 0; i < s->gp->count; i++)
         if (!s->gp->list[i]->is_acked && s->gp->link)
