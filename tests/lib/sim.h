@@ -63,7 +63,7 @@ enum sim_sabotage {
     SIM_TELL_FOREIGN,   /* a foreign id gets another refusal than an unknown one */
     SIM_SHOW_ELSEWHERE, /* the directory shows an organisation of another municipality */
     SIM_FORGET_KNOWN,   /* an id that is known is refused as unknown */
-    SIM_WRONG_ANSWER,   /* Acked instead of Noted */
+    SIM_EMPTY_ANSWER,   /* nothing instead of Noted */
     SIM_TRACK_AHEAD,    /* a reader's fact is told that is not on disk */
     SIM_DEAF_QUEUE,     /* the relay does not hear that a session's queue is full */
     /* What a client gets or does */

@@ -47,6 +47,13 @@ static void show_elsewhere(const Brug__V1__Directory *d)
         d->organisations[0]->municipalities[i].data[0] ^= 1;
 }
 
+static void empty(Brug__V1__ServerFrame *f)
+{
+    brug__v1__noted__free_unpacked(f->noted, NULL);
+    f->noted = NULL;
+    f->frame_case = SERVER(_NOT_SET);
+}
+
 static unsigned deliveries_leaving(struct sim *w)
 {
     if (w->sabotage == SIM_SKIP_COPY && sim_one_in(w, ONE_IN))
@@ -72,8 +79,8 @@ unsigned sabotage_leaving(struct sim *w, struct sim_link *l, Brug__V1__ServerFra
         f->refused->code = BRUG__V1__CODE__CODE_ROLE_NOT_ALLOWED;
     if (w->sabotage == SIM_SHOW_ELSEWHERE && f->frame_case == SERVER(DIRECTORY))
         show_elsewhere(f->directory);
-    if (w->sabotage == SIM_WRONG_ANSWER && f->frame_case == SERVER(NOTED))
-        f->frame_case = SERVER(ACKED);
+    if (w->sabotage == SIM_EMPTY_ANSWER && f->frame_case == SERVER(NOTED))
+        empty(f);
     if (w->sabotage == SIM_TRACK_AHEAD && f->frame_case == SERVER(TRACKED) &&
         f->tracked->n_readers > 0)
         f->tracked->readers[0]->fetched_at_ms++;

@@ -92,7 +92,7 @@ static const struct sim_control CONTROLS[] = {
     {SIM_WRONG_READER, "a letter that others get", "comes to an endpoint that is no reader"},
     {SIM_ANSWER_TWICE, "an answer that leaves twice", "is answered twice"},
     /* credit and budgets */
-    {SIM_WRONG_ANSWER, "an answer to another question", "is answered by a frame of type"},
+    {SIM_EMPTY_ANSWER, "an answer without content", "is answered by a frame of type"},
     {SIM_CREDIT_MESSAGES, "a message beyond the credit", "beyond the messages that the client"},
     {SIM_CREDIT_MESSAGES, "a credit that is counted otherwise", "credit: a session counts"},
     {SIM_CREDIT_BYTES, "bytes beyond the credit", "beyond the bytes that the client"},
