@@ -95,9 +95,17 @@ static bool has_copy(struct sim *w, void *ctx)
     return s->copy && s->copy->deliveries >= s->goal;
 }
 
+/* What was asked on a session that another one ended is asked again, as a client does. */
 static bool is_acked(struct sim *w, void *ctx)
 {
-    return has_copy(w, ctx) && ((struct scene *)ctx)->copy->is_acked;
+    const struct scene *s = ctx;
+    struct sim_client *c = s->consultant;
+    struct sim_copy *copy = sim_copy_find(c, &s->letter->key);
+    if (!has_copy(w, ctx))
+        return false;
+    if (!copy->is_acked && c->is_welcome && copy->asked_on && copy->asked_on != c->link->session)
+        sim_client_ack(w, c, copy, ERROR_NONE);
+    return copy->is_acked;
 }
 
 static bool is_welcome(struct sim *w, void *ctx)
