@@ -18,11 +18,12 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, "..", "lib"), os.path.join(HERE, "..", "interop")]
 import proof  # noqa: E402
-from bad_relay import FAULTS, BadRelay  # noqa: E402
+from bad_relay import FAULTS, UNFINISHED, bad_relay  # noqa: E402
 from people import BRUG, People  # noqa: E402
-from relay import Relay  # noqa: E402
-from scripted import POINTS, run_forked  # noqa: E402
-from storm import Points, Storm, Template, Violation, all_points, check, preload_environment  # noqa: E402
+from relay import Relay, free_port  # noqa: E402
+from scripted import POINTS  # noqa: E402
+from storm import (Points, Storm, Template, Violation, all_points, books_broken, check,  # noqa: E402
+                   preload_environment)
 from tap import main  # noqa: E402
 from world import Players  # noqa: E402
 
@@ -31,6 +32,7 @@ ROUNDS_PER_STORE = 100
 MORE_ROUNDS_MAX = 100
 REAL_ROUNDS = max(3, ROUNDS // 20)  # besides, with real clients
 SEED = int(os.environ.get("BRUG_SEED") or random.randrange(1 << 31))
+CONTROL_S_MAX = 5
 SETTINGS = {"fold_slice_bytes": 16384, "checkpoint_pages": 500, "log_level": "warning"}
 
 
@@ -44,31 +46,43 @@ def controls_flagged(players):
         elif any(line.startswith(FAULTS[fault] + " ") for line in lines):
             flagged += 1
         else:
-            print(f"# the checker did not flag: {fault}: {lines}")
+            print(f"# control not flagged: {fault}: {lines}")
     return flagged
 
 
 def run_control(players, fault):
-    """Three messages from each, over to rest; the client with the bad relay asks again only if that is the point."""
+    """Three messages from each, over to rest, and then a look at what became of them; the client with the bad relay asks
+    again only if that is the point."""
     endpoint = players.endpoints[0]
-    bad = BadRelay(players, endpoint, fault)
-    pid = run_forked([bad.listener.fileno()], lambda: bad)
-    try:
-        with Storm(players.relay, players, SEED, kill_relay=False, ports={endpoint.endpoint: bad.port}) as storm:
-            def is_over():
-                if FAULTS.get(fault) != "missing":
-                    return storm.is_done()
-                return all(c.is_sent for c in storm.clients) and storm.count_waiting() == 0
-            storm.give([3] * 4, 300)
-            storm.pump(is_over, look_s=0.1)
-            if fault == "receipt":
-                storm.clients[0].kill()
-                storm.pump(lambda: storm.kills["client"] == 1 and storm.is_done())
+    with bad_relay(players, endpoint, fault) as port, \
+         Storm(players.relay, players, SEED, kill_relay=False, ports={endpoint.endpoint: port},
+               extras={"unreadable_in": 2}) as storm:
+        def is_over():
+            if fault not in UNFINISHED:
+                return storm.is_done()
+            return all(c.is_sent for c in storm.clients) and storm.count_waiting() == 0
+        storm.give([3] * 4, 300)
+        storm.pump(is_over, look_s=0.1)
+        if fault == "receipt":
+            storm.clients[0].kill()
+            storm.pump(lambda: storm.kills["client"] == 1 and storm.is_done())
+        if fault not in UNFINISHED:
+            storm.give([0] * 4, 1, refuse=0)
+            storm.pump(storm.is_done)
         return check(storm.folder)
-    finally:
-        os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
-        bad.listener.close()
+
+
+def sleep_is_seen(players):
+    """The control of T9: a relay that does not deliver what waited when it was killed."""
+    endpoint = players.endpoints[0]
+    with bad_relay(players, endpoint, "asleep") as port, \
+         Storm(players.relay, players, SEED, ports={endpoint.endpoint: port}) as storm:
+        storm.round_s_max = CONTROL_S_MAX
+        try:
+            storm.run_round(waits=True)
+        except Violation as e:
+            return str(e).startswith("not all arrived")
+    return False
 
 
 def print_hits(who, points):
@@ -129,13 +143,14 @@ def test_T8_T9_kills_lose_nothing_and_bring_nothing_back(_):
         done, waited, messages, kills, broken = run_scripted(players, relay_points, client_points)
         seconds = time.monotonic() - began
         flagged = controls_flagged(players)
+        slept = sleep_is_seen(players)
     print_hits("relay", relay_points)
     print_hits("scripted clients", client_points)
     proof.report(f"T8 kill -9, relay {kills['relay']} and clients {kills['client']} times: {messages} letters",
                  done, "rounds", len(broken), flagged, len(FAULTS), seconds)
-    proof.report("T9 what waits at a kill arrives without new traffic", waited, "rounds", len(broken), 0, 0, seconds)
+    proof.report("T9 what waits at a kill arrives without new traffic", waited, "rounds", len(broken), int(slept), 1, seconds)
     assert not broken, broken[:20]
-    assert flagged == len(FAULTS)
+    assert flagged == len(FAULTS) and slept, "a control was not flagged"
     if ROUNDS >= len(relay_points.names) + len(client_points.names):
         assert not relay_points.missed() + client_points.missed(), relay_points.missed() + client_points.missed()
 
@@ -195,7 +210,33 @@ class RealStorm:
             lines += [f"repeat {m} at {person.name}" for m in set(came) if came.count(m) > 1]
             lines += [f"stranger {m} at {person.name}" for m in set(came) - set(sent)]
             lines += [f"bytes {m['message_id']} {m['state']}" for m in person.inbox() if m["state"] != "ready"]
-        return lines
+        return lines + books_broken(p.relay)
+
+
+REAL_FAULTS = {"lost": "missing", "dropped": "missing", "bytes": "bytes"}
+
+
+def real_control_is_flagged(storm, fault):
+    """A bad relay stands between the relay and one client while that client syncs: the sender, or a reader."""
+    people, relay = storm.people, storm.people.relay
+    port = relay.port
+    victim = people.gp if fault == "lost" else people.one
+    message_id = people.gp.refer(people.team, wait="0")["message_id"]
+    if victim is not people.gp:
+        people.gp.sync()
+    relay.port = free_port()
+    relay.write_config(relay_port=port)
+    relay.restart()
+    with bad_relay(people, victim, fault, port):
+        victim.sync()
+    relay.port = port
+    relay.write_config()
+    relay.restart()
+    lines = storm.broken()
+    if any(line.startswith(f"{REAL_FAULTS[fault]} {message_id}") for line in lines):
+        return True
+    print(f"# control not flagged: {fault}: {lines}")
+    return False
 
 
 def test_T8_real_clients_survive_kills_too(_):
@@ -209,10 +250,13 @@ def test_T8_real_clients_survive_kills_too(_):
         for n in range(REAL_ROUNDS):
             storm.run_round(has_relay_kill=n % 3 == 2)
         broken = storm.broken()
+        seconds = time.monotonic() - began
+        flagged = sum(real_control_is_flagged(storm, fault) for fault in REAL_FAULTS)
     print_hits("brug", points)
-    proof.report(f"T8 kill -9 of brug and its relay, {storm.kills} times", REAL_ROUNDS, "rounds", len(broken), 0, 0,
-                 time.monotonic() - began)
+    proof.report(f"T8 kill -9 of brug and its relay, {storm.kills} times", REAL_ROUNDS, "rounds", len(broken), flagged,
+                 len(REAL_FAULTS), seconds)
     assert not broken, broken[:20]
+    assert flagged == len(REAL_FAULTS), "a control was not flagged"
     if REAL_ROUNDS >= 2 * len(points.names):
         assert not points.missed(), points.missed()
 

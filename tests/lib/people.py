@@ -4,8 +4,10 @@ import os
 import subprocess
 import sys
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from relay import text  # noqa: E402
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE, os.path.join(HERE, "..", "interop")]
+from brug_client import Client  # noqa: E402
+from relay import HOST, text  # noqa: E402
 from wire import BUILD  # noqa: E402
 
 BRUG = os.path.join(BUILD, "brug")
@@ -21,6 +23,7 @@ class Person:
         self.home = os.path.join(world.folder, f"home-{len(os.listdir(world.folder))}")
         self.name = name
         folder = self.relay.next_path("enrol")
+        self.certificate, self.key = os.path.join(folder, "identity.pem"), os.path.join(self.home, "identity.key")
         os.mkdir(folder, 0o700)
         invitation = organisation.invitation
         if role:
@@ -91,6 +94,13 @@ class People:
         self.two = Person(self, self.team, "B. Bakker", "consultant")
         self.everybody = (self.gp, self.one, self.two)
         self.case = None
+
+    def connect(self, person, hello=True):
+        """A session with a person's key, made by us."""
+        client = Client(HOST, self.relay.port, person.certificate, person.key, self.relay.relay_ca)
+        if hello:
+            client.hello()
+        return client
 
     def introduce(self):
         """All fetch the directory, confirm one another, and fetch the countersignatures."""

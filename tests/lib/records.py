@@ -1,13 +1,21 @@
 """What a scripted client keeps on disk: one fact a line, synced before it acts on it, so that it can be killed at any
 moment and go on, and so that a checker can judge afterwards what it was promised and what it got.
 
-    session                                 a session began
-    wrote ID DIGEST READERS SIZE HEADER     before it is sent; READERS: endpoint ids joined by commas
+    session ORGANISATION                    a session began; ORGANISATION: the client's own
+    wrote ID DIGEST READERS SIZE HEADER     before it is sent; READERS: endpoint ids joined by commas, or "-" for a letter
+                                            that must be refused, and for which the refusal must be remembered
     receipt ID RECEIPT                      each Receipt that came, repeats too
-    stored ID DIGEST SEQUENCE ORGANISATION  each Deliver that came, repeats too; before it is acknowledged
-    acked ID                                the relay said Acked
+    refused ID CODE                         each remembered refusal that came, repeats too
+    stored ID DIGEST SEQUENCE ORGANISATION ENDPOINT
+                                            each Deliver of a letter that came, repeats too; before it is acknowledged
+    fact ID DIGEST SEQUENCE MESSAGE ENDPOINT CODE
+                                            each Deliver of a FACT: ENDPOINT could not read MESSAGE, because of CODE
+    acked ID CODE                           the relay said Acked; CODE: of the unreadable, else 0
+    noted ID                                the relay said Noted to our Opened
+    tracked ID ENDPOINT:CODE:OPENED,...     Tracked of a letter of ours when all had settled: for each reader, the code of
+                                            the unreadable, 0 when it was fetched, - when neither; whether it was opened
 
-All in hexadecimal but SIZE and SEQUENCE. A last line that is torn was never acted on.
+All in hexadecimal but SIZE, SEQUENCE, CODE and OPENED. A last line that is torn was never acted on.
 """
 import os
 

@@ -5,6 +5,9 @@
         storm.finish()              a last restart, after which nothing may come any more
     check(storm.folder)             the checker (tests/fault/check_records.py): its lines, none if all is well
 
+Besides letters that arrive, a round has letters that must be refused for ever, letters that a reader cannot read (its
+sender's organisation is told), readers who say that they opened one, and senders who ask what became of theirs (EXTRAS).
+
 A round that waits first lets everybody send while nobody reads, then kills the relay; what waits must then come without
 new traffic (T9). Each start of the relay is armed with the next named point (tests/fault/preload/kill_points.c).
 """
@@ -30,8 +33,12 @@ ROUND_S_MAX = 60
 PATIENCE_S = 20
 IDLE_S = 0.12  # longer than the relay waits before it folds
 ARMED_AGAIN = 0.6  # how often a relay that comes back is armed
+RARE = ("start", "checkpoint-sync", "audit-sync", "fold-sync", "goaway")  # points that a life of the relay passes once
+FEW = ("refused", "tracked", "directory")
 PRELOAD = os.path.join(BUILD, "tests", "fault", "preload", "kill_points.so")
 CHECKER = os.path.join(ROOT, "tests", "fault", "check_records.py")
+EXTRAS = {"refuse": 1, "unreadable_in": 5, "opens": True, "looks": True}  # of each client's orders (scripted.py)
+REPLACED = 0.3  # how often a client begins a round with a session that ends its older one
 CHECKPOINT_BYTES, CHECKPOINT_MESSAGES = 400_000, 3  # a body, and how many of each client: they fill the WAL
 
 
@@ -44,9 +51,16 @@ def check(folder, at_rest=True):
     options = [] if at_rest else ["--unsettled"]
     done = subprocess.run([sys.executable, CHECKER, *options, folder], capture_output=True, text=True)
     lines = done.stdout.splitlines()
+    print("# " + "".join(lines[-1:]), flush=True)
     if not lines or not lines[-1].startswith("checked: ") or done.returncode != (len(lines) > 1):
         raise RuntimeError(f"the checker failed: {done.stderr}")
     return lines[:-1]
+
+
+def books_broken(relay):
+    """I8: for each reader what was accepted is accounted for; a line if it is not."""
+    books = json.loads(relay.ctl("--json", "account"))
+    return [] if books["balanced"] and not books["problem"] else [f"the books do not balance: {books}"]
 
 
 def preload_environment(program):
@@ -168,11 +182,14 @@ class Player:
 
 
 class Storm:
-    def __init__(self, relay, players, seed, kill_relay=True, ports=None, patience_s=PATIENCE_S):
-        """`ports`: where each client connects, the relay's own if None. Without kill_relay the relay stays as it is."""
+    def __init__(self, relay, players, seed, kill_relay=True, ports=None, patience_s=PATIENCE_S, extras=None):
+        """`ports`: where each client connects, the relay's own if None. Without kill_relay the relay stays as it is.
+        `extras`: others than EXTRAS."""
         self.relay, self.players, self.patience_s = relay, players, patience_s
         self.rng = random.Random(seed)
         self.kill_relay = kill_relay
+        self.extras = {**EXTRAS, **(extras or {})}
+        self.round_s_max = ROUND_S_MAX
         self.folder = tempfile.mkdtemp(prefix="records-", dir=relay.folder)
         self.hits_path = os.path.join(relay.folder, f"hits-{os.path.basename(self.folder)}")
         self.selector = selectors.DefaultSelector()
@@ -228,8 +245,9 @@ class Storm:
 
     def nth(self, point):
         """Each start checkpoints, folds and speaks a few times at least; of the rest there is more."""
-        is_rare = "start" in point or "checkpoint-sync" in point or "audit-sync" in point or "fold-sync" in point
-        return 1 if is_rare else 1 + int(self.rng.expovariate(1 / 3))
+        if any(rare in point for rare in RARE):
+            return 1
+        return 1 + int(self.rng.expovariate(1 if any(few in point for few in FEW) else 1 / 3))
 
     def forget_relay(self):
         if self.relay_fd is not None:
@@ -262,7 +280,7 @@ class Storm:
         """Handles what happens until is_over(), which is asked after each event and every look_s; `timers` are (seconds
         from now, act)."""
         now = time.monotonic()
-        limit = now + ROUND_S_MAX
+        limit = now + self.round_s_max
         due = sorted(((now + s, act) for s, act in timers), key=lambda t: t[0])
         while not is_over():
             now = time.monotonic()
@@ -288,7 +306,8 @@ class Storm:
         offsets = offsets or [end_of_records(c.path) for c in self.clients]
         for client, count, offset in zip(self.clients, counts, offsets):
             client.give(**{"offset": offset, "send": count, "size": size, "receive": sum(counts) - count, "read": True,
-                           "again": True, "anew": False, "ping": False, "kill": (kills or {}).get(client), **order})
+                           "again": True, "anew": False, "replace": False, "ping": False,
+                           "kill": (kills or {}).get(client), **self.extras, **order})
         return offsets
 
     def is_done(self):
@@ -305,7 +324,7 @@ class Storm:
         timers = [(self.rng.expovariate(1 / 0.06), self.kill_anybody) for _ in range(random_kills)]
         if self.point is None:
             timers.append((self.rng.expovariate(1 / 0.06), self.kill_the_relay))
-        offsets = self.give(counts, size, kills, read=not waits)
+        offsets = self.give(counts, size, kills, read=not waits, replace=self.rng.random() < REPLACED)
         if waits:
             self.pump(lambda: all(c.is_sent for c in self.clients), timers)
             self.kill_the_relay()
@@ -332,10 +351,12 @@ class Storm:
             self.is_finishing = True  # no point is armed any more
             self.kill_the_relay()
             self.pump(lambda: self.kills["relay"] > before)
-        self.give([0] * len(self.clients), 1, ping=True)
+        self.give([0] * len(self.clients), 1, ping=True, refuse=0)
         self.pump(self.is_done)
         if waiting := self.count_waiting():
             raise Violation(f"the relay counts {waiting} waiting messages, the clients none")
+        if broken := books_broken(self.relay):
+            raise Violation(broken[0])
 
     def count_waiting(self):
         return json.loads(self.relay.ctl("status", "--json"))["waiting_messages"]
