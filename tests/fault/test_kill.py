@@ -5,8 +5,8 @@ when the relay is killed, and must reach their readers without new traffic.
 Most rounds use scripted clients (tests/lib/scripted.py); some the real `brug` with its store. The controls are relays that
 break one promise each (tests/lib/bad_relay.py); the same checker must flag each of them.
 
-ROUNDS=n sets the number of rounds. Prints its seed; BRUG_SEED makes the same choices again (the moments of random kills
-still depend on the machine).
+ROUNDS=n sets the number of rounds, REAL_ROUNDS=n of those with the real `brug`. Prints its seed; BRUG_SEED makes the
+same choices again (the moments of random kills still depend on the machine).
 """
 import os
 import random
@@ -30,7 +30,7 @@ from world import Players  # noqa: E402
 ROUNDS = proof.size("ROUNDS", 44, 2000)
 ROUNDS_PER_STORE = 100
 MORE_ROUNDS_MAX = 100
-REAL_ROUNDS = max(3, ROUNDS // 20)  # besides, with real clients
+REAL_ROUNDS = int(os.environ.get("REAL_ROUNDS") or max(3, ROUNDS // 20))  # besides, with real clients
 SEED = int(os.environ.get("BRUG_SEED") or random.randrange(1 << 31))
 CONTROL_S_MAX = 5
 SETTINGS = {"fold_slice_bytes": 16384, "checkpoint_pages": 500, "log_level": "warning"}

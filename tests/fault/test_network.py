@@ -1,6 +1,7 @@
-"""The network as an enemy (tests/lib/enemy.py): connections that are cut at every byte, stalled, split, merged, reset,
-half open, or lost in one direction. Clients, scripted and real, come back by themselves, and everything happens exactly
-once in effect, as the checker of the kill storms finds it (check_records.py). T1, T5 and T13 over real sockets besides.
+"""The network as an enemy (tests/lib/enemy.py): connections that are cut at every byte (a sample of them in `make test`),
+stalled, split, merged, reset, half open, or lost in one direction. Clients, scripted and real, come back by themselves,
+and everything happens exactly once in effect, as the checker of the kill storms finds it (check_records.py). T1, T5 and
+T13 over real sockets besides. Controls: the same with a relay behind the enemy that breaks a promise (bad_relay.py).
 
 CUTS=n sets the number of cuts. Prints its seed; BRUG_SEED makes the same choices again.
 """
@@ -17,6 +18,7 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, "..", "lib"), os.path.join(HERE, "..", "interop")]
 import proof  # noqa: E402
+from bad_relay import bad_relay  # noqa: E402
 from brug_client import GoneAway, delimited, new_header, referral_fields, seal_nothing  # noqa: E402
 from enemy import DOWN, UP, Enemy  # noqa: E402
 from people import BRUG, People  # noqa: E402
@@ -26,13 +28,20 @@ from tap import main  # noqa: E402
 from wire import casefile, wire  # noqa: E402
 from world import Players  # noqa: E402
 
-CUTS = proof.size("CUTS", 100, 1500)
-MIXED_ROUNDS = max(6, CUTS // 25)
+EVERY = 1 << 20  # more bytes than a session has
+CUTS = proof.size("CUTS", 100, EVERY)
+LOAD = min(CUTS, 1500)
+MIXED_ROUNDS = max(6, LOAD // 25)
 RUNS = proof.size("RUNS", 40, 1000)  # of T1, T5 and T13
-REAL_CUTS = max(3, CUTS // 30)
+REAL_CUTS = max(3, LOAD // 30)
 REAL_LETTERS_MAX = 300
 CUT_WAIT_S = 3  # a client tries again after 0.5 to 1.5 s
 IS_LONG = CUTS >= 1000
+TRIES_MAX = 4
+REACHED_MIN = 0.99  # of all bytes: a session's last ones are not in each
+CONTROL_RUNS = 10
+CONTROL_ROUNDS = 4
+ALIKE = {"unreadable_in": 0, "looks": False}  # so that sessions have the same length
 SEED = int(os.environ.get("BRUG_SEED") or random.randrange(1 << 31))
 PATIENCE_S = 0.5
 SETTINGS = {"log_level": "error", "handshakes_per_source_max": 10000}
@@ -47,9 +56,10 @@ class Net:
         self.players = Players(relay)
         self.rng = random.Random(SEED)
 
-    def storm(self, enemy):
-        ports = {e.endpoint: port for e, port in zip(self.players.endpoints, enemy.ports)}
-        return Storm(self.relay, self.players, self.rng.random(), kill_relay=False, ports=ports, patience_s=PATIENCE_S)
+    def storm(self, ports, **extras):
+        ports = {e.endpoint: port for e, port in zip(self.players.endpoints, ports)}
+        return Storm(self.relay, self.players, self.rng.random(), kill_relay=False, ports=ports, patience_s=PATIENCE_S,
+                     extras=extras)
 
 
 def count_cuts(reports):
@@ -65,41 +75,90 @@ def judge(storm):
 # ---- cuts ----
 
 def session_bytes(storm, enemy):
-    """How many bytes each direction of a whole session has: handshake, Hello, Submit, Receipt, Deliver, Ack, Acked."""
-    for _ in range(2):  # the second round ends the sessions of the first
+    """How many bytes whole sessions have, for each port in each direction: handshake, Hello, Submit, Receipt, Refused,
+    Deliver, Ack, Acked, Opened, Noted."""
+    for _ in range(3):  # a round ends the sessions of the one before
         storm.give([1] * 4, 300, anew=True)
         storm.pump(storm.is_done)
-    passed = [r["passed"] for r in enemy.forget() if "passed" in r]
-    return max(p[0] for p in passed), max(p[1] for p in passed)
+    passed = [r for r in enemy.forget() if "passed" in r]
+    return {port: {way: max(r["passed"][n] for r in passed if r["port"] == port) for n, way in enumerate((UP, DOWN))}
+            for port in enemy.ports}
 
 
-def offsets(up, down):
-    """CUTS offsets, evenly over both directions; every one of them if CUTS is large enough."""
-    all_of_them = [(UP, n) for n in range(up + 1)] + [(DOWN, n) for n in range(down + 1)]
-    step = max(1.0, len(all_of_them) / CUTS)
-    return [all_of_them[int(n * step)] for n in range(int(len(all_of_them) / step))]
+def longest(lengths, way):
+    return max(length[way] for length in lengths.values())
+
+
+def cut_each(net, storm, enemy, lengths, todo):
+    """Cuts at these (direction, offset), each in a session that is long enough; those that did not come about."""
+    rest = list(todo)
+    net.rng.shuffle(rest)
+    done = set()
+    while rest:
+        for port in enemy.ports:
+            fits = [place for place in rest[-20:] if place[1] <= lengths[port][place[0]]]
+            if fits:
+                rest.remove(fits[0])
+                enemy.plan(port, direction=fits[0][0], offset=fits[0][1], how=net.rng.choice(["close", "reset"]))
+        storm.give([1] * 4, 300, anew=True)
+        storm.pump(storm.is_done)
+        done |= {(r["direction"], r["offset"]) for r in enemy.forget() if "cut" in r}
+    return [place for place in todo if place not in done]
+
+
+def cut_sessions(net, choose, claim):
+    """Cuts at the places that are chosen from all; what was not reached is tried again."""
+    began = time.monotonic()
+    with Enemy(net.relay.port, 4) as enemy, net.storm(enemy.ports, **ALIKE) as storm:
+        lengths = session_bytes(storm, enemy)
+        places = [(way, n) for way in (UP, DOWN) for n in range(longest(lengths, way) + 1)]
+        planned = missed = choose(places)
+        for _ in range(TRIES_MAX):
+            missed = cut_each(net, storm, enemy, lengths, missed)
+        broken = judge(storm)
+    seconds = time.monotonic() - began
+    flagged = control_is_flagged(net, lambda enemy: plan_cuts(net, enemy, longest(lengths, UP), longest(lengths, DOWN)))
+    cuts = len(planned) - len(missed)
+    print(f"# not reached: {', '.join(f'{way} {n}' for way, n in sorted(missed)) or 'none'}; a session has "
+          f"{longest(lengths, UP)} bytes up, {longest(lengths, DOWN)} down at most", flush=True)
+    proof.report(claim.format(cuts, len(places)), cuts, "cuts", len(broken), int(flagged), 1, seconds)
+    assert not broken, broken[:20]
+    assert cuts >= len(planned) * REACHED_MIN, f"not cut: {sorted(missed)}"
+    assert flagged, "the control was not flagged"
+
+
+def plan_cuts(net, enemy, up, down):
+    for port in enemy.ports:
+        way = net.rng.choice([UP, DOWN])
+        enemy.plan(port, direction=way, offset=net.rng.randrange(up if way == UP else down), how="reset")
 
 
 def test_cuts_at_every_byte_of_a_session_change_nothing(net):
-    began, cuts, broken = time.monotonic(), 0, []
-    with Enemy(net.relay.port, 4) as enemy, net.storm(enemy) as storm:
-        up, down = session_bytes(storm, enemy)
-        todo = offsets(up, down)
-        planned = len(todo)
-        net.rng.shuffle(todo)
-        while todo:
-            for port in enemy.ports[:len(todo)]:
-                direction, offset = todo.pop()
-                how = net.rng.choice(["close", "reset"])
-                enemy.plan(port, direction=direction, offset=offset, how=how)
-            storm.give([1] * 4, 300, anew=True)
-            storm.pump(storm.is_done)
-            cuts += count_cuts(enemy.forget())
-        broken = judge(storm)
-    proof.report(f"cut at {planned} of {up + down + 2} bytes of a session, all comes once", cuts, "cuts", len(broken), 0, 0,
-                 time.monotonic() - began)
-    assert not broken, broken[:20]
-    assert cuts >= planned * 0.8, f"only {cuts} of {planned} cuts came about"
+    cut_sessions(net, lambda places: places, "cut at every byte of a session ({} of {}), all comes once")
+
+
+def test_cuts_at_a_sample_of_the_bytes_of_a_session_change_nothing(net):
+    cut_sessions(net, lambda places: net.rng.sample(places, min(CUTS, len(places))),
+                 "cut at {} of {} bytes of a session, all comes once")
+
+
+def control_is_flagged(net, plan):
+    """The same enemy, and behind it, for one client, a relay that keeps a letter to itself."""
+    victim = net.players.endpoints[0]
+    with bad_relay(net.players, victim, "dropped") as bad, Enemy(bad, 1) as before_bad, \
+         Enemy(net.relay.port, 3) as enemy, net.storm(before_bad.ports + enemy.ports) as storm:
+        for _ in range(CONTROL_ROUNDS):
+            plan(before_bad)
+            plan(enemy)
+            storm.give([1] * 4, 300, anew=True, looks=False)
+            storm.pump(lambda: all(c.is_sent for c in storm.clients) and storm.count_waiting() == 0, look_s=0.1)
+            before_bad.forget()
+            enemy.forget()
+        lines = check(storm.folder, at_rest=True)
+    if any(line.startswith("missing ") for line in lines):
+        return True
+    print(f"# control not flagged: {lines}")
+    return False
 
 
 def random_plan(rng, up, down):
@@ -116,24 +175,30 @@ def random_plan(rng, up, down):
 
 
 def test_stalled_split_merged_and_half_open_links_change_nothing(net):
-    began, cuts, broken, lines = time.monotonic(), 0, [], []
-    with Enemy(net.relay.port, 4) as enemy, net.storm(enemy) as storm:
-        up, down = session_bytes(storm, enemy)
-        for _ in range(MIXED_ROUNDS):
+    began, lines = time.monotonic(), []
+    with Enemy(net.relay.port, 4) as enemy, net.storm(enemy.ports) as storm:
+        lengths = session_bytes(storm, enemy)
+        up, down = longest(lengths, UP), longest(lengths, DOWN)
+
+        def plan(enemy):
             for port in enemy.ports:
                 for _ in range(net.rng.randint(0, 2)):
                     enemy.plan(port, **random_plan(net.rng, up, down))
+        for _ in range(MIXED_ROUNDS):
+            plan(enemy)
             counts, size = storm.load()
             storm.give(counts, size, anew=True)
             storm.pump(storm.is_done)
             lines += enemy.forget()
-        cuts = count_cuts(lines)
         broken = judge(storm)
+    seconds = time.monotonic() - began
+    flagged = control_is_flagged(net, plan)
     kinds = {how: sum(r.get("cut") == how for r in lines) for how in ("close", "reset", "stall", "mute", "gone")}
     proof.report(f"links {', '.join(f'{how} {n}' for how, n in kinds.items())}; split, merged: all comes once",
-                 cuts, "cuts", len(broken), 0, 0, time.monotonic() - began)
+                 count_cuts(lines), "cuts", len(broken), int(flagged), 1, seconds)
     assert not broken, broken[:20]
     assert MIXED_ROUNDS < 50 or all(kinds.values()), kinds
+    assert flagged, "the control was not flagged"
 
 
 # ---- half open ----
@@ -206,19 +271,36 @@ def test_T1_T13_a_receipt_that_got_lost_is_given_again_and_nothing_is_delivered_
     """The link is reset when the receipt has come but was not read (T1), or right after the submit, so that the relay
     cannot send it (T13). Then the same bytes twice more."""
     began = time.monotonic()
+    differing, extra = lost_receipts(net, 2 * RUNS)
+    seconds = time.monotonic() - began
+    drain(net, net.players.endpoints)
+    with bad_relay(net.players, net.players.endpoints[0], "receipt") as port:
+        has_differed = lost_receipts(net, CONTROL_RUNS, sender_port=port)[0] > 0
+    drain(net, net.players.endpoints)
+    with bad_relay(net.players, net.players.endpoints[2], "twice") as port:
+        came_twice = lost_receipts(net, CONTROL_RUNS, reader_port=port)[1] > 0
+    drain(net, net.players.endpoints)
+    proof.report("T1 cut before the answer: same answer, one message", RUNS, "runs", differing, int(has_differed), 1, seconds)
+    proof.report("T13 a receipt that cannot be sent runs no delivery again", RUNS, "runs", extra, int(came_twice), 1, seconds)
+    assert differing == 0 and extra == 0, (differing, extra)
+    assert has_differed and came_twice, "a control was not flagged"
+
+
+def lost_receipts(net, runs, sender_port=None, reader_port=None):
+    """How many receipts differed from the first, and how many deliveries were others than those that were due."""
     sender, reader = net.players.endpoints[0], net.players.endpoints[2]
     differing, came = 0, []
-    with net.players.connect(reader) as r:
+    with net.players.connect(reader, port=reader_port) as r:
         r.subscribe()
-        for run in range(2 * RUNS):
+        for run in range(runs):
             envelope = letter(net, sender)
-            first = net.players.connect(sender)
+            first = net.players.connect(sender, port=sender_port)
             first.send(submit=wire.Submit(envelope=envelope))
             if run % 2 == 0:
                 select.select([first.socket], [], [], 20)
             reset(first)
             cut_ms = time.time() * 1000
-            with net.players.connect(sender) as again:
+            with net.players.connect(sender, port=sender_port) as again:
                 receipts = [again.submit(envelope).SerializeToString() for _ in range(2)]
             stored_ms = wire.Receipt.FromString(receipts[0]).stored_at_ms
             differing += receipts[0] != receipts[1] or (run % 2 == 0 and stored_ms > cut_ms)
@@ -228,28 +310,37 @@ def test_T1_T13_a_receipt_that_got_lost_is_given_again_and_nothing_is_delivered_
             came.append((wire.Header.FromString(d.envelope.header).message_id,
                          wire.Header.FromString(envelope.header).message_id))
         r.ping()
-        extra = len(r.deliveries) + sum(a != b for a, b in came)
-    seconds = time.monotonic() - began
-    proof.report("T1 cut before the answer: same answer, one message", RUNS, "runs", differing, 0, 0, seconds)
-    proof.report("T13 a receipt that cannot be sent runs no delivery again", RUNS, "runs", extra, 0, 0, seconds)
-    assert differing == 0 and extra == 0, (differing, extra)
-    drain(net, net.players.endpoints)
+        return differing, len(r.deliveries) + sum(a != b for a, b in came)
 
 
 def test_T5_an_acknowledgement_against_a_new_session_has_one_outcome(net):
     """Ack in the old session and Hello of the new one race. Either it was acknowledged, and never comes again, or it
     comes in the new session, once."""
     began = time.monotonic()
+    outcomes, broken = races(net, RUNS)
+    seconds = time.monotonic() - began
+    drain(net, net.players.endpoints)
+    with bad_relay(net.players, net.players.endpoints[2], "returns") as port:
+        flagged = "it came again after its Acked" in races(net, CONTROL_RUNS, port)[1]
+    drain(net, net.players.endpoints)
+    proof.report(f"T5 Ack against a new session: {outcomes['acked']} acked, {outcomes['again']} came again, "
+                 f"{outcomes['unheard']} acked unheard", RUNS, "runs", len(broken), int(flagged), 1, seconds)
+    assert not broken, broken[:20]
+    assert flagged, "the control was not flagged"
+
+
+def races(net, runs, port=None):
+    """How often which side won, and what was broken."""
     sender, reader = net.players.endpoints[0], net.players.endpoints[2]
     outcomes = {"acked": 0, "again": 0, "unheard": 0}
     broken = []
-    old = net.players.connect(reader)
+    old = net.players.connect(reader, port=port)
     with net.players.connect(sender) as s:
-        for _ in range(RUNS):
+        for _ in range(runs):
             s.submit(letter(net, sender))
             old.subscribe()
             d = old.next_delivery()
-            new = net.players.connect(reader, hello=False)
+            new = net.players.connect(reader, hello=False, port=port)
             outcome, lines = race(net.rng, old, new, d)
             outcomes[outcome] += 1
             broken += lines
@@ -259,10 +350,7 @@ def test_T5_an_acknowledgement_against_a_new_session_has_one_outcome(net):
     old.ping()
     broken += ["something came back at the end"] * len(old.deliveries)
     old.close()
-    proof.report(f"T5 Ack against a new session: {outcomes['acked']} acked, {outcomes['again']} came again, "
-                 f"{outcomes['unheard']} acked unheard", RUNS, "runs", len(broken), 0, 0, time.monotonic() - began)
-    assert not broken, broken[:20]
-    drain(net, net.players.endpoints)
+    return outcomes, broken
 
 
 def race(rng, old, new, d):
@@ -390,15 +478,32 @@ def test_real_clients_come_back_by_themselves_and_have_each_letter_once(_):
             for watcher in watchers:
                 watcher.process.kill()
         broken = real_broken(people, written)
-    proof.report("real clients whose links are cut come back by themselves", cuts, "cuts", len(broken), 0, 0,
-                 time.monotonic() - began)
+        seconds = time.monotonic() - began
+        enemy.stop()
+        flagged = real_control_is_flagged(people, port, rng, written)
+    proof.report("real clients whose links are cut come back by themselves", cuts, "cuts", len(broken), int(flagged), 1, seconds)
     assert not broken, broken
+    assert flagged, "the control was not flagged"
+
+
+def real_control_is_flagged(people, port, rng, written):
+    """One client's letters come through an enemy and a relay that keeps one to itself."""
+    written.append(people.gp.refer(people.team, wait="0")["message_id"])
+    with Enemy(people.relay.port, [port]):
+        people.gp.sync()
+    with bad_relay(people, people.one, "dropped") as bad, Enemy(bad, [port]) as enemy:
+        enemy.plan(port, **plan_for_real(rng))
+        people.one.sync()
+    with Enemy(people.relay.port, [port]):
+        people.two.sync()
+    return any(line.startswith(people.one.name) for line in real_broken(people, written))
 
 
 if __name__ == "__main__":
-    print(f"# seed {SEED}, {CUTS} cuts", flush=True)
+    print(f"# seed {SEED}, {'cuts everywhere' if CUTS == EVERY else f'{CUTS} cuts'}", flush=True)
     with Relay(**SETTINGS) as the_relay:
-        main([test_cuts_at_every_byte_of_a_session_change_nothing,
+        main([test_cuts_at_every_byte_of_a_session_change_nothing if CUTS == EVERY
+              else test_cuts_at_a_sample_of_the_bytes_of_a_session_change_nothing,
               test_stalled_split_merged_and_half_open_links_change_nothing,
               test_a_dead_session_ends_within_its_idle_time_and_a_new_one_takes_over_at_once,
               test_T1_T13_a_receipt_that_got_lost_is_given_again_and_nothing_is_delivered_twice,

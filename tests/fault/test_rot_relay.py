@@ -1,5 +1,6 @@
 """Rot under a running relay: a letter whose bytes changed on the disk is never delivered, is quarantined and named, and
-its sender's repeat heals it; what the relay cannot do without stops its start, by the name of the file.
+its sender's repeat heals it; what the relay cannot do without stops its start, by the name of the file. Controls: rot that
+leaves every byte as it was, so that nothing is refused or quarantined, and a relay that delivers other bytes.
 
 ROTS=n rounds of each.
 """
@@ -12,6 +13,7 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, "..", "lib"), os.path.join(HERE, "..", "interop")]
 import proof  # noqa: E402
+from bad_relay import bad_relay  # noqa: E402
 from brug_client import framed_digest, new_header, readers_and_copies, referral_fields, seal_nothing  # noqa: E402
 from relay import Relay, text  # noqa: E402
 from tap import main  # noqa: E402
@@ -35,6 +37,7 @@ class Pair(World):
         self.consultant = self.enrol(self.team, "A. Smit", "consultant")
         for organisation in (self.practice, self.team):
             relay.add_recovery(organisation)
+        self.reader_port, self.is_rotting = None, True
         self.addressed = readers_and_copies(self.rosters(self.gp).values(), self.gp.endpoint)
 
     def letters(self):
@@ -44,7 +47,7 @@ class Pair(World):
     def take(self):
         """What the consultant is given in a session until nothing more comes, acknowledged; digests by id."""
         taken = {}
-        with self.connect(self.consultant) as c:
+        with self.connect(self.consultant, port=self.reader_port) as c:
             c.subscribe()
             while True:
                 try:
@@ -62,7 +65,9 @@ def message_id(envelope):
     return wire.Header.FromString(envelope.header).message_id
 
 
-def flip(path, at, bit):
+def flip(world, path, at, bit):
+    if not world.is_rotting:
+        return
     with open(path, "r+b") as f:
         f.seek(at)
         byte = f.read(1)[0]
@@ -90,7 +95,7 @@ def rot_a_letter(world, dice):
     at = dice.randrange(20000, LETTER_BYTES - 20000)
     with open(path_of(world, "brug.db"), "rb") as f:
         place = f.read().index(victim.sealed[at:at + 32])
-    flip(path_of(world, "brug.db"), place, dice.randrange(8))
+    flip(world, path_of(world, "brug.db"), place, dice.randrange(8))
     r.start()
     taken = world.take()
     wanted = digests(letters)
@@ -116,7 +121,11 @@ def rot_a_letter(world, dice):
 def is_refused(world, words):
     r = world.relay
     r.start(wait=False)
-    status = r.process.wait(30)
+    while r.process.poll() is None:
+        if r.answers():
+            return False
+        time.sleep(0.02)
+    status = r.process.wait()
     r.process = None
     return status != 0 and words in r.tail()
 
@@ -131,24 +140,34 @@ def rot_what_is_needed(world, dice):
         r.kill()
     wal = path_of(world, "brug.db-wal")
     at, bit = 32 + dice.randrange(2 * FRAME_BYTES), dice.randrange(8)
-    flip(wal, at, bit)
+    flip(world, wal, at, bit)
     if not is_refused(world, "brug.db-wal is not as it was written"):
         return f"byte {at} of the WAL: " + r.tail()
-    flip(wal, at, bit)
+    flip(world, wal, at, bit)
     r.start()
     assert r.stop() == 0
     at = 100 + dice.randrange(8000)
-    flip(path_of(world, "brug.db"), at, bit)
+    flip(world, path_of(world, "brug.db"), at, bit)
     if not is_refused(world, "brug.db has a page that is not as it was written"):
         return f"byte {at} of the database: " + r.tail()
-    flip(path_of(world, "brug.db"), at, bit)
+    flip(world, path_of(world, "brug.db"), at, bit)
     r.start()
     if world.take() != digests(letters):
         return "what was mended is not whole"
     return None
 
 
-def prove(world, what, claim):
+def control(world, what, complaint, reader_port=None):
+    """1 if the judge complains so; all that still waits is taken away."""
+    world.is_rotting, world.reader_port = reader_port is not None, reader_port
+    said = what(world, random.Random(SEED))
+    world.is_rotting, world.reader_port = True, None
+    world.take()
+    print(f"# control: {(said or str()).splitlines()[:1]}", flush=True)
+    return int(said is not None and complaint in said)
+
+
+def prove(world, what, claim, *controls):
     rounds, began, wrong = proof.size("ROTS", 2, 12), time.monotonic(), []
     dice = random.Random(SEED)
     print(f"# BRUG_SEED={SEED}")
@@ -157,16 +176,43 @@ def prove(world, what, claim):
         if complaint:
             wrong.append(complaint)
             break
-    proof.report(claim, rounds, "rounds", len(wrong), 0, 0, time.monotonic() - began)
+    seconds = time.monotonic() - began
+    flagged = 0 if wrong else sum(is_flagged(world, what) for is_flagged in controls)
+    proof.report(claim, rounds, "rounds", len(wrong), flagged, len(controls), seconds)
     assert not wrong, wrong
+    assert flagged == len(controls), "a control was not flagged"
+
+
+def says(complaint, world, what, reader_port=None):
+    """Whether the judge complains so; what still waits is taken away."""
+    world.is_rotting, world.reader_port = reader_port is not None, reader_port
+    said = what(world, random.Random(SEED))
+    world.is_rotting, world.reader_port = True, None
+    world.take()
+    print(f"# control: {(said or str()).splitlines()[:1]}", flush=True)
+    return said is not None and complaint in said
+
+
+def no_rot_is_no_quarantine(world, what):
+    return says("the rotten letter was delivered", world, what)
+
+
+def no_rot_is_no_refusal(world, what):
+    return says("of the WAL: ", world, what)
+
+
+def other_bytes_are_seen(world, what):
+    with bad_relay(world, world.consultant, "bytes") as port:
+        return says("came changed", world, what, port)
 
 
 def test_a_rotten_letter_is_quarantined_named_and_healed(world):
-    prove(world, rot_a_letter, "relay: a rotten letter is quarantined, named, healed")
+    prove(world, rot_a_letter, "relay: a rotten letter is quarantined, named, healed", no_rot_is_no_quarantine,
+          other_bytes_are_seen)
 
 
 def test_rot_in_what_is_needed_stops_the_start(world):
-    prove(world, rot_what_is_needed, "relay: rot in WAL or tables stops the start, named")
+    prove(world, rot_what_is_needed, "relay: rot in WAL or tables stops the start, named", no_rot_is_no_refusal)
 
 
 with Relay() as running:

@@ -5,6 +5,7 @@ relay, with the relay's key on one side and the client's on the other, and passe
     dropped   keeps a delivery to itself, and acknowledges it in the client's name
     twice     delivers a message twice in a session
     back      delivers a message again after its Acked
+    returns   the same, in the client's next session
     order     swaps two deliveries
     bytes     delivers other bytes than were sent
     receipt   answers the same bytes with another receipt
@@ -23,6 +24,7 @@ import select
 import signal
 import socket
 import ssl
+import threading
 import time
 
 from brug_client import ALPN, GoneAway, cut_varint, delimited, uuid7
@@ -90,7 +92,8 @@ class BadRelay:
         self.context.load_cert_chain(world.relay.path("relay.pem"), world.relay.path("relay.key"))
         self.context.set_alpn_protocols([ALPN])
         self.is_broken = fault == "none"  # the fault happens once
-        self.held = None                  # a delivery that is kept back
+        self.held = None                  # a delivery that is kept back, or kept in mind
+        self.held_in, self.is_acked = 0, False
         self.answered, self.refused = set(), set()  # ids that got a receipt, or a refusal
         self.mine = set()                 # requests that we made in the client's name
         self.foreign = set()              # ids that only we delivered
@@ -100,14 +103,18 @@ class BadRelay:
         self.sessions, self.began_ms, self.generation = 0, 0, b""
 
     def run(self):
+        """A thread each: an older session may lie there half open."""
         while True:
             plain, _ = self.listener.accept()
-            try:
-                self.serve(plain)
-            except (OSError, GoneAway):  # an end that was not orderly, or nobody behind us
-                plain.close()
+            threading.Thread(target=self.serve, args=(plain,), daemon=True).start()
 
     def serve(self, plain):
+        try:
+            self.stand_between(plain)
+        except (OSError, GoneAway):  # an end that was not orderly, or nobody behind us
+            plain.close()
+
+    def stand_between(self, plain):
         plain.settimeout(5)
         client = self.context.wrap_socket(plain, server_side=True)
         client.settimeout(None)
@@ -124,11 +131,9 @@ class BadRelay:
             upstream.close()
 
     def pass_on(self, client, relay):
-        """Until one of them ends, or the client comes anew."""
+        """Until one of them ends."""
         while True:
-            ready, _, _ = select.select([client.socket, relay.socket, self.listener], [], [])
-            if self.listener in ready:
-                return
+            ready, _, _ = select.select([client.socket, relay.socket], [], [])
             for half, other, act in ((client, relay, self.from_client), (relay, client, self.from_relay)):
                 if half.socket in ready:
                     frames = half.read()
@@ -171,6 +176,9 @@ class BadRelay:
             return
         if which == "welcome":
             self.generation = frame.welcome.generation
+        if which == "pong" and self.held is not None and self.held_in < self.sessions and self.is_acked:
+            if self.breaks("returns"):
+                client.send(self.held)
         if which == "tracked" and self.fault == "unopened":
             for reader in frame.tracked.readers:
                 reader.opened_at_ms = 0
@@ -187,6 +195,7 @@ class BadRelay:
                 sequence=self.sequence + 1, stored_at_ms=frame.receipt.stored_at_ms, attempt=1,
                 envelope=self.envelopes[frame.receipt.message_id])))
         if which == "acked" and self.held is not None and message_id(self.held) == frame.acked.message_id:
+            self.is_acked = True
             if self.breaks("back"):
                 client.send(self.held)
 
@@ -226,7 +235,7 @@ class BadRelay:
             client.send(frame)
         if self.held is not None and self.breaks("order"):
             client.send(self.held)
-        if self.fault == "back":
-            self.held = self.held or frame
+        if self.fault in ("back", "returns") and not self.is_acked:
+            self.held, self.held_in = frame, self.sessions
         if self.breaks("twice"):
             client.send(frame)

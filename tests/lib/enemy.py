@@ -276,11 +276,17 @@ class Enemy:
         return self
 
     def __exit__(self, *_):
+        if self.pid:
+            self.stop()
+
+    def stop(self):
+        """Its ports are free again."""
         os.kill(self.pid, signal.SIGKILL)
         os.waitpid(self.pid, 0)
         self.control.close()
         for s in self.listeners:
             s.close()
+        self.pid = None
 
     def plan(self, port, **plan):
         self.control.sendall(json.dumps({"port": port, **plan}).encode() + b"\n")
