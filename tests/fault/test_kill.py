@@ -1,12 +1,14 @@
 """Kill storms (T8): the relay, its clients, or both, killed with -9 at random and at named points, and a checker that
 works from the clients' own records only (check_records.py). T9 comes with it: in half of the rounds messages wait
-when the relay is killed, and must reach their readers without new traffic.
+when the relay is killed, and must reach their readers without new traffic. T12: a letter that is never acknowledged is
+parked, and stays so (parking.py).
 
 Most rounds use scripted clients (tests/lib/scripted.py); some the real `brug` with its store. The controls are relays that
 break one promise each (tests/lib/bad_relay.py); the same checker must flag each of them.
 
-ROUNDS=n sets the number of rounds, REAL_ROUNDS=n of those with the real `brug`. Prints its seed; BRUG_SEED makes the
-same choices again (the moments of random kills still depend on the machine).
+ROUNDS=n sets the number of rounds, REAL_ROUNDS=n of those with the real `brug`. TESTS=word runs only the tests with it in
+their names, POINTS=word arms only the points of our programs with it in theirs: for a closer look, and for the mutants. Prints its
+seed; BRUG_SEED makes the same choices again (the moments of random kills still depend on the machine).
 """
 import os
 import random
@@ -19,19 +21,23 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, "..", "lib"), os.path.join(HERE, "..", "interop")]
 import proof  # noqa: E402
 from bad_relay import FAULTS, UNFINISHED, bad_relay  # noqa: E402
+from parking import SETTINGS as PARKING_SETTINGS, Parking  # noqa: E402
 from people import BRUG, People  # noqa: E402
 from relay import Relay, free_port  # noqa: E402
 from scripted import POINTS  # noqa: E402
 from storm import (Points, Storm, Template, Violation, all_points, books_broken, check,  # noqa: E402
-                   preload_environment)
+                   preload_environment, take_hits)
 from tap import main  # noqa: E402
 from world import Players  # noqa: E402
 
 ROUNDS = proof.size("ROUNDS", 44, 2000)
 ROUNDS_PER_STORE = 100
 MORE_ROUNDS_MAX = 100
+POINTS_OF_RELAY, POINTS_OF_BRUG = ([n for n in all_points(role) if os.environ.get("POINTS", "") in n]
+                                   for role in ("relay", "client"))
 REAL_ROUNDS = int(os.environ.get("REAL_ROUNDS") or max(3, ROUNDS // 20))  # besides, with real clients
 SEED = int(os.environ.get("BRUG_SEED") or random.randrange(1 << 31))
+PARKING_ROUNDS = max(3, ROUNDS // 100)
 CONTROL_S_MAX = 5
 SETTINGS = {"fold_slice_bytes": 16384, "checkpoint_pages": 500, "log_level": "warning"}
 
@@ -137,13 +143,13 @@ def run_to_the_last_point(storm):
 def test_T8_T9_kills_lose_nothing_and_bring_nothing_back(_):
     began = time.monotonic()
     rng = random.Random(SEED)
-    relay_points, client_points = Points(all_points("relay"), rng), Points(POINTS, rng)
+    relay_points, client_points = Points(POINTS_OF_RELAY, rng), Points(POINTS, rng)
     with Relay(**SETTINGS) as relay:
         players = Players(relay)
         done, waited, messages, kills, broken = run_scripted(players, relay_points, client_points)
         seconds = time.monotonic() - began
-        flagged = controls_flagged(players)
-        slept = sleep_is_seen(players)
+        flagged = 0 if broken else controls_flagged(players)
+        slept = not broken and sleep_is_seen(players)
     print_hits("relay", relay_points)
     print_hits("scripted clients", client_points)
     proof.report(f"T8 kill -9, relay {kills['relay']} and clients {kills['client']} times: {messages} letters",
@@ -153,6 +159,26 @@ def test_T8_T9_kills_lose_nothing_and_bring_nothing_back(_):
     assert flagged == len(FAULTS) and slept, "a control was not flagged"
     if ROUNDS >= len(relay_points.names) + len(client_points.names):
         assert not relay_points.missed() + client_points.missed(), relay_points.missed() + client_points.missed()
+
+
+def test_T12_what_is_parked_stays_so_and_is_told_once_over_kills(_):
+    began = time.monotonic()
+    rng = random.Random(SEED)
+    with Relay(**SETTINGS, **PARKING_SETTINGS) as relay:
+        players = Players(relay)
+        parking = Parking(players, Points(POINTS_OF_RELAY, rng), rng)
+        for _ in range(PARKING_ROUNDS):
+            parking.run_round()
+        broken = parking.broken + books_broken(relay)
+        seconds = time.monotonic() - began
+        with bad_relay(players, parking.sender, "told") as port:
+            control = Parking(players, None, rng, {parking.sender.endpoint: port})
+            control.run_round()
+    flagged = any("reports" in line for line in control.broken)
+    proof.report(f"T12 parked and told once, relay killed {parking.kills} times", PARKING_ROUNDS, "rounds", len(broken),
+                 int(flagged), 1, seconds)
+    assert not broken, broken[:20]
+    assert flagged, f"control not flagged: {control.broken}"
 
 
 # ---- real clients ----
@@ -190,11 +216,7 @@ class RealStorm:
         self.note_hits()
 
     def note_hits(self):
-        path = self.environment["BRUG_KILL_HITS"]
-        if os.path.exists(path):
-            with open(path) as f:
-                self.points.hits.update(f.read().split())
-            os.unlink(path)
+        self.points.hits.update(take_hits(self.environment["BRUG_KILL_HITS"]))
 
     def broken(self):
         """What does not hold of the clients' own stores, now that nobody is killed any more."""
@@ -242,7 +264,7 @@ def real_control_is_flagged(storm, fault):
 def test_T8_real_clients_survive_kills_too(_):
     began = time.monotonic()
     rng = random.Random(SEED)
-    points = Points(all_points("client"), rng)
+    points = Points(POINTS_OF_BRUG, rng)
     with Relay(**SETTINGS) as relay:
         people = People(relay)
         people.introduce()
@@ -263,4 +285,6 @@ def test_T8_real_clients_survive_kills_too(_):
 
 if __name__ == "__main__":
     print(f"# seed {SEED}, {ROUNDS} rounds", flush=True)
-    main([test_T8_T9_kills_lose_nothing_and_bring_nothing_back, test_T8_real_clients_survive_kills_too], None)
+    tests = (test_T8_T9_kills_lose_nothing_and_bring_nothing_back,
+             test_T12_what_is_parked_stays_so_and_is_told_once_over_kills, test_T8_real_clients_survive_kills_too)
+    main([t for t in tests if os.environ.get("TESTS", "") in t.__name__], None)

@@ -70,6 +70,31 @@ def preload_environment(program):
     return ":".join([*run_times, PRELOAD])
 
 
+def nth(point, rng):
+    """Each start checkpoints, folds and speaks a few times at least; of the rest there is more."""
+    if any(rare in point for rare in RARE):
+        return 1
+    return 1 + int(rng.expovariate(1 if any(few in point for few in FEW) else 1 / 3))
+
+
+def armed_environment(point, rng, hits_path):
+    """For brugd; without a point it is not armed."""
+    if not point:
+        return dict(os.environ)
+    return {**os.environ, "LD_PRELOAD": preload_environment(os.path.join(BUILD, "brugd")),
+            "BRUG_KILL": f"{point}:{nth(point, rng)}", "BRUG_KILL_HITS": hits_path}
+
+
+def take_hits(path):
+    """Names of the points at which something was killed since the last time."""
+    if not os.path.exists(path):
+        return []
+    with open(path) as f:
+        names = f.read().split()
+    os.unlink(path)
+    return names
+
+
 def all_points(role):
     """Names of the points of "relay" or "client", from the library's own table."""
     environment = {**os.environ, "LD_PRELOAD": PRELOAD, "BRUG_KILL": "?"}
@@ -235,19 +260,9 @@ class Storm:
     def start_relay(self, is_armed=True):
         """Armed with the next point, or not. Nobody waits for it but the clients."""
         self.point = self.relay_points.next() if self.relay_points and is_armed and not self.is_finishing else None
-        environment = dict(os.environ)
-        if self.point:
-            environment.update(LD_PRELOAD=preload_environment(os.path.join(BUILD, "brugd")),
-                               BRUG_KILL=f"{self.point}:{self.nth(self.point)}", BRUG_KILL_HITS=self.hits_path)
-        self.relay.start(wait=False, environment=environment)
+        self.relay.start(wait=False, environment=armed_environment(self.point, self.rng, self.hits_path))
         self.relay_fd = os.pidfd_open(self.relay.process.pid)
         self.watch(self.relay_fd, self.on_relay_end)
-
-    def nth(self, point):
-        """Each start checkpoints, folds and speaks a few times at least; of the rest there is more."""
-        if any(rare in point for rare in RARE):
-            return 1
-        return 1 + int(self.rng.expovariate(1 if any(few in point for few in FEW) else 1 / 3))
 
     def forget_relay(self):
         if self.relay_fd is not None:
@@ -267,12 +282,9 @@ class Storm:
 
     def note_hit(self):
         """At its point, if it was; else by us."""
-        if os.path.exists(self.hits_path):
-            with open(self.hits_path) as f:
-                for name in f.read().split():
-                    self.relay_points.hits[name] += 1
-                    self.kills["relay at a point"] += 1
-            os.unlink(self.hits_path)
+        for name in take_hits(self.hits_path):
+            self.relay_points.hits[name] += 1
+            self.kills["relay at a point"] += 1
 
     # ---- rounds ----
 
