@@ -41,7 +41,8 @@ run() {
     case $program in *.c) ;; *) built=all ;; esac
     (
         cd "$folder" || exit 2
-        unset BRUG_PROVE BRUG_PROOF_ROWS BRUG_SEED CUTS ROUNDS STATES STEPS MUTANTS MAKEFLAGS MAKELEVEL
+        unset BRUG_PROVE BRUG_PROOF_ROWS BRUG_SEED CALLS CUTS FAULTS FLIPS POINTS REAL_ROUNDS ROTS ROUNDS RUNS STATES STEPS \
+            TESTS MUTANTS MAKEFLAGS MAKELEVEL
         make -s "$built" >"$log" 2>&1 || exit 2
         case $program in
         *.py) set -- "${PYTHON:-/usr/bin/python3}" "$program" ;;
