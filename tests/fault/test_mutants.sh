@@ -135,8 +135,14 @@ echo "ok 1 - all ${#mutants[@]} mutants apply"
 for patch in "${chosen[@]}"; do printf '%s\t%s\n' "$(program_of "$patch")" "$(field 'run with' "$patch")"; done |
     sort -u >"$work/runs"
 while IFS=$'\t' read -r program options; do
-    sound "$program" "$options" && continue
-    echo "not ok 2 - $program fails without any mutant: $(first_failure "$work/sound.log")"
+    sound "$program" "$options"
+    case $? in
+    0) continue ;;
+    2) what="does not build" ;;
+    3) what="takes more than $seconds_max s" ;;
+    *) what=fails ;;
+    esac
+    echo "not ok 2 - $program $what without any mutant: $(first_failure "$work/sound.log")"
     failures "$work/sound.log" | tail -n 30 | sed 's/^/# /'
     exit 1
 done <"$work/runs"
