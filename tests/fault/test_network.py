@@ -321,7 +321,7 @@ def test_T5_an_acknowledgement_against_a_new_session_has_one_outcome(net):
     seconds = time.monotonic() - began
     drain(net, net.players.endpoints)
     with bad_relay(net.players, net.players.endpoints[2], "returns") as port:
-        flagged = "it came again after its Acked" in races(net, CONTROL_RUNS, port)[1]
+        flagged = len(races(net, CONTROL_RUNS, port)[1]) > 0
     drain(net, net.players.endpoints)
     proof.report(f"T5 Ack against a new session: {outcomes['acked']} acked, {outcomes['again']} came again, "
                  f"{outcomes['unheard']} acked unheard", RUNS, "runs", len(broken), int(flagged), 1, seconds)
