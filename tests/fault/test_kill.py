@@ -7,8 +7,9 @@ Most rounds use scripted clients (tests/lib/scripted.py); some the real `brug` w
 break one promise each (tests/lib/bad_relay.py); the same checker must flag each of them.
 
 ROUNDS=n sets the number of rounds, REAL_ROUNDS=n of those with the real `brug`. TESTS=word runs only the tests with it in
-their names, POINTS=word arms only the points of our programs with it in theirs: for a closer look, and for the mutants. Prints its
-seed; BRUG_SEED makes the same choices again (the moments of random kills still depend on the machine).
+their names, POINTS=word arms only the points of our programs with it in theirs, ROUND_S=n is how long a round may take: for a closer
+look, and for the mutants. Prints its seed; BRUG_SEED makes the same choices again (the moments of random kills still
+depend on the machine).
 """
 import os
 import random

@@ -41,8 +41,8 @@ run() {
     case $program in *.c) ;; *) built=all ;; esac
     (
         cd "$folder" || exit 2
-        unset BRUG_PROVE BRUG_PROOF_ROWS BRUG_SEED CALLS CUTS FAULTS FLIPS POINTS REAL_ROUNDS ROTS ROUNDS RUNS STATES STEPS \
-            TESTS MUTANTS MAKEFLAGS MAKELEVEL
+        unset BRUG_PROVE BRUG_PROOF_ROWS BRUG_SEED CALLS CUTS FAULTS FLIPS POINTS REAL_ROUNDS ROTS ROUND_S ROUNDS RUNS STATES \
+            STEPS TESTS MUTANTS MAKEFLAGS MAKELEVEL
         make -s "$built" >"$log" 2>&1 || exit 2
         case $program in
         *.py) set -- "${PYTHON:-/usr/bin/python3}" "$program" ;;
@@ -58,7 +58,7 @@ run() {
         124 | 137) exit 3 ;;
         *) exit 1 ;;
         esac
-    )
+    ) 2>/dev/null
 }
 
 # What a program printed about what failed: neither the tests that passed, nor the controls, nor what was tried.
