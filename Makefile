@@ -192,7 +192,7 @@ unit: $(filter $(B)/%,$(UNIT_TESTS)) ## build and run the unit tests (SAN=asan: 
 
 .PHONY: sim
 sim: $(filter $(B)/%,$(call tests_of,sim)) ## the core in a simulated world; SEED=n replays a run
-	@$(RUN) $(call tests_of,sim)
+	@TELL=1 $(RUN) $(call tests_of,sim)
 
 .PHONY: test
 test: deps ## install what is missing, then every check and test, plain and under sanitizers

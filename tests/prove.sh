@@ -10,7 +10,7 @@ rows=$BRUG_BUILD/proof-rows
 rm -f "$rows"
 touch "$rows" || exit 1
 begin=$SECONDS
-env BRUG_PROVE=1 BRUG_PROOF_ROWS="$rows" TEST_SECONDS_MAX="${TEST_SECONDS_MAX:-1800}" RESULTS= "$(dirname "$0")/run.sh" "$@"
+env BRUG_PROVE=1 TELL=1 BRUG_PROOF_ROWS="$rows" TEST_SECONDS_MAX="${TEST_SECONDS_MAX:-1800}" RESULTS= "$(dirname "$0")/run.sh" "$@"
 status=$?
 
 sort -o "$rows" "$rows"

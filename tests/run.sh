@@ -6,7 +6,7 @@
 # test is printed; with CI set it is a failure. Ends with a line of totals; exit 1 if any failed.
 #
 # Environment: TEST_SECONDS_MAX a program (300), TEST_JOBS at once (2), BRUG_BUILD the build folder,
-# PYTHON for *.py, RESULTS a file to which "passed failed" is added (then the totals are only a part, and
+# PYTHON for *.py, TELL for all that programs tell, RESULTS a file to which "passed failed" is added (then the totals are only a part, and
 # begin with "--").
 set -u
 
@@ -14,6 +14,14 @@ seconds=${TEST_SECONDS_MAX:-300}
 
 # count FILE PATTERN: how many lines match. TAP lines begin the line (cmocka indents them by a tab).
 count() { grep -cE "$2" "$1"; }
+
+# notes FILE: what a program that passed tells beside its tests: how fast it tried what; with TELL everything (seeds,
+# what was tried, which control or mutant was caught by what).
+notes() {
+    grep -E '^[[:space:]]?# ' "$1" | grep -vE '^[[:space:]]?# ok ' |
+        if [ -n "${TELL:-}" ]; then cat; else grep -E ' a (second|minute)\b'; fi |
+        sed -E 's/^[[:space:]]?# /       /'
+}
 
 # run_one LOGS NUMBER PROGRAM: run it, say how it went, leave "passed failed skipped" in LOGS/NUMBER.
 run_one() {
@@ -53,6 +61,7 @@ run_one() {
             tail -n 60 "$err" | sed 's/^/    ! /'
         else
             printf 'ok   %s: %d tests, %d s\n' "$program" "$passed" $((SECONDS - begin))
+            notes "$out"
         fi
         [ "$skipped" -eq 0 ] || grep -E '# *[Ss][Kk][Ii][Pp]' "$out" | sed "s|^|SKIP $program: |"
     } >"$1/$2.said"

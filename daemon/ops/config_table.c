@@ -98,7 +98,7 @@ const struct setting SETTINGS[] = {
     {"redelivery_interval_ms", SETTING_NUMBER, "60000", 0, 86400000,
      "Of such sessions one counts in so long, so that a network that comes and goes parks nothing."},
 
-    {"checkpoint_pages", SETTING_NUMBER, "1000", 500, 1000,
+    {"checkpoint_pages", SETTING_NUMBER, "500", 100, 1000,
      "Pages of SQLite's write-ahead log after which it is checkpointed."},
     {"fold_slice_bytes", SETTING_NUMBER, "524288", KIB(16), MIB(64),
      "What is folded from the journal into the tables in one commit."},

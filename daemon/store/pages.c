@@ -1,15 +1,16 @@
 /*
  * daemon/store/pages.c: passes every call on to the VFS below; reads and writes of whole pages of the main file
- * go by the checksum.
+ * go by the checksum, and writes gather (gather.h).
  *
  * A file whose header speaks of other pages is not ours and is passed on as it is, for the driver to refuse. But
  * a power cut may have torn the header while it was written: then it is whole in the WAL, or the journal that SQLite
  * rolls back writes it again or empties the file; each of these decides anew.
- * Invariants: (1) the bytes that SQLite gives us to write are not changed: the WAL's own checksum covers
- * them; (2) a page that is shorter than it should be was cut off: SQLite never asks for one that it did not
+ * Invariants: (1) the bytes that SQLite gives us to write are not changed where it can see them: the WAL's own
+ * checksum covers them; (2) a page that is shorter than it should be was cut off: SQLite never asks for one that it did not
  * write.
  */
 #include "daemon/store/pages.h"
+#include "daemon/store/gather.h"
 #include "daemon/store/wal.h"
 #include <endian.h>
 #include <stdint.h>
@@ -28,17 +29,22 @@ struct pages {
     sqlite3_vfs vfs; /* first: SQLite gives it back */
     sqlite3_vfs *below;
     char name[40];
-    uint8_t page[PAGES_BYTES]; /* to be written */
 };
 
 struct file {
     sqlite3_file base;
-    struct pages *pages;
+    struct gather gathered;
     bool is_main, is_summed;
     _Alignas(8) uint8_t real[]; /* the file of the VFS below, as SQLite aligns files */
 };
 
 static sqlite3_file *real_of(sqlite3_file *f) { return (sqlite3_file *)((struct file *)f)->real; }
+
+/* Before the file below is asked for anything but a write. */
+static int settle(sqlite3_file *f)
+{
+    return gather_flush(&((struct file *)f)->gathered, real_of(f));
+}
 
 /* Of a page or of what begins one. */
 static bool is_our_header(const uint8_t *header)
@@ -83,7 +89,9 @@ static bool is_page(const struct file *file, int len, sqlite3_int64 offset)
 
 static int on_read(sqlite3_file *f, void *out, int len, sqlite3_int64 offset)
 {
-    int code = real_of(f)->pMethods->xRead(real_of(f), out, len, offset);
+    int code = settle(f);
+    if (code == SQLITE_OK)
+        code = real_of(f)->pMethods->xRead(real_of(f), out, len, offset);
     if (!is_page((struct file *)f, len, offset))
         return code;
     if (code == SQLITE_IOERR_SHORT_READ)
@@ -98,37 +106,47 @@ static int on_read(sqlite3_file *f, void *out, int len, sqlite3_int64 offset)
 static int on_write(sqlite3_file *f, const void *bytes, int len, sqlite3_int64 offset)
 {
     struct file *file = (struct file *)f;
-    uint8_t *page = file->pages->page;
+    int code;
     if (file->is_main && offset == 0 && len >= HEADER_BYTES)
         file->is_summed = is_our_header(bytes);
+    uint8_t *room = gather_room(&file->gathered, real_of(f), (size_t)len, offset, &code);
+    if (room == NULL)
+        return code;
+    memcpy(room, bytes, (size_t)len);
     if (is_page(file, len, offset)) {
-        memcpy(page, bytes, PAGES_BYTES);
-        uint64_t sum = sum_of(page, offset);
-        memcpy(page + PAGES_BYTES - PAGES_RESERVED_BYTES, &sum, sizeof sum);
-        bytes = page;
+        uint64_t sum = sum_of(room, offset);
+        memcpy(room + PAGES_BYTES - PAGES_RESERVED_BYTES, &sum, sizeof sum);
     }
-    return real_of(f)->pMethods->xWrite(real_of(f), bytes, len, offset);
+    return SQLITE_OK;
 }
 
 /* ---- the other calls on a file ---- */
 
-static int on_close(sqlite3_file *f) { return real_of(f)->pMethods->xClose(real_of(f)); }
+static int on_close(sqlite3_file *f)
+{
+    int settled = settle(f), closed = real_of(f)->pMethods->xClose(real_of(f));
+    gather_fini(&((struct file *)f)->gathered);
+    return settled != SQLITE_OK ? settled : closed;
+}
 
 static int on_truncate(sqlite3_file *f, sqlite3_int64 len)
 {
     struct file *file = (struct file *)f;
     file->is_summed |= file->is_main && len == 0; /* as a new one is */
-    return real_of(f)->pMethods->xTruncate(real_of(f), len);
+    int code = settle(f);
+    return code == SQLITE_OK ? real_of(f)->pMethods->xTruncate(real_of(f), len) : code;
 }
 
 static int on_sync(sqlite3_file *f, int flags)
 {
-    return real_of(f)->pMethods->xSync(real_of(f), flags);
+    int code = settle(f);
+    return code == SQLITE_OK ? real_of(f)->pMethods->xSync(real_of(f), flags) : code;
 }
 
 static int on_file_size(sqlite3_file *f, sqlite3_int64 *out)
 {
-    return real_of(f)->pMethods->xFileSize(real_of(f), out);
+    int code = settle(f);
+    return code == SQLITE_OK ? real_of(f)->pMethods->xFileSize(real_of(f), out) : code;
 }
 
 static int on_lock(sqlite3_file *f, int level)
@@ -215,7 +233,6 @@ static int on_open(sqlite3_vfs *vfs, const char *path, sqlite3_file *f, int flag
     struct pages *p = (struct pages *)vfs;
     struct file *file = (struct file *)f;
     memset(file, 0, sizeof *file + (size_t)p->below->szOsFile);
-    file->pages = p;
     int code = p->below->xOpen(p->below, path, real_of(f), flags, out_flags);
     if (code == SQLITE_OK && (code = judge(file, path, flags)) != SQLITE_OK)
         (void)real_of(f)->pMethods->xClose(real_of(f)); /* the first code stands */

@@ -57,7 +57,7 @@ struct waiting_body {
 struct chapter {
     struct group *group;
     uint64_t end; /* lsn of its last record */
-    struct digest state, deliveries;
+    struct digest state, deliveries, answers;
     struct waiting_body *bodies;
     size_t body_count;
 };
@@ -124,6 +124,44 @@ static struct digest expected_deliveries(const struct history *w)
     return digest_of_buf(&all);
 }
 
+static int compare_messages(const void *a, const void *b)
+{
+    const struct history_message *x = *(const struct history_message *const *)a;
+    const struct history_message *y = *(const struct history_message *const *)b;
+    int order = memcmp(x->id.bytes, y->id.bytes, ID_BYTES);
+    return order != 0 ? order : memcmp(x->organisation.bytes, y->organisation.bytes, ID_BYTES);
+}
+
+static void append_answer(struct buf *b, struct slice id, struct slice organisation,
+                          uint64_t waiting, bool is_refusal)
+{
+    append(b, id.data, id.len);
+    append(b, organisation.data, organisation.len);
+    append(b, &waiting, sizeof waiting);
+    append(b, &is_refusal, sizeof is_refusal);
+}
+
+/* What every id was answered, whether anybody waits for it or not (I3). */
+static struct digest expected_answers(const struct history *w)
+{
+    const struct history_message **list = calloc(w->count + 1, sizeof *list);
+    struct buf all;
+    assert_non_null(list);
+    for (size_t i = 0; i < w->count; i++)
+        list[i] = &w->messages[i];
+    qsort(list, w->count, sizeof *list, compare_messages);
+    buf_init(&all, SIZE_MAX / 2);
+    for (size_t i = 0; i < w->count; i++) {
+        uint64_t waiting = 0;
+        for (unsigned r = 0; r < list[i]->reader_count; r++)
+            waiting += list[i]->readers[r].is_waiting;
+        append_answer(&all, id_slice(&list[i]->id), id_slice(&list[i]->organisation), waiting,
+                      list[i]->is_refusal);
+    }
+    free(list);
+    return digest_of_buf(&all);
+}
+
 static void expect_bodies(struct chapter *c, const struct history *w)
 {
     c->bodies = calloc(w->count + 1, sizeof *c->bodies);
@@ -154,6 +192,7 @@ static void story_init(struct story *y, const char *directory, uint64_t seed)
         state_apply_group(state, c->group);
         c->state = state_digest_of(state);
         c->deliveries = expected_deliveries(w);
+        c->answers = expected_answers(w);
         expect_bodies(c, w);
     }
     state_free(state);
@@ -431,6 +470,29 @@ static const char *check_deliveries(const struct story *y, const struct chapter 
     return digest_equal(&found, &c->deliveries) ? NULL : "the books do not balance";
 }
 
+static const char *check_answers(const struct story *y, const struct chapter *c)
+{
+    struct buf all;
+    bool is_sound = true;
+    buf_init(&all, SIZE_MAX / 2);
+    sqlite3_stmt *s =
+        query(y, "brug.db", "SELECT id, org, waiting, row FROM message ORDER BY id, org");
+    while (is_sound && sqlite3_step(s) == SQLITE_ROW) {
+        struct slice row = column(s, 3);
+        Brug__V1__KnownMessage *m = brug__v1__known_message__unpack(NULL, row.len, row.data);
+        is_sound = m != NULL;
+        if (is_sound)
+            append_answer(&all, column(s, 0), column(s, 1), (uint64_t)sqlite3_column_int64(s, 2),
+                          m->code != BRUG__V1__CODE__CODE_NONE);
+        if (is_sound)
+            brug__v1__known_message__free_unpacked(m, NULL);
+    }
+    query_end(s);
+    struct digest found = digest_of_buf(&all);
+    return is_sound && digest_equal(&found, &c->answers) ? NULL
+                                                         : "a remembered answer is not there";
+}
+
 /* All that follows from what lies on the disk once the store is open; closes it. */
 static const char *check_outcome(struct check *k, struct store *s, unsigned groups)
 {
@@ -443,6 +505,8 @@ static const char *check_outcome(struct check *k, struct store *s, unsigned grou
         problem = check_audit(y, groups + 1);
     if (problem == NULL)
         problem = check_deliveries(y, &y->chapters[groups]);
+    if (problem == NULL)
+        problem = check_answers(y, &y->chapters[groups]);
     k->outcomes++;
     return problem;
 }
@@ -618,7 +682,8 @@ static const struct power_pragma deleting_extra[] = {
 };
 
 static const struct setting controls[] = {
-    {.name = "synchronous=NORMAL", .pragmas = normal, .pragma_count = 1},
+    /* Gently: without syncs a process that is killed takes with it what gathered (daemon/store/gather.h). */
+    {.name = "synchronous=NORMAL", .pragmas = normal, .pragma_count = 1, .is_gentle = true},
     {.name = "a disk that lies about syncs", .syncs_lie = true},
     {.name = "journal_mode=DELETE, synchronous=FULL",
      .pragmas = deleting,

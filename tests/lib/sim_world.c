@@ -22,9 +22,9 @@
 #define CALM_STEPS_MAX 100000u
 #define CALM_US_MAX (INT64_C(900) * SECOND_US)
 #define GREEDY_CLIENT 4u /* a gp, in every third world */
-#define CALLS_OF_A_JOB 24u
-#define CALLS_OF_EVERY_COMMIT 5u
-#define CALLS_OF_A_START 60u
+#define CALLS_OF_A_JOB 10u
+#define CALLS_OF_EVERY_COMMIT 2u /* a write and a sync (daemon/store/gather.h) */
+#define CALLS_OF_A_START 40u
 
 #define ROLE(name) BRUG__V1__ROLE__ROLE_##name
 #define OBJECT(name) BRUG__V1__OBJECT_TYPE__OBJECT_TYPE_##name

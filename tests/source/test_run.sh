@@ -12,7 +12,7 @@ expect() {
     local name=$1 totals=$2 status=$3 word=$4 got
     printf '#!/bin/bash\n%s\n' "$5" >"$work/test_it.sh"
     rm -f "$work/results"
-    TEST_SECONDS_MAX=2 RESULTS=$work/results CI=${ci-} "$root/tests/run.sh" "$work/test_it.sh" >"$work/out" 2>&1
+    TELL=${TELL-} TEST_SECONDS_MAX=2 RESULTS=$work/results CI=${ci-} "$root/tests/run.sh" "$work/test_it.sh" >"$work/out" 2>&1
     got=$?
     number=$((number + 1))
     if [ "$got" -eq "$status" ] && [ "$(tail -n 1 "$work/out")" = "-- $totals" ] && grep -q -- "$word" "$work/out" &&
@@ -37,5 +37,8 @@ expect "two plans add up" "3 passed, 0 failed" 0 "3 tests" 'echo 1..1; echo ok 1
 expect "standard error is no result" "1 passed, 0 failed" 0 "1 tests" 'echo ok 1; echo not ok 2 >&2'
 expect "a skip is told" "1 passed, 0 failed" 0 "SKIP.*no systemd" 'echo ok 1; echo "ok 2 # SKIP no systemd"'
 ci=true expect "a skip fails in CI" "1 passed, 1 failed" 1 "skipped 1 in CI" 'echo ok 1; echo "ok 2 # SKIP no systemd"'
+expect "how fast something went is told" "1 passed, 0 failed" 0 "  5 states a second" 'echo "# 5 states a second"; echo ok 1'
+TELL=1 expect "all notes are told when asked for" "1 passed, 0 failed" 0 "  SEED=7" 'echo "# SEED=7"; echo ok 1'
+expect "else they are not" "1 passed, 0 failed" 0 "1 tests, . s$" 'echo "# SEED=7"; echo ok 1'
 expect "it gets no input" "1 passed, 0 failed" 0 "1 tests" 'read -r x || echo ok 1'
 echo "1..$number"

@@ -1,5 +1,5 @@
 /*
- * tests/fault/test_client_fault.c: each call that the client's store makes of the disk fails, and each allocation, the
+ * tests/fault/test_fault_client.c: each call that the client's store makes of the disk fails, and each allocation, the
  * n-th for all n, once and for good.
  *
  * A flow (begin a profile, enrol, write and send, receive and read, fetch the directory) runs from the same profile each
