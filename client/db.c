@@ -164,6 +164,33 @@ static enum error check_connection(struct db *db)
     return e;
 }
 
+/*
+ * A process that was killed may have left a commit that is seen and not durable: it emptied its journal, which undoes
+ * the commit while it is there, and did not come to the sync. Nothing may be told of what the power could still take
+ * back. After the first read: it rolls back what was not committed.
+ */
+static enum error settle_journal(struct db *db)
+{
+    const char *path = sqlite3_filename_journal(sqlite3_db_filename(db->handle, "main"));
+    sqlite3_vfs *vfs = sqlite3_vfs_find(NULL);
+    int ignored;
+    sqlite3_file *f = calloc(1, (size_t)vfs->szOsFile);
+    if (!f)
+        return ERROR_NO_MEMORY;
+    int rc = vfs->xOpen(vfs, path, f, SQLITE_OPEN_READWRITE | SQLITE_OPEN_MAIN_JOURNAL, &ignored);
+    if (rc == SQLITE_OK)
+        rc = f->pMethods->xSync(f, SQLITE_SYNC_NORMAL);
+    else if ((rc & 0xff) == SQLITE_CANTOPEN) /* nobody committed yet */
+        rc = SQLITE_OK;
+    if (f->pMethods)
+        (void)f->pMethods->xClose(f); /* nothing was written */
+    free(f);
+    enum error e = note(db, rc);
+    if (e != ERROR_NONE)
+        (void)snprintf(db->line, sizeof db->line, "the journal cannot be synced"); /* fits */
+    return e;
+}
+
 enum error db_open(struct db **out, const char *path, const char *const *migrations, size_t n)
 {
     struct db *db = calloc(1, sizeof *db);
@@ -173,6 +200,8 @@ enum error db_open(struct db **out, const char *path, const char *const *migrati
     enum error e = db->path ? connect_file(db) : ERROR_NO_MEMORY;
     if (e == ERROR_NONE)
         e = migrate(db, migrations, n);
+    if (e == ERROR_NONE)
+        e = settle_journal(db);
     if (e != ERROR_NONE) {
         db_close(db);
         return e;
