@@ -243,6 +243,26 @@ static enum story_verdict fold_all(struct judging *j)
     return e == ERROR_NONE ? STORY_RIGHT : refused(j, e, "the fold says so");
 }
 
+/* The audit chain from the first record on, and the books that it makes (I8). */
+static enum story_verdict judge_books(struct judging *j)
+{
+    static const uint64_t seed[2] = {5, 6};
+    enum story_verdict v = STORY_RIGHT;
+    struct account *a = must_have(account_new(seed));
+    enum error e = store_account(j->store, a);
+    const struct account_result *found = account_result(a);
+    if (e != ERROR_NONE)
+        v = refused(j, e, "the account says so");
+    else if (found->problem)
+        v = refused(j, ERROR_CORRUPT, found->problem);
+    else if (found->lsn != store_lsn(j->store))
+        v = wrong(j, "the account", "ends elsewhere", found->lsn);
+    else if (!found->is_balanced)
+        v = wrong(j, "the books", "do not balance", found->reader_count);
+    account_free(a);
+    return v;
+}
+
 static enum story_verdict judge_opened(struct judging *j, unsigned confirmed)
 {
     enum story_verdict v = judge_lsn(j, confirmed);
@@ -256,6 +276,8 @@ static enum story_verdict judge_opened(struct judging *j, unsigned confirmed)
         v = judge_state(j);
     if (v == STORY_RIGHT)
         v = judge_loads(j, j->at + 1 == j->y->count);
+    if (v == STORY_RIGHT)
+        v = judge_books(j);
     return v == STORY_RIGHT && j->was_refused ? refused(j, ERROR_CORRUPT, "a load says so") : v;
 }
 
