@@ -557,10 +557,10 @@ static void fail_each(const struct part *p, uint64_t max, const char *whole, str
     unsigned calls = told->calls, stride = (unsigned)(calls / max + 1);
     uint64_t ends = t->ends;
     assert_true(calls > 20);
-    for (unsigned n = 1; n <= calls; n += stride)
+    for (unsigned n = 1; n <= calls; n += stride) {
         fail_one(p, n, false, whole, t);
-    for (unsigned n = 1; n <= calls; n += 4 * stride)
         fail_one(p, n, true, whole, t);
+    }
     print_message("# %s: %u allocations, every %u, %d processes ended on purpose\n", p->name, calls,
                   stride, (int)(t->ends - ends));
 }

@@ -124,6 +124,21 @@ static void fail_each(const struct story *y, const struct way *w, uint64_t max, 
 
 /* ---- a store that only reads ---- */
 
+/* Returns whether the fault was told. */
+static bool fail_one_read(const struct story *y, const struct way *w, unsigned n, bool stays,
+                          const char *directory, struct tally *t)
+{
+    char *copy = directory_copy(directory), why[200];
+    arm(w, n, stays);
+    enum story_verdict v = story_judge(y, copy, FAULT_VFS, y->count, why);
+    t->calls += fault_vfs_failed();
+    if (v == STORY_WRONG)
+        note(t, w, n, stays, why);
+    disarm();
+    directory_free(copy);
+    return v == STORY_REFUSED;
+}
+
 /* Opens a store that is there, loads, asks for everything: with a fault it says so or tells the truth. */
 static void fail_reading(const struct story *y, uint64_t max, struct tally *t)
 {
@@ -141,16 +156,8 @@ static void fail_reading(const struct story *y, uint64_t max, struct tally *t)
         unsigned calls = fault_vfs_calls(), stride = (unsigned)(calls / max + 1), refused = 0;
         directory_free(copy);
         for (unsigned n = 1; n <= calls; n += stride) {
-            bool stays = n % 2 == 0;
-            copy = directory_copy(directory);
-            arm(w, n, stays);
-            enum story_verdict v = story_judge(y, copy, FAULT_VFS, y->count, why);
-            t->calls += fault_vfs_failed();
-            refused += v == STORY_REFUSED;
-            if (v == STORY_WRONG)
-                note(t, w, n, stays, why);
-            disarm();
-            directory_free(copy);
+            refused += fail_one_read(y, w, n, false, directory, t);
+            refused += fail_one_read(y, w, n, true, directory, t);
         }
         print_message("# %s: %u calls, every %u, %u told\n", w->name, calls, stride, refused);
         assert_true(refused > 0);
@@ -158,32 +165,42 @@ static void fail_reading(const struct story *y, uint64_t max, struct tally *t)
     directory_free(directory);
 }
 
+static const struct way asking = {"asking", FAULT_READS, FAULT_EIO, false};
+
+/* Asks an open store, in so many calls; returns whether the fault was told. */
+static bool fail_one_question(const struct story *y, const struct store_options *o, unsigned n,
+                              bool stays, unsigned *calls, struct tally *t)
+{
+    const char *problem;
+    char why[200];
+    struct store *s;
+    assert_int_equal(store_open(&s, o, &problem), ERROR_NONE);
+    arm(&asking, n, stays);
+    enum story_verdict v = story_ask(y, s, why);
+    t->calls += fault_vfs_failed();
+    if (v == STORY_WRONG || (v == STORY_RIGHT && fault_vfs_failed()))
+        note(t, &asking, n, stays, why);
+    *calls = fault_vfs_calls();
+    disarm();
+    store_close(s);
+    return v == STORY_REFUSED;
+}
+
 /* A store that was opened well, with nothing in its cache but what a start reads: cold loads meet the faults. A load
  * that fails is never "not found": the relay would take a repeat for new. */
 static void fail_asking(const struct story *y, uint64_t max, struct tally *t)
 {
-    static const struct way w = {"asking", FAULT_READS, FAULT_EIO, false};
-    char *directory = directory_new(), why[200];
+    char *directory = directory_new();
     struct store_options o = story_options(directory, FAULT_VFS);
-    const char *problem;
-    struct store *s;
     assert_int_equal(story_run(y, directory, NULL, y->count, NULL).confirmed, y->count);
-    s = outbox_open(directory);
+    struct store *s = outbox_open(directory);
     outbox_fold_all(s);
     store_close(s);
-    unsigned calls = UINT32_MAX, refused = 0;
-    for (unsigned n = 1; n <= calls; n += calls == UINT32_MAX ? 0 : (unsigned)(calls / max + 1)) {
-        bool stays = n % 2 == 0;
-        assert_int_equal(store_open(&s, &o, &problem), ERROR_NONE);
-        arm(&w, calls == UINT32_MAX ? calls : n, stays);
-        enum story_verdict v = story_ask(y, s, why);
-        t->calls += fault_vfs_failed();
-        refused += v == STORY_REFUSED;
-        if (v == STORY_WRONG || (v == STORY_RIGHT && fault_vfs_failed()))
-            note(t, &w, n, stays, why);
-        calls = calls == UINT32_MAX ? fault_vfs_calls() : calls;
-        disarm();
-        store_close(s);
+    unsigned calls, ignored, refused = 0;
+    (void)fail_one_question(y, &o, UINT32_MAX, false, &calls, t); /* none fails: they are counted */
+    for (unsigned n = 1; n <= calls; n += (unsigned)(calls / max + 1)) {
+        refused += fail_one_question(y, &o, n, false, &ignored, t);
+        refused += fail_one_question(y, &o, n, true, &ignored, t);
     }
     print_message("# asking: %u calls, %u told\n", calls, refused);
     assert_true(refused > 0);

@@ -250,8 +250,8 @@ static enum story_verdict judge_books(struct judging *j)
     enum story_verdict v = STORY_RIGHT;
     struct account *a = must_have(account_new(seed));
     enum error e = store_account(j->store, a);
-    const struct account_result *found = account_result(a);
-    if (e != ERROR_NONE)
+    const struct account_result *found = e == ERROR_NONE ? account_result(a) : NULL;
+    if (!found)
         v = refused(j, e, "the account says so");
     else if (found->problem)
         v = refused(j, ERROR_CORRUPT, found->problem);
