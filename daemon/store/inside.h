@@ -2,8 +2,9 @@
  * daemon/store/inside.h: what the files of daemon/store share; nobody else includes it.
  *
  * Who does what: store.c opens, commits and closes; pack.c lays bodies into a pack and finds them;
- * audit.c keeps the audit file; pages.c and wal.c find what the disk changed; fold.c brings journal
- * rows into the tables; load.c reads back; thread.c runs it all on a thread.
+ * audit.c keeps the audit file; pages.c and wal.c find what the disk changed, gather.c writes in long
+ * pieces; fold.c brings journal rows into the tables; load.c reads back; thread.c runs it all on a
+ * thread.
  */
 #ifndef DAEMON_STORE_INSIDE_H
 #define DAEMON_STORE_INSIDE_H

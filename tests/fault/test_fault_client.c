@@ -10,7 +10,10 @@
  *   what was cut off is done: every letter is at the relay once and in every inbox once, readable.
  * Allocations inside OpenSSL are let live (tests/unit/test_letter_memory.c says why).
  *
- * FAULTS: how many of each kind in each flow, spread evenly over all n; SEED moves the spread.
+ * In `make prove` every call of the disk; of the allocations, which are thousands, and in `make test` of the calls too, a
+ * part that SEED moves. Controls: a disk that says it wrote and did not, in a process of its own, where the test must fail.
+ *
+ * FAULTS, ALLOCATIONS: how many of each kind in each flow at most, spread evenly over all n.
  */
 #include "base/id.h"
 #include "client/pins.h"
@@ -26,6 +29,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -492,18 +496,27 @@ static unsigned place(uint64_t i, uint64_t some, uint64_t all)
     return (unsigned)(1 + (i * all / some + seed) % all);
 }
 
-static uint64_t done, most_of_a_kind;
+/* Of one sort of thing that fails. */
+static struct sort {
+    uint64_t most; /* in each flow, of each kind */
+    uint64_t done, all;
+    double seconds;
+} disk, memory;
 
 static void try_kind(const struct flow *flow, struct member *m, const struct kind *k, unsigned all)
 {
-    uint64_t some = all < most_of_a_kind ? all : most_of_a_kind;
+    struct sort *sort = k->calls ? &disk : &memory;
+    uint64_t some = all < sort->most ? all : sort->most;
+    double began = proof_seconds();
     assert_true(all > 0);
     for (uint64_t i = 0; i < some; i++) {
         flow->prepare(m);
         (void)run_once(flow, m, k, place(i, some, all));
     }
     printf("# %s, %s: %llu of %u\n", flow->name, k->name, (unsigned long long)some, all);
-    done += some;
+    sort->done += some;
+    sort->all += all;
+    sort->seconds += proof_seconds() - began;
 }
 
 static void try_flow(const struct flow *flow, struct member *m)
@@ -555,15 +568,20 @@ static void letters_of_ours(void **state)
     try_flow(&reseal, gp);
 }
 
-static void letters_for_us(void **state)
+static void two_letters_come(void)
 {
-    static const struct flow receive = {"receiving", restore, receive_flow, check_letters};
     struct brug_draft d = clients_referral();
     struct brug_sent sent;
     OK(brug_send(gp->b, &d, &sent));
     OK(brug_send(gp->b, &d, &sent));
     clients_sync(&c, gp);
     clients_leave(&c, gp);
+}
+
+static void letters_for_us(void **state)
+{
+    static const struct flow receive = {"receiving", restore, receive_flow, check_letters};
+    two_letters_come();
     save(one);
     try_flow(&receive, one);
 }
@@ -599,6 +617,78 @@ static void a_new_profile(void **state)
     try_flow(&enrol, answered);
 }
 
+/* ---- controls ---- */
+
+/* A disk that makes no change from the n-th on, and says that all is well. */
+static void with_changes_not_made(const struct flow *flow, struct member *m)
+{
+    static const struct kind lie = {"changes not made", FAULT_CHANGES, FAULT_LIE, true};
+    const char *n = getenv("BRUG_CONTROL");
+    save(m);
+    flow->prepare(m);
+    (void)run_once(flow, m, &lie, (unsigned)strtoul(n, NULL, 10));
+    flow->prepare(m);
+}
+
+static void control_sending(void **state)
+{
+    static const struct flow send = {"sending", restore, send_flow, check_letters};
+    with_changes_not_made(&send, gp);
+}
+
+static void control_receiving(void **state)
+{
+    static const struct flow receive = {"receiving", restore, receive_flow, check_letters};
+    two_letters_come();
+    with_changes_not_made(&receive, one);
+}
+
+/* This program again, with these tests alone: how many failed. */
+static unsigned failed_with_lie_from(const char *n)
+{
+    char path[512];
+    ssize_t len = readlink("/proc/self/exe", path, sizeof path - 1);
+    assert_true(len > 0);
+    path[len] = '\0';
+    (void)fflush(stdout); /* else both processes print what waits */
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        (void)setenv("BRUG_CONTROL", n, 1); /* or the child runs everything, and is seen to */
+        (void)unsetenv("BRUG_PROOF_ROWS");
+        if (!freopen("/dev/null", "w", stdout) || !freopen("/dev/null", "w", stderr))
+            _exit(100);
+        execl(path, path, (char *)NULL);
+        _exit(100);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    return (unsigned)WEXITSTATUS(status);
+}
+
+static unsigned controls_failed;
+
+/* And a lie that is never told is no reason to fail. */
+static void changes_that_are_not_made_are_found(void **state)
+{
+    assert_int_equal(failed_with_lie_from("1000000"), 0);
+    controls_failed = failed_with_lie_from("1");
+    assert_int_equal(controls_failed, 2);
+}
+
+static void report(const char *claim, const struct sort *sort, int failed, unsigned controls)
+{
+    struct proof proof = {.claim = claim,
+                          .unit = "faults",
+                          .done = sort->done,
+                          .violations = (uint64_t)failed,
+                          .controls = controls,
+                          .controls_failed = controls ? controls_failed : 0,
+                          .seconds = sort->seconds};
+    proof_report(&proof);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -606,21 +696,27 @@ int main(void)
         cmocka_unit_test_setup_teardown(letters_for_us, begin, end),
         cmocka_unit_test_setup_teardown(the_directory, begin, end),
         cmocka_unit_test_setup_teardown(a_new_profile, begin, end),
+        cmocka_unit_test(changes_that_are_not_made_are_found),
     };
-    const char *text = getenv("BRUG_SEED");
-    seed = text ? strtoull(text, NULL, 10) : 0;
-    most_of_a_kind = proof_size("FAULTS", 3, 25);
+    const struct CMUnitTest controls[] = {
+        cmocka_unit_test_setup_teardown(control_sending, begin, end),
+        cmocka_unit_test_setup_teardown(control_receiving, begin, end),
+    };
+    bool is_control = getenv("BRUG_CONTROL") != NULL;
+    seed = is_control ? 0 : proof_seed(0);
+    disk.most = proof_size("FAULTS", 3, 100000);
+    memory.most = proof_size("ALLOCATIONS", 3, 40);
     failing_memory_of_sqlite();
     fault_vfs_register();
     if (sqlite3_vfs_register(sqlite3_vfs_find(FAULT_VFS), 1) != SQLITE_OK)
         return 1;
-    double began = proof_seconds();
+    if (is_control)
+        return cmocka_run_group_tests_name("client_control", controls, NULL, NULL);
     int failed = cmocka_run_group_tests_name("client_fault", tests, NULL, NULL);
-    struct proof proof = {.claim = "client: each failing call of disk or memory, once and for good",
-                          .unit = "faults",
-                          .done = done,
-                          .violations = (uint64_t)failed,
-                          .seconds = proof_seconds() - began};
-    proof_report(&proof);
+    char claim[100];
+    snprintf(claim, sizeof claim, "client: an allocation fails, once or for good; 1 of %.0f tried",
+             (double)memory.all / (double)memory.done);
+    report("client: any call of the disk fails, once or for good", &disk, failed, 2);
+    report(claim, &memory, failed, 0);
     return failed;
 }

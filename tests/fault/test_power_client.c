@@ -593,9 +593,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(synchronous_normal_is_found, begin, end),
         cmocka_unit_test_setup_teardown(a_deleted_journal_is_found, begin, end),
     };
-    const char *text = getenv("BRUG_SEED");
-    seed = text && *text ? strtoull(text, NULL, 10) : 1;
-    printf("# SEED=%llu\n", (unsigned long long)seed);
+    seed = proof_seed(1);
     states = proof_size("STATES", 10000, 250000);
     power_vfs_register(true);
     int failed = cmocka_run_group_tests_name("power_client", tests, NULL, NULL);

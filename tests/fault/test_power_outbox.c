@@ -655,12 +655,6 @@ static struct total prove(const struct setting *x, uint64_t seed, unsigned strid
     return t;
 }
 
-static uint64_t first_seed(void)
-{
-    const char *given = getenv("BRUG_SEED");
-    return given != NULL && given[0] != '\0' ? strtoull(given, NULL, 10) : 1;
-}
-
 /* ---- controls: set-ups that are broken, and one that is sound for comparison ---- */
 
 static const struct power_pragma normal[] = {{"synchronous", "FULL", .instead = "1"}};
@@ -756,11 +750,10 @@ static void end_part(int from, struct total *sum)
 
 static void test_power_cuts(void **unused)
 {
-    uint64_t states_max = proof_size("STATES", 50000, 1000000), seed = first_seed();
+    uint64_t states_max = proof_size("STATES", 50000, 1000000), seed = proof_seed(1);
     double begin = proof_seconds();
     int parts[PARTS];
     struct total t = {0};
-    printf("# SEED=%" PRIu64 "\n", seed);
     for (unsigned i = 0; i < PARTS; i++)
         parts[i] = begin_part(seed + i, PARTS, (states_max + PARTS - 1) / PARTS);
     for (unsigned i = 0; i < PARTS; i++)
