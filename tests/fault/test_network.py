@@ -39,7 +39,7 @@ REAL_LETTERS_MAX = 300
 CUT_WAIT_S = 3  # a client tries again after 0.5 to 1.5 s
 IS_LONG = CUTS >= 1000
 TRIES_MAX = 4
-REACHED_MIN = 0.99  # of all bytes: a session's last ones are not in each
+UNREACHED_MAX, UNREACHED_SHARE_MAX = 2, 0.01  # of the planned cuts: a session's last bytes are not in each
 CONTROL_RUNS = 10
 CONTROL_ROUNDS = 4
 DRAINS_MAX = 50
@@ -47,7 +47,7 @@ ALIKE = {"unreadable_in": 0, "looks": False}  # so that sessions have the same l
 SEED = int(os.environ.get("BRUG_SEED") or random.randrange(1 << 31))
 PATIENCE_S = 0.5
 SETTINGS = {"log_level": "error", "handshakes_per_source_max": 10000}
-IDLE_MS = 1000
+IDLE_MS = 2000  # longer than a busy machine needs for two handshakes
 
 
 class Net:
@@ -125,7 +125,7 @@ def cut_sessions(net, choose, claim):
           f"{longest(lengths, UP)} bytes up, {longest(lengths, DOWN)} down at most", flush=True)
     proof.report(claim.format(cuts, len(places)), cuts, "cuts", len(broken), int(flagged), 1, seconds)
     assert not broken, broken[:20]
-    assert cuts >= len(planned) * REACHED_MIN, f"not cut: {sorted(missed)}"
+    assert len(missed) <= max(UNREACHED_MAX, len(planned) * UNREACHED_SHARE_MAX), f"not cut: {sorted(missed)}"
     assert flagged, "the control was not flagged"
 
 
