@@ -328,7 +328,7 @@ def arguments():
     a.add_argument("--rounds", type=int, default=3, help="interleaved rounds (3)")
     a.add_argument("--seconds", type=float, default=1.0, help="of each cell (1)")
     a.add_argument("--budget", type=float, default=240, help="seconds that all rounds fit in (240)")
-    a.add_argument("--idle", type=int, default=1000, help="idle connections (1000); 0: none")
+    a.add_argument("--idle", type=int, default=2000, help="idle connections (2000); 0: none")
     a.add_argument("--backlog", type=int, default=100_000, help="waiting messages at a restart (100000); 0: none")
     a.add_argument("--only", default="", help="cells whose name holds this")
     a.add_argument("--full", action="store_true", help="5 rounds of 5 s, 5000 idle, a backlog of a million")
