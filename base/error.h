@@ -77,6 +77,25 @@
     X(NO_SUCH_OBJECT,        96, FINAL,   FORGOTTEN,  STAYS,  "there is no such entry in your directory") \
     X(BAD_SIGNATURE,         97, FINAL,   FORGOTTEN,  STAYS,  "a signature does not verify") \
     X(NOT_ACKNOWLEDGED,      98, FINAL,   FORGOTTEN,  STAYS,  "the reader's client was given it again and again and never acknowledged it") \
+    X(CASE_REFERRED,         99, FINAL,   REMEMBERED, STAYS,  "nobody took the case up yet: now claim it, propose to decline, withdraw, or ask") \
+    X(CASE_CLARIFYING,      100, FINAL,   REMEMBERED, STAYS,  "the case is being clarified: now start, report, propose to decline or stop, withdraw, close, or ask") \
+    X(CASE_SUPPORT,         101, FINAL,   REMEMBERED, STAYS,  "support has started in the case: now report, propose to stop, close, or ask") \
+    X(CASE_CONSULTING,      102, FINAL,   REMEMBERED, STAYS,  "the case is a consult: now give the advice, or ask") \
+    X(CASE_ENDED,           103, FINAL,   REMEMBERED, STAYS,  "the case has ended: now only questions, their answers, delays of these and notes") \
+    X(CASE_TAKEN,           104, FINAL,   REMEMBERED, STAYS,  "a colleague has already taken the case up") \
+    X(NOT_DIRECTOR,         105, FINAL,   REMEMBERED, STAYS,  "only the case's director may do this now") \
+    X(NOT_PROPOSER,         106, FINAL,   REMEMBERED, STAYS,  "only who made the proposal, or a leader or GP of that side, may retract it") \
+    X(PROPOSAL_WAITS,       107, FINAL,   REMEMBERED, STAYS,  "a proposal waits for its answer: answer or retract it first") \
+    X(NO_PROPOSAL,          108, FINAL,   REMEMBERED, STAYS,  "no such proposal of the other side waits for this answer") \
+    X(BRIDGING_IN_FORCE,    109, FINAL,   REMEMBERED, STAYS,  "bridging care is in force: end it first") \
+    X(NO_BRIDGING,          110, FINAL,   REMEMBERED, STAYS,  "no bridging care is in force") \
+    X(STILL_OWED,           111, FINAL,   REMEMBERED, STAYS,  "the team still owes something in this case: do that first") \
+    X(NOT_OWED,             112, FINAL,   REMEMBERED, STAYS,  "what this letter settles or delays is not owed") \
+    X(DELAYED_BEFORE,       113, FINAL,   REMEMBERED, STAYS,  "this item was given a new date before; that is possible once") \
+    X(OUTCOME_NOT_ALLOWED,  114, FINAL,   REMEMBERED, STAYS,  "this outcome may not be given here, or not by this person") \
+    X(DATE_NOT_ALLOWED,     115, FINAL,   REMEMBERED, STAYS,  "the date has passed or is more than a year ahead") \
+    X(NO_SUCH_DIRECTOR,     116, FINAL,   REMEMBERED, STAYS,  "the new director is not another active consultant of the team") \
+    X(TOO_MUCH_OWED,        117, FINAL,   REMEMBERED, STAYS,  "too many questions wait for an answer in this case") \
     /* 120-149: what a client's checks find in a letter (Ack result unreadable) */ \
     X(LETTER_PROFILE,       120, FINAL,   FORGOTTEN,  STAYS,  "the sealed part is not in the profile") \
     X(LETTER_NOT_FOR_ME,    121, FINAL,   FORGOTTEN,  STAYS,  "the letter is not sealed for this endpoint") \

@@ -83,6 +83,16 @@ static const struct form_rule TRACK[] = {
     {FORM(Track, message_id, FORM_ID, "track.message_id", BAD_ID)},
 };
 
+static const struct form_rule GET_CASE[] = {
+    {FORM(GetCase, case_id, FORM_ID, "get_case.case_id", BAD_ID)},
+};
+
+static const struct form_rule LIST_CASES[] = {
+    {FORM(ListCases, after, FORM_ID_OR_NONE, "list_cases.after", BAD_ID)},
+    {FORM(ListCases, cases_max, FORM_NUMBER, "list_cases.cases_max", MALFORMED), .min = 1,
+     .max = LIMIT_CASES},
+};
+
 static const struct form_rule PUT_COUNTERSIGNATURE[] = {
     {FORM(PutCountersignature, endpoint, FORM_ID, "put_countersignature.endpoint", BAD_ID)},
     {FORM(PutCountersignature, countersignature, FORM_MESSAGE,
@@ -181,6 +191,10 @@ enum error check_client_frame(const Brug__V1__ClientFrame *f, const char **field
         return FORM_CHECK(PUT_ABSENCE, f->put_absence, field);
     case BRUG__V1__CLIENT_FRAME__FRAME_PUT_CARD:
         return check_put_card(f->put_card, field);
+    case BRUG__V1__CLIENT_FRAME__FRAME_GET_CASE:
+        return FORM_CHECK(GET_CASE, f->get_case, field);
+    case BRUG__V1__CLIENT_FRAME__FRAME_LIST_CASES:
+        return FORM_CHECK(LIST_CASES, f->list_cases, field);
     default: /* a request of a later version, which was skipped as an unknown field */
         return form_refuse(ERROR_UPDATE_RELAY, "frame", field);
     }

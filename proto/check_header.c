@@ -193,7 +193,7 @@ static const struct kind_row KINDS[] = {
     {KIND(BRIDGING_PROPOSAL), F_CASE | F_CARRIER | F_UNTIL | F_RISKS, F_REPLY},
     {KIND(BRIDGING_ANSWER), F_CASE | F_REPLY | F_DECISION, F_OWED | F_RISKS},
     {KIND(BRIDGING_END), F_CASE, F_REPLY | F_OWED},
-    {KIND(CLOSING), F_CASE | F_OUTCOME, F_REPLY | F_CONVERSATIONS | F_OWED},
+    {KIND(CLOSING), F_CASE | F_OUTCOME, F_REPLY | F_CONVERSATIONS | F_CALLED | F_OWED},
     {KIND(WITHDRAWAL), F_CASE, F_REPLY},
     {KIND(NOTE), F_CASE, F_REPLY},
     {KIND(HISTORY), F_CASE, F_REPLY},
@@ -322,6 +322,27 @@ static enum error check_decline(const Brug__V1__Header *h, const char **field)
     return ERROR_NONE;
 }
 
+/* A leader ends a case against the GP's wish only after a talk, whose date stands there. */
+static enum error check_closing(const Brug__V1__Header *h, const char **field)
+{
+    bool needs_call = h->outcome == BRUG__V1__OUTCOME__OUTCOME_ENDED_GP_DISAGREES;
+    if (needs_call == (h->called_on_date != 0))
+        return ERROR_NONE;
+    return form_refuse(needs_call ? ERROR_CODE_MISSING : ERROR_FIELD_NOT_ALLOWED,
+                       "header.called_on_date", field);
+}
+
+/* [R27]: who agrees has answered both risks. */
+static enum error check_bridging_answer(const Brug__V1__Header *h, const char **field)
+{
+    uint32_t risks = BRUG__V1__HEADER_FLAG__HEADER_FLAG_SUICIDALITY_AGREED |
+                     BRUG__V1__HEADER_FLAG__HEADER_FLAG_SOMATIC_AGREED;
+    bool accepts = h->decision == BRUG__V1__DECISION__DECISION_ACCEPT;
+    return accepts && (h->flags & risks) != risks
+               ? form_refuse(ERROR_CODE_MISSING, "header.flags", field)
+               : ERROR_NONE;
+}
+
 static enum error check_kind_fields(const struct kind_row *row, const Brug__V1__Header *h,
                                     const char **field)
 {
@@ -332,7 +353,16 @@ static enum error check_kind_fields(const struct kind_row *row, const Brug__V1__
         return form_refuse(ERROR_CODE_MISSING, name_of(missing), field);
     if (excess)
         return form_refuse(ERROR_FIELD_NOT_ALLOWED, name_of(excess), field);
-    return row->kind == KIND(DECLINE_PROPOSAL) ? check_decline(h, field) : ERROR_NONE;
+    switch (row->kind) {
+    case KIND(DECLINE_PROPOSAL):
+        return check_decline(h, field);
+    case KIND(CLOSING):
+        return check_closing(h, field);
+    case KIND(BRIDGING_ANSWER):
+        return check_bridging_answer(h, field);
+    default:
+        return ERROR_NONE;
+    }
 }
 
 /* ---- whole headers ---- */

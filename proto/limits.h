@@ -14,6 +14,7 @@
 #define LIMIT_TAGS_BYTES 1024u
 #define LIMIT_READERS 128u /* endpoints of both organisations together */
 #define LIMIT_COPIES 16u
+#define LIMIT_CASES 100u /* on a page */
 #define LIMIT_MOMENTS 8u
 #define LIMIT_SOFTWARE_BYTES 64u
 #define LIMIT_NAME_BYTES 200u /* names of people and organisations, areas */

@@ -54,9 +54,20 @@ static enum error apply_endpoint(struct application *a, const ProtobufCMessage *
     return directory_put_endpoint(a->state, a->lsn, (const Brug__V1__EndpointRow *)r);
 }
 
-static enum error apply_case_opened(struct application *a, const ProtobufCMessage *r)
+/* A case of before cases moved, or at start a row of the table. */
+static enum error apply_case_opened(struct application *a, const ProtobufCMessage *record)
 {
-    return casefile_put(a->state, (const Brug__V1__CaseOpened *)r);
+    const Brug__V1__Case *r = (const Brug__V1__Case *)record;
+    struct id id;
+    if (id_take(r->case_id, &id) && casefile_find(a->state, &id))
+        return ERROR_NONE; /* applied before */
+    return casefile_put(a->state, r);
+}
+
+static enum error apply_case_moved(struct application *a, const ProtobufCMessage *record)
+{
+    const Brug__V1__CaseMoved *r = (const Brug__V1__CaseMoved *)record;
+    return r->case_now ? casefile_put(a->state, r->case_now) : ERROR_CORRUPT;
 }
 
 static enum error apply_session(struct application *a, const ProtobufCMessage *r)
@@ -272,8 +283,10 @@ static const struct row {
     {BRUG__V1__RECORD_TYPE__RECORD_TYPE_OPENED_BY, &brug__v1__opened_by__descriptor,
      apply_opened_by},
     {BRUG__V1__RECORD_TYPE__RECORD_TYPE_REFUSAL, &brug__v1__refusal__descriptor, apply_refusal},
-    {BRUG__V1__RECORD_TYPE__RECORD_TYPE_CASE_OPENED, &brug__v1__case_opened__descriptor,
+    {BRUG__V1__RECORD_TYPE__RECORD_TYPE_CASE_OPENED, &brug__v1__case__descriptor,
      apply_case_opened},
+    {BRUG__V1__RECORD_TYPE__RECORD_TYPE_CASE_MOVED, &brug__v1__case_moved__descriptor,
+     apply_case_moved},
     {BRUG__V1__RECORD_TYPE__RECORD_TYPE_SESSION, &brug__v1__session__descriptor, apply_session},
     {BRUG__V1__RECORD_TYPE__RECORD_TYPE_CANCELLED, &brug__v1__cancelled__descriptor,
      apply_cancelled},

@@ -1,7 +1,17 @@
-/* daemon/core/casefile.c: the cases that the relay runs: municipality, practice and team, fixed by the
- * referral that opened it (design §11). */
+/*
+ * daemon/core/casefile.c: the cases that the relay runs, between a practice and a team that the first letter fixed
+ * (design §11). A case is kept packed, exactly as it is recorded and told; it is unpacked where a move is judged.
+ *
+ * Failures: a row that names something unknown or is not sound (CORRUPT: decide and the store never make one), no memory.
+ */
 #include "daemon/core/model.h"
+#include "proto/frame.h"
+#include <assert.h>
 #include <stdlib.h>
+#include <string.h>
+
+#define ROW_BYTES_MAX (64u << 10)
+#define CAPACITY_FIRST 16u
 
 struct casefile *casefile_find(const struct state *s, const struct id *id)
 {
@@ -9,37 +19,141 @@ struct casefile *casefile_find(const struct state *s, const struct id *id)
     return n ? container_of(n, struct casefile, node) : NULL;
 }
 
-enum error casefile_put(struct state *s, const Brug__V1__CaseOpened *row)
+struct slice casefile_row(const struct casefile *c) { return buf_slice(&c->row); }
+
+Brug__V1__Case *casefile_unpack(const struct casefile *c, struct arena *arena)
 {
-    struct id id, message_id;
+    ProtobufCMessage *row = NULL;
+    enum error e =
+        frame_decode_borrowed(arena, &brug__v1__case__descriptor, buf_slice(&c->row), &row);
+    return e ? NULL : (Brug__V1__Case *)row;
+}
+
+/* ---- an organisation's cases, ascending ---- */
+
+size_t casefiles_after(const struct organisation *o, const struct id *after)
+{
+    size_t low = 0, high = o->case_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (id_compare(&o->cases[middle]->id, after) <= 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static bool has_room(struct organisation *o)
+{
+    if (o->case_count < o->case_capacity)
+        return true;
+    size_t capacity = o->case_capacity ? o->case_capacity * 2 : CAPACITY_FIRST;
+    struct casefile **items = realloc(o->cases, capacity * sizeof(struct casefile *));
+    if (!items)
+        return false;
+    o->cases = items;
+    o->case_capacity = capacity;
+    return true;
+}
+
+static void add_to(struct organisation *o, struct casefile *c)
+{
+    size_t at = casefiles_after(o, &c->id);
+    memmove(o->cases + at + 1, o->cases + at, (o->case_count - at) * sizeof(struct casefile *));
+    o->cases[at] = c;
+    o->case_count++;
+}
+
+/* ---- putting ---- */
+
+/* As it is told: with the state of its time, also if it was opened before cases moved. */
+static enum error pack(const Brug__V1__Case *row, struct buf *out, Brug__V1__CaseState *state)
+{
+    struct case_file file;
+    struct case_row written;
+    enum error e = case_row_read(row, &file);
+    if (e)
+        return e;
+    case_row_write(&file, &written);
+    written.row.municipality = row->municipality;
+    written.row.practice = row->practice;
+    written.row.team = row->team;
+    written.row.message_id = row->message_id;
+    written.row.at_ms = row->at_ms;
+    *state = file.state;
+    return frame_append_bare(out, &written.row.base);
+}
+
+static enum error make(const struct state *s, const Brug__V1__Case *row, struct casefile **out)
+{
+    struct id id;
     struct municipality *municipality = municipality_find(s, row->municipality);
     struct organisation *practice = organisation_find(s, row->practice);
     struct organisation *team = organisation_find(s, row->team);
-    if (!id_take(row->case_id, &id) || !id_take(row->message_id, &message_id) || !municipality ||
-        !practice || !team)
+    if (!id_take(row->case_id, &id) || !municipality || !practice || !team || practice == team)
         return ERROR_CORRUPT;
-    if (casefile_find(s, &id))
-        return ERROR_NONE; /* applied before */
     struct casefile *c = calloc(1, sizeof *c);
-    if (!c)
-        return ERROR_NO_MEMORY;
-    c->id = id;
-    c->municipality = municipality;
-    c->practice = practice;
-    c->team = team;
-    c->message_id = message_id;
-    c->at_ms = row->at_ms;
-    enum error e = map_insert(&s->cases, &c->node, c->id.bytes, ID_BYTES);
-    if (e)
+    if (!c || !has_room(practice) || !has_room(team)) {
         free(c);
-    return e;
+        return ERROR_NO_MEMORY;
+    }
+    *c = (struct casefile){
+        .id = id, .municipality = municipality, .practice = practice, .team = team};
+    buf_init(&c->row, ROW_BYTES_MAX);
+    *out = c;
+    return ERROR_NONE;
+}
+
+static void casefile_free(struct casefile *c)
+{
+    buf_fini(&c->row);
+    free(c);
+}
+
+static enum error insert(struct state *s, const Brug__V1__Case *row)
+{
+    struct casefile *c;
+    enum error e = make(s, row, &c);
+    if (e)
+        return e;
+    e = pack(row, &c->row, &c->state);
+    if (!e)
+        e = map_insert(&s->cases, &c->node, c->id.bytes, ID_BYTES);
+    if (e) {
+        casefile_free(c);
+        return e;
+    }
+    add_to(c->practice, c);
+    add_to(c->team, c);
+    return ERROR_NONE;
+}
+
+enum error casefile_put(struct state *s, const Brug__V1__Case *row)
+{
+    struct id id;
+    struct casefile *c = id_take(row->case_id, &id) ? casefile_find(s, &id) : NULL;
+    if (!c)
+        return insert(s, row);
+    struct buf packed;
+    Brug__V1__CaseState state;
+    buf_init(&packed, ROW_BYTES_MAX);
+    enum error e = pack(row, &packed, &state);
+    if (e) {
+        buf_fini(&packed);
+        return e;
+    }
+    buf_fini(&c->row);
+    c->row = packed;
+    c->state = state;
+    return ERROR_NONE;
 }
 
 void casefiles_fini(struct state *s)
 {
     for (struct map_node *n = map_next(&s->cases, NULL), *next; n; n = next) {
         next = map_next(&s->cases, n);
-        free(container_of(n, struct casefile, node));
+        casefile_free(container_of(n, struct casefile, node));
     }
     map_fini(&s->cases);
 }

@@ -18,6 +18,8 @@ static const struct {
     {BRUG__V1__CLIENT_FRAME__FRAME_PUT_BINDING, OPERATION_PUT_BINDING},
     {BRUG__V1__CLIENT_FRAME__FRAME_PUT_ABSENCE, OPERATION_PUT_ABSENCE},
     {BRUG__V1__CLIENT_FRAME__FRAME_PUT_CARD, OPERATION_PUT_CARD},
+    {BRUG__V1__CLIENT_FRAME__FRAME_GET_CASE, OPERATION_GET_CASE},
+    {BRUG__V1__CLIENT_FRAME__FRAME_LIST_CASES, OPERATION_GET_CASE},
 };
 
 /* A Submit is judged by its kind and the person that it names, in decide_submit. */
@@ -74,6 +76,12 @@ void decide(const struct state *s, const struct policy *p, const struct command 
         break;
     case BRUG__V1__CLIENT_FRAME__FRAME_PUT_CARD:
         decide_put_card(s, c, d);
+        break;
+    case BRUG__V1__CLIENT_FRAME__FRAME_GET_CASE:
+        decide_get_case(s, c, d);
+        break;
+    case BRUG__V1__CLIENT_FRAME__FRAME_LIST_CASES:
+        decide_list_cases(c, d);
         break;
     default:
         decision_refuse(d, c, ERROR_UPDATE_RELAY, NULL);

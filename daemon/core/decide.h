@@ -80,7 +80,7 @@ enum error decide_connect(const struct state *s, const struct policy *p,
                           const struct relay_peer *peer, struct instant now, struct decision *d,
                           struct endpoint **out);
 
-/* ---- decide_submit.c, decide_mail.c, decide_directory.c, decide_entry.c ---- */
+/* ---- decide_submit.c, decide_mail.c, decide_directory.c, decide_entry.c, decide_case.c ---- */
 
 void decide_submit(const struct state *s, const struct policy *p, const struct command *c,
                    struct decision *d);
@@ -93,6 +93,24 @@ void decide_put_countersignature(const struct state *s, const struct command *c,
                                  struct decision *d);
 void decide_put_absence(const struct state *s, const struct command *c, struct decision *d);
 void decide_put_card(const struct state *s, const struct command *c, struct decision *d);
+void decide_get_case(const struct state *s, const struct command *c, struct decision *d);
+void decide_list_cases(const struct command *c, struct decision *d);
+/* A letter between two organisations that work in the municipality, as the case is moved by it. */
+struct case_letter {
+    const Brug__V1__Header *header;
+    const struct person *actor;
+    const struct municipality *municipality;
+    const struct organisation *from, *to;
+};
+/*
+ * Judges the letter on its case; fills what the case becomes (decision's memory; NULL: no case, or it stays as it is).
+ * ERROR_NONE, NO_SUCH_CASE, CASE_EXISTS, or why the move is refused (rules/case.h).
+ */
+enum error decide_case(const struct state *s, const struct case_letter *l, struct instant now,
+                       struct decision *d, Brug__V1__CaseMoved **out) MUST_CHECK;
+/* A person opened m: adds the case's move if custody waited for that. */
+void decide_case_opened(const struct state *s, const struct message *m, const struct person *by,
+                        struct instant now, struct decision *d);
 /* The active person who acts for e: its own, or the one of a practice system's organisation. */
 const struct person *decide_actor(const struct state *s, const struct endpoint *e,
                                   ProtobufCBinaryData person);

@@ -65,7 +65,8 @@ void decide_opened(const struct state *s, const struct command *c, struct decisi
     struct reader *r = find_copy(s, c, d);
     if (!r)
         return;
-    if (!decide_actor(s, c->endpoint, c->frame->opened->person)) {
+    const struct person *by = decide_actor(s, c->endpoint, c->frame->opened->person);
+    if (!by) {
         decision_refuse(d, c, ERROR_SENDER_MISMATCH, "opened.person");
         return;
     }
@@ -77,6 +78,7 @@ void decide_opened(const struct state *s, const struct command *c, struct decisi
         record->person = c->frame->opened->person;
         record->at_ms = c->now.wall_ms;
         decision_record(d, BRUG__V1__RECORD_TYPE__RECORD_TYPE_OPENED_BY, record, NULL);
+        decide_case_opened(s, message_of(r), by, c->now, d);
     }
     decision_note(d);
 }

@@ -32,6 +32,7 @@ struct submission {
     struct endpoint **readers; /* ascending by id */
     size_t reader_count;
     struct body *body;
+    Brug__V1__CaseMoved *moved; /* NULL: no case, or none that changes */
 };
 
 /* ---- sender ---- */
@@ -133,7 +134,7 @@ static enum error judge_form(struct submission *x)
 static enum error judge_authority(struct submission *x)
 {
     Brug__V1__Kind kind = x->h->kind;
-    if (kind != KIND(REFERRAL) && kind != KIND(NOTE) && kind != KIND(NOTICE))
+    if (kind == KIND(HISTORY))
         return wrong(x, ERROR_UPDATE_RELAY, "header.kind");
     if (!roles_may_send(x->actor->row->role, kind))
         return wrong(x, ERROR_ROLE_NOT_ALLOWED, "header.from.person");
@@ -148,13 +149,12 @@ bool decide_may_address(const struct organisation *from, const struct organisati
     Brug__V1__OrganisationKind f = from->row->kind, t = to->row->kind;
     switch (kind) {
     case KIND(REFERRAL):
+    case KIND(CONSULT):
         return f == PRACTICE && t == TEAM;
-    case KIND(NOTE):
-        return (f == PRACTICE && t == TEAM) || (f == TEAM && t == PRACTICE);
     case KIND(NOTICE):
         return f == TEAM;
     default:
-        return false;
+        return f != t;
     }
 }
 
@@ -223,15 +223,11 @@ static enum error judge_directory(struct submission *x)
 
 static enum error judge_case(struct submission *x)
 {
+    const struct case_letter l = {x->h, x->actor, x->municipality, x->from, x->to};
     if (x->h->kind == KIND(NOTICE))
         return ERROR_NONE;
-    const struct casefile *f = casefile_find(x->s, &x->c->case_id);
-    if (x->h->kind == KIND(REFERRAL))
-        return f ? wrong(x, ERROR_CASE_EXISTS, "header.case_id") : ERROR_NONE;
-    bool is_between = f && f->municipality == x->municipality &&
-                      ((f->practice == x->from && f->team == x->to) ||
-                       (f->team == x->from && f->practice == x->to));
-    return is_between ? ERROR_NONE : wrong(x, ERROR_NO_SUCH_CASE, "header.case_id");
+    enum error e = decide_case(x->s, &l, x->c->now, x->d, &x->moved);
+    return e ? wrong(x, e, "header.case_id") : ERROR_NONE;
 }
 
 /* ---- quota and budgets ---- */
@@ -284,18 +280,6 @@ static void accept(struct submission *x)
     decision_record(x->d, BRUG__V1__RECORD_TYPE__RECORD_TYPE_ACCEPTED, r, x->body);
     x->body = NULL;
     answer_receipt(x, r->at_ms);
-}
-
-static void open_case(struct submission *x)
-{
-    Brug__V1__CaseOpened *r = decision_message(x->d, &brug__v1__case_opened__descriptor);
-    r->case_id = x->h->case_id;
-    r->municipality = x->h->municipality;
-    r->practice = x->h->from->organisation;
-    r->team = x->h->to;
-    r->message_id = x->h->message_id;
-    r->at_ms = x->c->now.wall_ms;
-    decision_record(x->d, BRUG__V1__RECORD_TYPE__RECORD_TYPE_CASE_OPENED, r, NULL);
 }
 
 static void remember(struct submission *x, enum error code)
@@ -355,8 +339,8 @@ static void decide_new(struct submission *x)
         e = judge_new(x);
     if (!e) {
         accept(x);
-        if (x->h->kind == KIND(REFERRAL))
-            open_case(x);
+        if (x->moved)
+            decision_record(x->d, BRUG__V1__RECORD_TYPE__RECORD_TYPE_CASE_MOVED, x->moved, NULL);
         return;
     }
     if (error_is_remembered(e)) {

@@ -489,6 +489,7 @@ static void organisation_free(struct organisation *o)
 {
     free_row(o->row);
     free(o->municipalities);
+    free(o->cases);
     free(o->persons);
     free(o->endpoints.items);
     free(o->readers.items);

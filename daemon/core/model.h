@@ -24,6 +24,7 @@
 #include "daemon/core/state.h"
 #include "daemon/core/table.h"
 #include "proto/arena.h"
+#include "rules/case_row.h"
 
 struct session;
 
@@ -54,6 +55,8 @@ struct organisation {
     size_t active_count;         /* active endpoints that are no recovery entries */
     struct buf roster;           /* exact bytes, as clients hash them */
     uint64_t unfetched_messages, unfetched_bytes; /* sent, acknowledged by no addressed endpoint */
+    struct casefile **cases;                      /* its own, ascending by id */
+    size_t case_count, case_capacity;
 };
 
 struct person {
@@ -138,8 +141,8 @@ struct casefile {
     struct id id;
     struct municipality *municipality;
     struct organisation *practice, *team;
-    struct id message_id;
-    int64_t at_ms;
+    struct buf row;            /* serialised brug.v1.Case */
+    Brug__V1__CaseState state; /* as in the row */
 };
 
 #define MESSAGES_AHEAD 16u
@@ -286,7 +289,13 @@ void messages_fini(struct state *s);
 /* ---- casefile.c ---- */
 
 struct casefile *casefile_find(const struct state *s, const struct id *id);
-enum error casefile_put(struct state *s, const Brug__V1__CaseOpened *row) MUST_CHECK;
+/* The row replaces what was; it is copied. */
+enum error casefile_put(struct state *s, const Brug__V1__Case *row) MUST_CHECK;
+struct slice casefile_row(const struct casefile *c); /* until the next put */
+/* In the arena, borrowing from the case; NULL: no memory. */
+Brug__V1__Case *casefile_unpack(const struct casefile *c, struct arena *arena);
+/* Where in o->cases those begin whose id is greater. */
+size_t casefiles_after(const struct organisation *o, const struct id *after);
 void casefiles_fini(struct state *s);
 
 /* ---- apply.c ---- */

@@ -96,18 +96,6 @@ static enum error add_directory(struct summary *y, const struct state *s)
     return e;
 }
 
-static enum error add_case(struct summary *y, const struct casefile *c)
-{
-    Brug__V1__CaseOpened row = BRUG__V1__CASE_OPENED__INIT;
-    row.case_id = id_bytes(&c->id);
-    row.municipality = id_bytes(&c->municipality->entity.id);
-    row.practice = id_bytes(&c->practice->entity.id);
-    row.team = id_bytes(&c->team->entity.id);
-    row.message_id = id_bytes(&c->message_id);
-    row.at_ms = c->at_ms;
-    return add_packed(y, THING_CASE, &row.base);
-}
-
 static enum error append_reader(struct buf *b, const struct reader *r)
 {
     const uint64_t numbers[] = {r->sequence,
@@ -165,7 +153,7 @@ enum error state_digest(const struct state *s, struct digest *out)
     buf_init(&y.packed, SIZE_MAX / 4);
     enum error e = add_directory(&y, s);
     for (struct map_node *n = map_next(&s->cases, NULL); !e && n; n = map_next(&s->cases, n))
-        e = add_case(&y, container_of(n, struct casefile, node));
+        add(&y, THING_CASE, casefile_row(container_of(n, struct casefile, node)));
     for (struct map_node *n = map_next(&s->messages, NULL); !e && n; n = map_next(&s->messages, n))
         if (is_live(s, container_of(n, struct message, node)))
             e = add_message(&y, container_of(n, struct message, node));

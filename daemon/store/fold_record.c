@@ -2,14 +2,16 @@
  * daemon/store/fold_record.c: what each record means for the tables.
  *
  * A record is brought to the messages in memory that it is about; those that are not there are read
- * from the table. Rows of the directory and of cases are written at once: they are few. All memory
- * is of the store's arena.
+ * from the table. Rows of the directory and of cases are written at once: they are few, and seldom the
+ * same twice in a slice. All memory is of the store's arena.
  *
  * Failures: a record that does not unpack or names no id (CORRUPT), a type that is not known
- * (STORE_FORMAT).
+ * (STORE_FORMAT), a case's event that is in the table before its record is folded (CORRUPT).
  *
- * Invariant: a record about a message that is neither in the slice nor in the table changes
- * nothing.
+ * Invariants
+ *  1. A record about a message that is neither in the slice nor in the table changes nothing.
+ *  2. `case_event` holds the CASE_MOVED records up to the fold's position, each once; a case's row is
+ *     what its last one says, or as a CASE_OPENED left it.
  */
 #include "daemon/store/fold.h"
 #include "daemon/store/sql.h"
@@ -430,16 +432,52 @@ static enum error fold_endpoint(struct fold *f, uint64_t lsn, struct slice paylo
     return put_directory(f, BRUG__V1__RECORD_TYPE__RECORD_TYPE_ENDPOINT, r->endpoint, payload);
 }
 
-static enum error fold_case_opened(struct fold *f, uint64_t lsn, struct slice payload)
+static enum error put_case(struct fold *f, unsigned statement, ProtobufCBinaryData id,
+                           struct slice row)
 {
     struct driver *d = f->store->outbox;
+    driver_bind_slice(d, statement, 1, bytes_of(id));
+    driver_bind_slice(d, statement, 2, row);
+    return fold_driver_error(f, driver_execute(d, statement));
+}
+
+/* Its payload is a row too: the first fields of a Case. */
+static enum error fold_case_opened(struct fold *f, uint64_t lsn, struct slice payload)
+{
     Brug__V1__CaseOpened *c;
     UNPACK(f, payload, case_opened, c);
     if (c->case_id.len != ID_BYTES)
         return ERROR_CORRUPT;
-    driver_bind_slice(d, CASE_PUT, 1, bytes_of(c->case_id));
-    driver_bind_slice(d, CASE_PUT, 2, payload);
-    return fold_driver_error(f, driver_execute(d, CASE_PUT));
+    return put_case(f, CASE_ADD, c->case_id, payload);
+}
+
+static enum error add_event(struct fold *f, uint64_t lsn, ProtobufCBinaryData id,
+                            struct slice payload)
+{
+    struct driver *d = f->store->outbox;
+    driver_bind_u64(d, CASE_EVENT_ADD, 1, lsn);
+    driver_bind_slice(d, CASE_EVENT_ADD, 2, bytes_of(id));
+    driver_bind_slice(d, CASE_EVENT_ADD, 3, payload);
+    return fold_driver_error(f, driver_execute(d, CASE_EVENT_ADD));
+}
+
+/* The event first: if it is there already, the position is older than the tables, and the row is the newer one. */
+static enum error fold_case_moved(struct fold *f, uint64_t lsn, struct slice payload)
+{
+    struct buf *row = &f->store->scratch;
+    Brug__V1__CaseMoved *m;
+    uint8_t *at;
+    UNPACK(f, payload, case_moved, m);
+    const Brug__V1__Case *now = m->case_now;
+    if (now == NULL || now->case_id.len != ID_BYTES)
+        return ERROR_CORRUPT;
+    buf_clear(row);
+    enum error e = buf_extend(row, brug__v1__case__get_packed_size(now), &at);
+    if (e != ERROR_NONE)
+        return e;
+    (void)brug__v1__case__pack(now, at); /* its size, which we know */
+    e = add_event(f, lsn, now->case_id, payload);
+    return e == ERROR_NONE ? put_case(f, CASE_PUT, now->case_id, buf_slice(row)) : e;
 }
 
 /* What is for the audit only. */
@@ -539,6 +577,8 @@ static fold_record_cb *handler_of(unsigned type)
         return fold_healed;
     case BRUG__V1__RECORD_TYPE__RECORD_TYPE_CASE_OPENED:
         return fold_case_opened;
+    case BRUG__V1__RECORD_TYPE__RECORD_TYPE_CASE_MOVED:
+        return fold_case_moved;
     case BRUG__V1__RECORD_TYPE__RECORD_TYPE_SESSION:
         return fold_nothing;
     default:

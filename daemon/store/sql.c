@@ -4,7 +4,8 @@
  * Tables that hold bodies or long rows have an integer key, so that long values lie in chains of
  * their own; those with short rows and a compound key are WITHOUT ROWID: one tree instead of two.
  * Message ids come first in their keys: as UUIDv7 they arrive in order of time, so inserts go to
- * the right edge and the start reads one range.
+ * the right edge and the start reads one range. So do events of cases, by lsn, in the order in which
+ * figures are made of them; the time line of one case is found by an index of short entries.
  */
 #include "daemon/store/sql.h"
 
@@ -47,6 +48,12 @@ const char *const OUTBOX_STEPS[OUTBOX_STEP_COUNT] = {
     " row BLOB NOT NULL," /* the record's payload */
     " PRIMARY KEY(type, id)) WITHOUT ROWID;"
     "CREATE TABLE casefile(case_id BLOB NOT NULL PRIMARY KEY, row BLOB NOT NULL) WITHOUT ROWID;",
+    /* 2 */
+    "CREATE TABLE case_event("
+    " lsn INTEGER PRIMARY KEY,"
+    " case_id BLOB NOT NULL,"
+    " record BLOB NOT NULL);" /* CaseMoved, as it stood in the journal */
+    "CREATE INDEX case_event_of_case ON case_event(case_id);",
 };
 
 const char *const OUTBOX_SQL[OUTBOX_STATEMENT_COUNT] = {
@@ -92,6 +99,9 @@ const char *const OUTBOX_SQL[OUTBOX_STATEMENT_COUNT] = {
                        " LEFT JOIN mailbox m ON m.endpoint = d.id ORDER BY d.type, d.id",
     [CASE_PUT] = "INSERT INTO casefile(case_id, row) VALUES($1, $2)"
                  " ON CONFLICT(case_id) DO UPDATE SET row = excluded.row",
+    [CASE_ADD] = "INSERT INTO casefile(case_id, row) VALUES($1, $2)"
+                 " ON CONFLICT(case_id) DO NOTHING",
+    [CASE_EVENT_ADD] = "INSERT INTO case_event(lsn, case_id, record) VALUES($1, $2, $3)",
     [CASE_READ] = "SELECT row FROM casefile ORDER BY case_id",
 };
 

@@ -16,7 +16,7 @@
 
 /* The n-th step makes schema n + 1 out of n. Each schema has a table `meta` with one row and its
  * schema_number. */
-#define OUTBOX_STEP_COUNT 1
+#define OUTBOX_STEP_COUNT 2
 extern const char *const OUTBOX_STEPS[OUTBOX_STEP_COUNT];
 #define AUDIT_STEP_COUNT 1
 extern const char *const AUDIT_STEPS[AUDIT_STEP_COUNT];
@@ -46,6 +46,8 @@ enum outbox_statement {
     DIRECTORY_PUT,   /* type, id, row */
     DIRECTORY_READ,  /* → type, row, the mailbox's sequence or 0; in order of type */
     CASE_PUT,        /* case_id, row */
+    CASE_ADD,        /* case_id, row; nothing if the case is there */
+    CASE_EVENT_ADD,  /* lsn, case_id, record */
     CASE_READ,       /* → row */
     OUTBOX_STATEMENT_COUNT
 };

@@ -200,7 +200,7 @@ def test_t15_a_submit_cut_off_anywhere_is_never_accepted(world):
 def test_requests_of_a_later_version(world):
     with world.connect(world.guest) as c:
         c.request += 1
-        later = wire.ClientFrame(request=c.request).SerializeToString() + b"\xf2\x01\x00"  # field 30
+        later = wire.ClientFrame(request=c.request).SerializeToString() + b"\x82\x02\x00"  # field 32
         c.send_bytes(varint(len(later)) + later)
         expect(Refused, lambda: c.answer(c.request), name="UPDATE_RELAY")
         c.ping()

@@ -158,8 +158,51 @@ static void set_ids(ProtobufCBinaryData *to, const struct id *from, size_t n)
         to[i] = id_bytes(&from[i]);
 }
 
+void ask_get_case(struct buf *out, uint64_t request, const struct id *case_id)
+{
+    Brug__V1__ClientFrame frame = BRUG__V1__CLIENT_FRAME__INIT;
+    Brug__V1__GetCase get = BRUG__V1__GET_CASE__INIT;
+    get.case_id = id_bytes(case_id);
+    frame.request = request;
+    frame.frame_case = BRUG__V1__CLIENT_FRAME__FRAME_GET_CASE;
+    frame.get_case = &get;
+    ask_pack(out, &frame);
+}
+
+void ask_list_cases(struct buf *out, uint64_t request, const struct id *after, uint32_t cases_max,
+                    bool ended)
+{
+    Brug__V1__ClientFrame frame = BRUG__V1__CLIENT_FRAME__INIT;
+    Brug__V1__ListCases list = BRUG__V1__LIST_CASES__INIT;
+    list.after = id_bytes(after);
+    list.cases_max = cases_max;
+    list.ended = ended;
+    frame.request = request;
+    frame.frame_case = BRUG__V1__CLIENT_FRAME__FRAME_LIST_CASES;
+    frame.list_cases = &list;
+    ask_pack(out, &frame);
+}
+
+static void set_codes(Brug__V1__Header *h, const struct stage_codes *c)
+{
+    h->in_reply_to = id_bytes(&c->in_reply_to);
+    h->owed_id = id_bytes(&c->owed_id);
+    h->new_director = id_bytes(&c->new_director);
+    h->decision = c->decision;
+    h->outcome = c->outcome;
+    h->decline_reason = c->decline_reason;
+    h->stop_reason = c->stop_reason;
+    h->involvement = c->involvement;
+    h->bridging_carrier = c->carrier;
+    h->until_date = c->until_date;
+    h->called_on_date = c->called_on_date;
+    h->moment = c->moment;
+    h->flags |= c->flags;
+}
+
 void ask_submit(struct buf *out, uint64_t request, const struct stage_letter *l)
 {
+    Brug__V1__Moment moment = BRUG__V1__MOMENT__INIT, *moments = &moment;
     Brug__V1__ClientFrame frame = BRUG__V1__CLIENT_FRAME__INIT;
     Brug__V1__Submit submit = BRUG__V1__SUBMIT__INIT;
     Brug__V1__Envelope envelope = BRUG__V1__ENVELOPE__INIT;
@@ -191,7 +234,11 @@ void ask_submit(struct buf *out, uint64_t request, const struct stage_letter *l)
         h.flags = l->has_no_ground ? 0 : BRUG__V1__HEADER_FLAG__HEADER_FLAG_GROUND_RECORDED;
         h.reason = BRUG__V1__REASON__REASON_PARENTING;
         h.request_type = BRUG__V1__REQUEST_TYPE__REQUEST_TYPE_CLARIFY;
+        moment.event = l->codes.moment_event;
+        h.n_moments = moment.event != BRUG__V1__MOMENT_EVENT__MOMENT_EVENT_NONE;
+        h.moments = &moments;
     }
+    set_codes(&h, &l->codes);
     assert_int_equal(frame_append_bare(&header, &h.base), 0);
     assert_int_equal(buf_append_slice(&sealed, slice_text(l->sealed)), 0);
     for (size_t i = 0; i < l->filler_bytes; i++)

@@ -17,6 +17,19 @@ struct stage_endpoint {
     uint64_t session;                   /* the newest; 0: none */
 };
 
+/* What moves a case; 0 and ID_NONE: not carried. */
+struct stage_codes {
+    struct id in_reply_to, owed_id, new_director;
+    Brug__V1__Decision decision;
+    Brug__V1__Outcome outcome;
+    Brug__V1__DeclineReason decline_reason;
+    Brug__V1__StopReason stop_reason;
+    Brug__V1__Involvement involvement;
+    Brug__V1__BridgingCarrier carrier;
+    uint32_t until_date, called_on_date, moment, flags;
+    Brug__V1__MomentEvent moment_event; /* of the one moment that a referral names */
+};
+
 struct stage_letter {
     Brug__V1__Kind kind;
     struct id id, case_id;
@@ -28,6 +41,7 @@ struct stage_letter {
     size_t reader_count, copy_count;
     int64_t written_at_ms;
     bool has_no_ground;
+    struct stage_codes codes;
 };
 
 /* ---- clients ---- */
@@ -43,6 +57,9 @@ void ask_opened(struct buf *out, uint64_t request, const struct message_key *key
 void ask_track(struct buf *out, uint64_t request, const struct id *message);
 void ask_ping(struct buf *out, uint64_t request);
 void ask_directory(struct buf *out, uint64_t request, const struct id *municipality);
+void ask_get_case(struct buf *out, uint64_t request, const struct id *case_id);
+void ask_list_cases(struct buf *out, uint64_t request, const struct id *after, uint32_t cases_max,
+                    bool ended);
 void ask_submit(struct buf *out, uint64_t request, const struct stage_letter *l);
 
 /* The readers and copies that this directory asks for. */

@@ -59,8 +59,11 @@ static void set_needs(struct sample_header *s, unsigned *n)
     case KIND(STOP_PROPOSAL):
         h->stop_reason = BRUG__V1__STOP_REASON__STOP_REASON_MOVED;
         break;
-    case KIND(PROPOSAL_ANSWER):
     case KIND(BRIDGING_ANSWER):
+        h->flags = BRUG__V1__HEADER_FLAG__HEADER_FLAG_SUICIDALITY_AGREED |
+                   BRUG__V1__HEADER_FLAG__HEADER_FLAG_SOMATIC_AGREED;
+        /* fall through */
+    case KIND(PROPOSAL_ANSWER):
         h->decision = BRUG__V1__DECISION__DECISION_ACCEPT;
         h->in_reply_to = next(s, n, 7);
         break;

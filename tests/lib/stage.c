@@ -329,20 +329,9 @@ static void load_rows(struct state *to, const struct table *t, unsigned type, si
 static void load_cases(struct state *to, const struct state *from)
 {
     for (struct map_node *n = map_next(&from->cases, NULL); n; n = map_next(&from->cases, n)) {
-        const struct casefile *c = container_of(n, struct casefile, node);
-        Brug__V1__CaseOpened row = BRUG__V1__CASE_OPENED__INIT;
-        struct buf b;
-        row.case_id = id_bytes(&c->id);
-        row.municipality = id_bytes(&c->municipality->entity.id);
-        row.practice = id_bytes(&c->practice->entity.id);
-        row.team = id_bytes(&c->team->entity.id);
-        row.message_id = id_bytes(&c->message_id);
-        row.at_ms = c->at_ms;
-        buf_init(&b, 1u << 20);
-        assert_int_equal(frame_append_bare(&b, &row.base), 0);
-        assert_int_equal(
-            state_load_row(to, BRUG__V1__RECORD_TYPE__RECORD_TYPE_CASE_OPENED, buf_slice(&b)), 0);
-        buf_fini(&b);
+        struct slice row = casefile_row(container_of(n, struct casefile, node));
+        assert_int_equal(state_load_row(to, BRUG__V1__RECORD_TYPE__RECORD_TYPE_CASE_OPENED, row),
+                         0);
     }
 }
 

@@ -123,11 +123,11 @@ static void a_group_is_bounded_and_a_decision_is_never_split(void **state)
     size_t groups = 0;
     for (; w->in_flight; groups++) {
         assert_true(w->in_flight->records.len + w->in_flight->body_bytes < 3000 + 1500);
-        assert_int_equal(w->in_flight->count % 2, 0); /* ACCEPTED and CASE_OPENED */
+        assert_int_equal(w->in_flight->count % 2, 0); /* ACCEPTED and CASE_MOVED */
         stage_commit(w);
     }
     assert_true(groups >= 10);
-    assert_int_equal(stage_count_records(w, RECORD(CASE_OPENED)), 40);
+    assert_int_equal(stage_count_records(w, RECORD(CASE_MOVED)), 40);
     stage_free(w);
     (void)state;
 }

@@ -233,7 +233,7 @@ static void an_unknown_request_is_refused_and_the_session_goes_on(void **state)
 {
     struct stage *w = *state;
     uint64_t s = stage_listen(w, &w->gp_pc);
-    relay_on_frame(w->relay, s, slice_of("\x08\x07\xf2\x01\x00", 5), w->now); /* field 30 */
+    relay_on_frame(w->relay, s, slice_of("\x08\x07\x82\x02\x00", 5), w->now); /* field 32 */
     stage_settle(w);
     Brug__V1__ServerFrame *f = stage_take(w, s);
     assert_int_equal(f->request, 7);

@@ -50,7 +50,7 @@ static void a_receipt_waits_for_the_commit(void **state)
     assert_int_equal(s->frame_case, BRUG__V1__SERVER_FRAME__FRAME_RECEIPT);
     assert_int_equal(s->receipt->stored_at_ms, STAGE_NOW_MS);
     assert_int_equal(stage_count_records(w, RECORD(ACCEPTED)), 1);
-    assert_int_equal(stage_count_records(w, RECORD(CASE_OPENED)), 1);
+    assert_int_equal(stage_count_records(w, RECORD(CASE_MOVED)), 1);
 }
 
 static void T1_a_cut_before_the_answer_and_the_same_again(void **state)
@@ -223,7 +223,7 @@ static void other_kinds_wait_for_a_newer_relay(void **state)
 {
     struct stage *w = *state;
     struct id case_id = stage_case_id(w);
-    struct stage_letter l = stage_letter(w, KIND(CONSULT), &w->gp_pc, &w->team, &case_id);
+    struct stage_letter l = stage_letter(w, KIND(HISTORY), &w->gp_pc, &w->team, &case_id);
     assert_int_equal(offer(w, &w->gp_pc, &l), ERROR_UPDATE_RELAY);
     l.kind = KIND(FACT);
     assert_int_equal(offer(w, &w->gp_pc, &l), ERROR_UPDATE_RELAY);

@@ -17,7 +17,7 @@ static const struct {
 } KINDS[] = {
     {1, "gl....."},  {2, "gl....."},  {3, "...c..."},  {4, "...c..."},  {5, "...cL.."},
     {6, "...c..."},  {7, "...c..."},  {8, "...c..."},  {9, "gl....."},  {10, "...c..."},
-    {11, "...c..."}, {12, "...c..."}, {13, "gl....."}, {14, "gl.cL.."}, {15, "gl.c..."},
+    {11, "...c..."}, {12, "gl.c..."}, {13, "gl.c..."}, {14, "gl.cL.."}, {15, "gl.c..."},
     {16, "gl.c..."}, {17, "gl.c..."}, {18, "...cL.."}, {19, "gl....."}, {20, "gl.cL.."},
     {21, "gl.cL.."}, {22, "...cL.."},
 };
@@ -70,7 +70,7 @@ static void test_operations(void **state)
         {OPERATION_OPENED, "1101101"},        {OPERATION_TRACK, "2202202"},
         {OPERATION_GET_DIRECTORY, "2222202"}, {OPERATION_PUT_COUNTERSIGNATURE, "2202202"},
         {OPERATION_PUT_BINDING, "1111101"},   {OPERATION_PUT_ABSENCE, "1111101"},
-        {OPERATION_PUT_CARD, "0002200"},
+        {OPERATION_PUT_CARD, "0002200"},      {OPERATION_GET_CASE, "2202202"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         for (int role = 1; role < ROLES; role++)

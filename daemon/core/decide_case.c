@@ -1,0 +1,247 @@
+/*
+ * daemon/core/decide_case.c: a letter moves its case (rules/case.h), and what is told of cases.
+ *
+ * I6: a case of others and one that does not exist get the same answer.
+ */
+#include "daemon/core/decide.h"
+#include "proto/limits.h"
+#include "rules/workdays.h"
+#include <assert.h>
+
+#define KIND(name) BRUG__V1__KIND__KIND_##name
+#define PRACTICE BRUG__V1__ORGANISATION_KIND__ORGANISATION_KIND_PRACTICE
+
+static const struct case_file NO_CASE;
+
+/* ---- the director ---- */
+
+/* Whether nobody can do a director's work: absent, suspended, without a client, or moved on. */
+static bool is_away(const struct person *p, int64_t now_ms)
+{
+    const struct organisation *o = p->organisation;
+    bool has_endpoint = false;
+    for (size_t i = 0; i < o->readers.count; i++) {
+        const struct endpoint *e = o->readers.items[i];
+        if (e->person != p)
+            continue;
+        if (e->row->away_until_ms > now_ms)
+            return true;
+        has_endpoint = true;
+    }
+    return !has_endpoint || !person_is_active(p);
+}
+
+static bool is_director_away(const struct state *s, const struct case_file *c, int64_t now_ms)
+{
+    const struct person *p = person_find(s, id_bytes(&c->director));
+    return p && is_away(p, now_ms);
+}
+
+static bool is_fit_director(const struct state *s, const struct organisation *team,
+                            ProtobufCBinaryData person)
+{
+    const struct person *p = person_find(s, person);
+    return p && p->organisation == team && person_is_active(p) &&
+           p->row->role == BRUG__V1__ROLE__ROLE_CONSULTANT;
+}
+
+/* ---- what is recorded ---- */
+
+struct moved {
+    struct case_file file;
+    struct case_ends ends;
+    struct case_row row;
+    Brug__V1__CaseMoved record;
+    Brug__V1__OwedItem items[CASE_OWED_MAX];
+    Brug__V1__OwedEnd ended[CASE_OWED_MAX], *ended_list[CASE_OWED_MAX];
+};
+
+static struct moved *moved_new(struct decision *d)
+{
+    struct moved *m = decision_alloc(d, 1, sizeof *m);
+    brug__v1__case_moved__init(&m->record);
+    return m;
+}
+
+/* Fills the record from file and ends; `was` has what a move never changes. */
+static void write(struct moved *m, const Brug__V1__Case *was)
+{
+    case_row_write(&m->file, &m->row);
+    m->row.row.municipality = was->municipality;
+    m->row.row.practice = was->practice;
+    m->row.row.team = was->team;
+    m->row.row.message_id = was->message_id;
+    m->row.row.at_ms = was->at_ms;
+    m->record.case_now = &m->row.row;
+    m->record.n_ended = m->ends.count;
+    m->record.ended = m->ended_list;
+    for (size_t i = 0; i < m->ends.count; i++) {
+        m->ended_list[i] = &m->ended[i];
+        brug__v1__owed_end__init(&m->ended[i]);
+        case_row_write_item(&m->ends.items[i].item, &m->items[i]);
+        m->ended[i].item = &m->items[i];
+        m->ended[i].lapsed = m->ends.items[i].has_lapsed;
+    }
+}
+
+static Brug__V1__CaseMoved *record_letter(struct moved *m, const struct case_letter *l,
+                                          const Brug__V1__Case *was, struct instant now)
+{
+    const Brug__V1__Header *h = l->header;
+    write(m, was);
+    m->record.kind = h->kind;
+    m->record.organisation = h->from->organisation;
+    m->record.message_id = h->message_id;
+    m->record.person = h->from->person;
+    m->record.at_ms = now.wall_ms;
+    m->record.decline_reason = h->decline_reason;
+    m->record.stop_reason = h->stop_reason;
+    m->record.decision = h->decision;
+    return &m->record;
+}
+
+/* ---- letters ---- */
+
+static bool is_between(const struct casefile *f, const struct case_letter *l)
+{
+    return f->municipality == l->municipality && ((f->practice == l->from && f->team == l->to) ||
+                                                  (f->team == l->from && f->practice == l->to));
+}
+
+static bool opens_case(Brug__V1__Kind kind)
+{
+    return kind == KIND(REFERRAL) || kind == KIND(CONSULT);
+}
+
+static struct case_move move_of(const struct state *s, const struct case_letter *l,
+                                const struct case_file *before, struct instant now)
+{
+    bool is_practice = l->from->row->kind == PRACTICE;
+    const struct organisation *team = is_practice ? l->to : l->from;
+    return (struct case_move){
+        .header = l->header,
+        .actor = {.side = is_practice ? BRUG__V1__SIDE__SIDE_PRACTICE : BRUG__V1__SIDE__SIDE_TEAM,
+                  .role = l->actor->row->role,
+                  .person = l->actor->entity.id,
+                  .is_director_away = is_director_away(s, before, now.wall_ms)},
+        .is_new_director_fit = is_fit_director(s, team, l->header->new_director),
+        .today = workdays_date(now.wall_ms),
+        .now_ms = now.wall_ms,
+        .working_days = team->row->card ? team->row->card->working_days : 0,
+        .terms = &CASE_TERMS};
+}
+
+/* The row that a letter which opens a case begins with. */
+static Brug__V1__Case *first_row(const struct case_letter *l, struct instant now,
+                                 struct decision *d)
+{
+    Brug__V1__Case *row = decision_message(d, &brug__v1__case__descriptor);
+    row->municipality = l->header->municipality;
+    row->practice = l->header->from->organisation;
+    row->team = l->header->to;
+    row->message_id = l->header->message_id;
+    row->at_ms = now.wall_ms;
+    return row;
+}
+
+/* The case as the letter finds it. */
+static enum error find_case(const struct state *s, const struct case_letter *l, struct instant now,
+                            struct decision *d, Brug__V1__Case **row, struct case_file *before)
+{
+    struct id id;
+    const struct casefile *f = id_take(l->header->case_id, &id) ? casefile_find(s, &id) : NULL;
+    *before = NO_CASE;
+    if (opens_case(l->header->kind)) {
+        *row = first_row(l, now, d);
+        return f ? ERROR_CASE_EXISTS : ERROR_NONE;
+    }
+    if (!f || !is_between(f, l))
+        return ERROR_NO_SUCH_CASE;
+    *row = casefile_unpack(f, d->arena);
+    assert(*row); /* as it was packed; memory for small things is there */
+    enum error e = case_row_read(*row, before);
+    assert(!e);
+    return e;
+}
+
+enum error decide_case(const struct state *s, const struct case_letter *l, struct instant now,
+                       struct decision *d, Brug__V1__CaseMoved **out)
+{
+    Brug__V1__Case *row;
+    struct case_file *before = decision_alloc(d, 1, sizeof *before);
+    struct moved *m = moved_new(d);
+    enum error e = find_case(s, l, now, d, &row, before);
+    if (e)
+        return e;
+    const struct case_move move = move_of(s, l, before, now);
+    e = case_judge(before, &move, &m->file, &m->ends);
+    if (e)
+        return e;
+    *out = l->header->kind == KIND(NOTE) ? NULL : record_letter(m, l, row, now);
+    return ERROR_NONE;
+}
+
+void decide_case_opened(const struct state *s, const struct message *m, const struct person *by,
+                        struct instant now, struct decision *d)
+{
+    const struct casefile *f = casefile_find(s, &m->case_id);
+    if (m->kind != KIND(CLOSING) || !f || by->organisation != f->practice)
+        return;
+    Brug__V1__Case *row = casefile_unpack(f, d->arena);
+    struct moved *moved = moved_new(d);
+    assert(row);
+    if (case_row_read(row, &moved->file) || !case_opened(&moved->file, &m->key.id))
+        return;
+    write(moved, row);
+    moved->record.organisation = id_bytes(&by->organisation->entity.id);
+    moved->record.message_id = id_bytes(&m->key.id);
+    moved->record.person = id_bytes(&by->entity.id);
+    moved->record.at_ms = now.wall_ms;
+    decision_record(d, BRUG__V1__RECORD_TYPE__RECORD_TYPE_CASE_MOVED, &moved->record, NULL);
+}
+
+/* ---- what is told ---- */
+
+void decide_get_case(const struct state *s, const struct command *c, struct decision *d)
+{
+    struct id id;
+    const struct organisation *o = c->endpoint->organisation;
+    const struct casefile *f =
+        id_take(c->frame->get_case->case_id, &id) ? casefile_find(s, &id) : NULL;
+    if (!f || (f->practice != o && f->team != o)) {
+        decision_refuse(d, c, ERROR_NO_SUCH_CASE, NULL);
+        return;
+    }
+    d->answer.case_facts = casefile_unpack(f, d->arena);
+    assert(d->answer.case_facts);
+    d->answer.frame_case = BRUG__V1__SERVER_FRAME__FRAME_CASE_FACTS;
+}
+
+static bool has_ended(const struct casefile *f)
+{
+    return f->state >= BRUG__V1__CASE_STATE__CASE_STATE_CLOSED;
+}
+
+void decide_list_cases(const struct command *c, struct decision *d)
+{
+    const Brug__V1__ListCases *asked = c->frame->list_cases;
+    const struct organisation *o = c->endpoint->organisation;
+    Brug__V1__Cases *page = decision_message(d, &brug__v1__cases__descriptor);
+    struct id after = ID_NONE;
+    (void)id_take_optional(asked->after, &after); /* its form was checked */
+    page->cases = decision_alloc(d, asked->cases_max, sizeof *page->cases);
+    for (size_t i = casefiles_after(o, &after); i < o->case_count; i++) {
+        const struct casefile *f = o->cases[i];
+        if (has_ended(f) && !asked->ended)
+            continue;
+        if (page->n_cases == asked->cases_max) {
+            page->next = page->cases[page->n_cases - 1]->case_id;
+            break;
+        }
+        page->cases[page->n_cases] = casefile_unpack(f, d->arena);
+        assert(page->cases[page->n_cases]);
+        page->n_cases++;
+    }
+    d->answer.frame_case = BRUG__V1__SERVER_FRAME__FRAME_CASES;
+    d->answer.cases = page;
+}
