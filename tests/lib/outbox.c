@@ -1,6 +1,7 @@
 /* tests/lib/outbox.c: a history of records, and stores in temporary directories. */
 #include "tests/lib/outbox.h"
 #include "daemon/store/pages.h"
+#include "tests/lib/cases.h"
 #include <assert.h>
 #include <dirent.h>
 #include <sqlite3.h>
@@ -42,7 +43,7 @@ static void fill_random(struct history *w, uint8_t *out, size_t len)
         out[i] = (uint8_t)history_random(w, 256);
 }
 
-static struct id random_id(struct history *w, unsigned version)
+struct id history_id(struct history *w, unsigned version)
 {
     uint8_t random[32];
     struct digest d;
@@ -76,16 +77,20 @@ void history_init(struct history *w, uint64_t seed)
 {
     *w = (struct history){
         .random = seed, .now_ms = HISTORY_NOW_MS, .spread_ms = INT64_C(96) * 3600 * 1000};
-    w->municipality = random_id(w, 4);
+    w->municipality = history_id(w, 4);
     for (unsigned i = 0; i < 2; i++)
-        w->organisations[i] = random_id(w, 4);
+        w->organisations[i] = history_id(w, 4);
     for (unsigned i = 0; i < HISTORY_ENDPOINTS; i++) {
-        w->persons[i] = random_id(w, 4);
-        w->endpoints[i] = random_id(w, 4);
+        w->persons[i] = history_id(w, 4);
+        w->endpoints[i] = history_id(w, 4);
     }
 }
 
-void history_fini(struct history *w) { free(w->messages); }
+void history_fini(struct history *w)
+{
+    free(w->messages);
+    free(w->cases);
+}
 
 struct group *history_empty_group(struct history *w) { return must_have(group_new(w->lsn + 1)); }
 
@@ -208,7 +213,7 @@ static void add_accepted(struct history *w, struct group *g, size_t body_bytes, 
     struct body *b = history_body(w->lsn + 1, body_bytes);
     unsigned sender = (unsigned)history_random(w, HISTORY_ENDPOINTS);
     bool is_relay_made = id_version == 8;
-    m->id = random_id(w, id_version);
+    m->id = history_id(w, id_version);
     m->organisation = is_relay_made ? ID_NONE : *organisation_of(w, sender);
     m->body_lsn = w->lsn + 1;
     m->digest = b->digest;
@@ -260,7 +265,7 @@ static void add_refusal(struct history *w, struct group *g)
     Brug__V1__Refusal r = BRUG__V1__REFUSAL__INIT;
     struct history_message *m = new_message(w);
     unsigned sender = (unsigned)history_random(w, HISTORY_ENDPOINTS);
-    m->id = random_id(w, history_random(w, 3) == 0 ? 4 : 7);
+    m->id = history_id(w, history_random(w, 3) == 0 ? 4 : 7);
     m->organisation = *organisation_of(w, sender);
     m->is_refusal = true;
     m->digest = digest_of_slice(id_slice(&m->id));
@@ -375,19 +380,6 @@ static void add_quarantine_or_heal(struct history *w, struct group *g, struct hi
     history_add(w, g, BRUG__V1__RECORD_TYPE__RECORD_TYPE_HEALED, &h);
 }
 
-static void add_case(struct history *w, struct group *g)
-{
-    Brug__V1__CaseOpened r = BRUG__V1__CASE_OPENED__INIT;
-    struct id id = random_id(w, 7), message_id = random_id(w, 7);
-    r.case_id = id_bytes(&id);
-    r.municipality = id_bytes(&w->municipality);
-    r.practice = id_bytes(&w->organisations[0]);
-    r.team = id_bytes(&w->organisations[1]);
-    r.message_id = id_bytes(&message_id);
-    r.at_ms = w->now_ms;
-    history_add(w, g, BRUG__V1__RECORD_TYPE__RECORD_TYPE_CASE_OPENED, &r);
-}
-
 static void add_session(struct history *w, struct group *g)
 {
     Brug__V1__Session r = BRUG__V1__SESSION__INIT;
@@ -425,7 +417,7 @@ static void add_any(struct history *w, struct group *g)
         while (!add_about(w, g, 33 + history_random(w, 57)))
             add_any_accepted(w, g);
     else if (what < 93)
-        add_case(w, g);
+        history_open_old_case(w, g);
     else if (what < 96)
         add_session(w, g);
     else if (what < 97)
@@ -614,30 +606,54 @@ static void append_row(struct buf *b, sqlite3_stmt *s)
     }
 }
 
+static void append_rows(struct buf *b, sqlite3 *c, const char *sql)
+{
+    sqlite3_stmt *s;
+    if (sqlite3_prepare_v2(c, sql, -1, &s, NULL) != SQLITE_OK)
+        abort();
+    while (sqlite3_step(s) == SQLITE_ROW)
+        append_row(b, s);
+    sqlite3_finalize(s);
+}
+
+struct digest outbox_rows(const char *directory, const char *sql)
+{
+    struct opened o = open_file(directory, "brug.db");
+    struct buf all;
+    buf_init(&all, SIZE_MAX / 2);
+    append_rows(&all, o.connection, sql);
+    close_file(&o);
+    struct digest d = digest_of_slice(buf_slice(&all));
+    buf_fini(&all);
+    return d;
+}
+
 struct digest outbox_tables(const char *directory)
 {
     static const char *const queries[] = {
         "SELECT * FROM message ORDER BY id, org",  "SELECT * FROM delivery ORDER BY 1, 2",
         "SELECT * FROM mailbox ORDER BY endpoint", "SELECT * FROM directory ORDER BY 1, 2",
-        "SELECT * FROM casefile ORDER BY case_id", "SELECT * FROM pack ORDER BY first_lsn",
-        "SELECT * FROM body ORDER BY lsn",         "SELECT folded_lsn, newest_ms FROM meta",
+        "SELECT * FROM casefile ORDER BY case_id", "SELECT * FROM case_event ORDER BY lsn",
+        "SELECT * FROM pack ORDER BY first_lsn",   "SELECT * FROM body ORDER BY lsn",
+        "SELECT folded_lsn, newest_ms FROM meta",
     };
     struct opened o = open_file(directory, "brug.db");
-    sqlite3 *c = o.connection;
     struct buf all;
     buf_init(&all, SIZE_MAX / 2);
-    for (size_t i = 0; i < sizeof queries / sizeof queries[0]; i++) {
-        sqlite3_stmt *s;
-        if (sqlite3_prepare_v2(c, queries[i], -1, &s, NULL) != SQLITE_OK)
-            abort();
-        while (sqlite3_step(s) == SQLITE_ROW)
-            append_row(&all, s);
-        sqlite3_finalize(s);
-    }
+    for (size_t i = 0; i < sizeof queries / sizeof queries[0]; i++)
+        append_rows(&all, o.connection, queries[i]);
     close_file(&o);
     struct digest d = digest_of_slice(buf_slice(&all));
     buf_fini(&all);
     return d;
+}
+
+enum error cases_of_store(const char *directory, struct cases *out)
+{
+    struct opened o = open_file(directory, "brug.db");
+    enum error e = cases_read(o.connection, out);
+    close_file(&o);
+    return e;
 }
 
 int64_t outbox_sql(const char *directory, const char *file, const char *sql)

@@ -38,6 +38,25 @@ struct history_message {
     struct history_reader readers[HISTORY_ENDPOINTS];
 };
 
+#define HISTORY_OWED_MAX 40
+
+struct history_owed {
+    struct id id, message_id;
+    Brug__V1__OwedKind kind;
+    Brug__V1__Side debtor;
+    uint32_t due_date;
+    int64_t born_at_ms;
+};
+
+/* A case as its last record left it: sound, as rules/case.h has it. What is owed first moves it on, until it is closed. */
+struct history_case {
+    struct id id, message_id, director, closing_id;
+    Brug__V1__CaseState state;
+    int64_t at_ms, taken_up_at_ms, started_at_ms, ended_at_ms;
+    unsigned owed_count;
+    struct history_owed owed[HISTORY_OWED_MAX];
+};
+
 struct history {
     uint64_t random;
     uint64_t lsn; /* of the last record */
@@ -48,6 +67,8 @@ struct history {
     uint64_t sequences[HISTORY_ENDPOINTS];
     struct history_message *messages;
     size_t count, capacity;
+    struct history_case *cases;
+    size_t case_count;
     unsigned big_body_percent; /* of bodies that are over 64 KiB */
 };
 
@@ -62,7 +83,14 @@ struct group *history_group(struct history *w, unsigned records);
 struct group *history_load(struct history *w, unsigned messages, size_t body_bytes, bool is_acked);
 struct group *history_empty_group(struct history *w);
 void history_add(struct history *w, struct group *g, unsigned type, const void *message);
+/* A random id of this version, of a time within the spread. */
+struct id history_id(struct history *w, unsigned version);
 void history_add_message(struct history *w, struct group *g, size_t body_bytes);
+/* Cases (cases.c): one is opened, also as it was before cases moved; one is moved, in any way that its state allows,
+ * mostly so that it owes more. */
+void history_open_case(struct history *w, struct group *g);
+void history_open_old_case(struct history *w, struct group *g);
+void history_move_case(struct history *w, struct group *g, struct history_case *c);
 /* The body that belongs to a lsn of this history. */
 struct body *history_body(uint64_t lsn, size_t len);
 
@@ -87,6 +115,8 @@ struct state *outbox_load(struct store *s);
 void outbox_fold_all(struct store *s);
 /* Over all rows of the tables that folding fills, of a closed store. */
 struct digest outbox_tables(const char *directory);
+/* Over all that a query of brug.db gives, of a closed store: each value behind its length. */
+struct digest outbox_rows(const char *directory, const char *sql);
 /* Runs SQL on one of the files of a closed store; returns the first column of the first row, or 0.
  */
 int64_t outbox_sql(const char *directory, const char *file, const char *sql);
