@@ -11,7 +11,8 @@
  *  - each body that waits, by its digest,
  * and go on: the next group is committed and all is folded; after that the audit file must hold every record of every
  * group, byte for byte and chained, and the deliveries those that the history counts: accepted less acknowledged less
- * cancelled, for each reader (the books).
+ * cancelled, for each reader (the books); and each case's row what its last record says, beside every record of
+ * its moves, once.
  *
  * Opening is tried for every distinct state; the rest follows from what lies on the disk then, so it is tried for
  * each distinct outcome of opening. For some states, the power is cut again at every operation of that opening, and what
@@ -22,7 +23,7 @@
  *
  * STATES: how many distinct states; BRUG_SEED: of the first history.
  */
-#include "tests/lib/outbox.h"
+#include "tests/lib/cases.h"
 #include "tests/lib/power_vfs.h"
 #include "tests/lib/proof.h"
 #include "tests/lib/sqlite_memory.h"
@@ -58,6 +59,7 @@ struct chapter {
     struct group *group;
     uint64_t end; /* lsn of its last record */
     struct digest state, deliveries, answers;
+    struct cases cases;
     struct waiting_body *bodies;
     size_t body_count;
 };
@@ -180,6 +182,7 @@ static void story_init(struct story *y, const char *directory, uint64_t seed)
 {
     struct state *state = state_empty(ID_NONE);
     struct history *w = &y->history;
+    struct group *groups[GROUPS];
     *y = (struct story){.options = outbox_options(directory)};
     history_init(w, seed);
     w->big_body_percent = history_random(w, 3) == 0 ? 3 : 0;
@@ -188,6 +191,8 @@ static void story_init(struct story *y, const char *directory, uint64_t seed)
         struct chapter *c = &y->chapters[i];
         c->group = i == 0 ? history_directory(w)
                           : history_group(w, 1 + (unsigned)history_random(w, records_max));
+        groups[i] = c->group;
+        c->cases = cases_of_groups(groups, i + 1);
         c->end = w->lsn;
         state_apply_group(state, c->group);
         c->state = state_digest_of(state);
@@ -493,6 +498,15 @@ static const char *check_answers(const struct story *y, const struct chapter *c)
                                                          : "a remembered answer is not there";
 }
 
+static const char *check_cases(const struct story *y, const struct chapter *c)
+{
+    struct cases found;
+    sqlite3_stmt *s = query(y, "brug.db", "SELECT 1");
+    enum error e = cases_read(sqlite3_db_handle(s), &found);
+    query_end(s);
+    return e == ERROR_NONE ? cases_compare(&found, &c->cases) : "a table of cases does not read";
+}
+
 /* All that follows from what lies on the disk once the store is open; closes it. */
 static const char *check_outcome(struct check *k, struct store *s, unsigned groups)
 {
@@ -507,6 +521,8 @@ static const char *check_outcome(struct check *k, struct store *s, unsigned grou
         problem = check_deliveries(y, &y->chapters[groups]);
     if (problem == NULL)
         problem = check_answers(y, &y->chapters[groups]);
+    if (problem == NULL)
+        problem = check_cases(y, &y->chapters[groups]);
     k->outcomes++;
     return problem;
 }

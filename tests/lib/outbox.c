@@ -380,6 +380,18 @@ static void add_quarantine_or_heal(struct history *w, struct group *g, struct hi
     history_add(w, g, BRUG__V1__RECORD_TYPE__RECORD_TYPE_HEALED, &h);
 }
 
+/* One case moves more often than others, so that also a short history has a long row. */
+static void add_any_case(struct history *w, struct group *g)
+{
+    uint64_t what = history_random(w, 100);
+    if (what < 10)
+        history_open_old_case(w, g);
+    else if (what < 25 || w->case_count == 0)
+        history_open_case(w, g);
+    else
+        history_move_case(w, g, &w->cases[what < 60 ? 0 : history_random(w, w->case_count)]);
+}
+
 static void add_session(struct history *w, struct group *g)
 {
     Brug__V1__Session r = BRUG__V1__SESSION__INIT;
@@ -409,15 +421,15 @@ static bool add_about(struct history *w, struct group *g, uint64_t what)
 static void add_any(struct history *w, struct group *g)
 {
     uint64_t what = history_random(w, 100);
-    if (what < 30)
+    if (what < 28)
         add_any_accepted(w, g);
-    else if (what < 33)
+    else if (what < 31)
         add_refusal(w, g);
-    else if (what < 90)
+    else if (what < 80)
         while (!add_about(w, g, 33 + history_random(w, 57)))
             add_any_accepted(w, g);
     else if (what < 93)
-        history_open_old_case(w, g);
+        add_any_case(w, g);
     else if (what < 96)
         add_session(w, g);
     else if (what < 97)

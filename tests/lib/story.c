@@ -65,6 +65,7 @@ void story_init(struct story *y, uint64_t seed, unsigned groups, unsigned record
     *y = (struct story){.count = groups,
                         .groups = must_have(calloc(groups, sizeof *y->groups)),
                         .digests = must_have(calloc(groups, sizeof *y->digests)),
+                        .cases = must_have(calloc(groups, sizeof *y->cases)),
                         .ends = must_have(calloc(groups, sizeof *y->ends))};
     history_init(&y->history, seed);
     y->history.big_body_percent = 4;
@@ -73,6 +74,7 @@ void story_init(struct story *y, uint64_t seed, unsigned groups, unsigned record
             i == 0 ? history_directory(&y->history) : history_group(&y->history, records);
         state_apply_group(state, y->groups[i]);
         y->digests[i] = state_digest_of(state);
+        y->cases[i] = cases_of_groups(y->groups, i + 1);
         y->ends[i] = y->history.lsn;
     }
     state_free(state);
@@ -91,6 +93,7 @@ void story_fini(struct story *y)
     free(y->bodies);
     free(y->groups);
     free(y->digests);
+    free(y->cases);
     free(y->ends);
     history_fini(&y->history);
 }
@@ -281,6 +284,19 @@ static enum story_verdict judge_opened(struct judging *j, unsigned confirmed)
     return v == STORY_RIGHT && j->was_refused ? refused(j, ERROR_CORRUPT, "a load says so") : v;
 }
 
+/* The tables of cases when all is folded; of the closed store. */
+static enum story_verdict judge_cases(struct judging *j, const char *directory, uint64_t lsn)
+{
+    struct cases found;
+    if (lsn == 0)
+        return STORY_RIGHT;
+    enum error e = cases_of_store(directory, &found);
+    if (e != ERROR_NONE)
+        return refused(j, e, "a table of cases does not read");
+    const char *problem = cases_compare(&found, &j->y->cases[j->at]);
+    return problem == NULL ? STORY_RIGHT : wrong(j, problem, "after group", j->at);
+}
+
 enum story_verdict story_judge(const struct story *y, const char *directory, const char *vfs,
                                unsigned confirmed, char why[200])
 {
@@ -292,8 +308,9 @@ enum story_verdict story_judge(const struct story *y, const char *directory, con
     if (e != ERROR_NONE)
         return refused(&j, e, problem);
     enum story_verdict v = judge_opened(&j, confirmed);
+    uint64_t lsn = store_lsn(j.store);
     store_close(j.store);
-    return v;
+    return v == STORY_RIGHT ? judge_cases(&j, directory, lsn) : v;
 }
 
 enum story_verdict story_ask(const struct story *y, struct store *s, char why[200])

@@ -7,12 +7,13 @@
 #ifndef TESTS_LIB_STORY_H
 #define TESTS_LIB_STORY_H
 
-#include "tests/lib/outbox.h"
+#include "tests/lib/cases.h"
 
 struct story {
     unsigned count;
     struct group **groups;
     struct digest *digests; /* of the state after each */
+    struct cases *cases;    /* in the tables, when each is folded */
     uint64_t *ends;         /* the lsn after each */
     struct history history;
     struct buf *rows;   /* of each message of the history when all is folded, from a sound store */
@@ -43,7 +44,8 @@ enum story_verdict {
     STORY_WRONG,   /* it told something that is not true, or lost what was confirmed */
 };
 
-/* Opens the store through this VFS, loads, asks for every message and body, folds, loads again. `why` gets a line. */
+/* Opens the store through this VFS, loads, asks for every message and body, folds, loads again, and closes it to look at
+ * the tables of cases. `why` gets a line. */
 enum story_verdict story_judge(const struct story *y, const char *directory, const char *vfs,
                                unsigned confirmed, char why[200]);
 /* Asks an open store, which has the whole story folded, for every message and body. */

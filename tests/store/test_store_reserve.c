@@ -18,14 +18,16 @@ struct shape {
     uint64_t disk_bytes;
     unsigned letters; /* in a group */
     size_t body_bytes;
+    unsigned cases; /* that they move, in turn; a move is longer than a small letter */
 };
 
 static const struct shape shapes[] = {
-    {"small letters, one in a group", MIB(40), 1, 300},
-    {"small letters, many in a group", MIB(40), 200, 300},
-    {"letters of 1 KiB", MIB(40), 16, 1024},
-    {"letters of a page and more", MIB(40), 8, 9000},
-    {"large letters", MIB(64), 2, 200000},
+    {"small letters, one in a group", MIB(40), 1, 300, 0},
+    {"small letters, many in a group", MIB(40), 200, 300, 0},
+    {"letters of 1 KiB", MIB(40), 16, 1024, 0},
+    {"letters of a page and more", MIB(40), 8, 9000, 0},
+    {"large letters", MIB(64), 2, 200000, 0},
+    {"small letters that move cases", MIB(40), 20, 300, 500},
 };
 
 static struct store_options options_of(const char *directory)
@@ -55,14 +57,24 @@ static void acknowledge(struct history *w, struct group *g, struct history_messa
     history_add(w, g, BRUG__V1__RECORD_TYPE__RECORD_TYPE_ACKNOWLEDGED, &r);
 }
 
+static void move_case(struct history *w, struct group *g, const struct shape *x, uint64_t n)
+{
+    if (w->case_count < x->cases)
+        history_open_case(w, g);
+    else if (x->cases > 0)
+        history_move_case(w, g, &w->cases[n % x->cases]);
+}
+
 /* Letters until there is no room, or until no more than so much is free. Returns how many copies wait. */
 static uint64_t fill(struct store *s, struct history *w, const struct shape *x, uint64_t down_to)
 {
     uint64_t waiting = 0;
     do {
         struct group *g = w->lsn == 0 ? history_directory(w) : history_empty_group(w);
-        for (unsigned i = 0; w->lsn > 0 && i < x->letters && g->first_lsn > 1; i++, waiting++)
+        for (unsigned i = 0; w->lsn > 0 && i < x->letters && g->first_lsn > 1; i++, waiting++) {
             history_add_message(w, g, x->body_bytes);
+            move_case(w, g, x, waiting);
+        }
         g->waiting = waiting;
         assert_int_equal(store_commit(s, g), ERROR_NONE);
         group_free(g);
