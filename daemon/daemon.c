@@ -228,6 +228,25 @@ static int status_of(enum error e)
     }
 }
 
+static struct case_terms terms_of(const struct config *c)
+{
+    return (struct case_terms){
+        .take_up = (unsigned)config_number(c, "take_up_days"),
+        .start = (unsigned)config_number(c, "start_days"),
+        .moment = (unsigned)config_number(c, "moment_days"),
+        .info_reply = (unsigned)config_number(c, "info_reply_days"),
+        .answer = (unsigned)config_number(c, "answer_days"),
+        .serious_answer = (unsigned)config_number(c, "serious_answer_days"),
+        .advice = (unsigned)config_number(c, "advice_days"),
+        .closing_days = (unsigned)config_number(c, "closing_days"),
+        .remind = (unsigned)config_number(c, "remind_days"),
+        .overdue = (unsigned)config_number(c, "overdue_days"),
+        .not_opened = (unsigned)config_number(c, "not_opened_days"),
+        .not_delivered = (unsigned)config_number(c, "not_delivered_days"),
+        .bridging_days = (unsigned)config_number(c, "bridging_reminder_days"),
+    };
+}
+
 static struct relay_limits limits_of(const struct config *c)
 {
     return (struct relay_limits){
@@ -249,6 +268,7 @@ static struct relay_limits limits_of(const struct config *c)
         .known_ids_max = (uint64_t)config_number(c, "known_ids_max"),
         .redelivery_sessions_max = (uint32_t)config_number(c, "redelivery_sessions_max"),
         .redelivery_interval_ms = (uint32_t)config_number(c, "redelivery_interval_ms"),
+        .terms = terms_of(c),
     };
 }
 

@@ -57,6 +57,10 @@ static const struct form_rule HEADER[] = {
     {FORM(Header, fact_code, FORM_CODE, "header.fact_code", UNKNOWN),
      .list = &brug__v1__code__descriptor},
     {FORM(Header, about_endpoint, FORM_ID_OR_NONE, "header.about_endpoint", BAD_ID)},
+    {FORM(Header, owed_kind, FORM_CODE, "header.owed_kind", UNKNOWN),
+     .list = &brug__v1__owed_kind__descriptor},
+    {FORM(Header, debtor, FORM_CODE, "header.debtor", UNKNOWN),
+     .list = &brug__v1__side__descriptor},
 };
 
 /* After their number was checked: a wrong one must be told from too many. */
@@ -166,7 +170,10 @@ enum header_field {
     F_WITHHELD = 1u << 23,
     F_SUICIDALITY = 1u << 24,
     F_SOMATIC = 1u << 25,
+    F_OWED_KIND = 1u << 26,
+    F_DEBTOR = 1u << 27,
 };
+#define F_ITEM (F_OWED | F_OWED_KIND | F_DEBTOR | F_UNTIL)
 #define F_RISKS (F_SUICIDALITY | F_SOMATIC)
 
 struct kind_row {
@@ -198,10 +205,10 @@ static const struct kind_row KINDS[] = {
     {KIND(NOTE), F_CASE, F_REPLY},
     {KIND(HISTORY), F_CASE, F_REPLY},
     {KIND(NOTICE), 0, 0},
-    {KIND(REMINDER), 0, F_CASE | F_REPLY | F_OWED | F_UNTIL},
-    {KIND(OVERDUE), 0, F_CASE | F_REPLY | F_OWED | F_UNTIL},
-    {KIND(NOT_OPENED), F_REPLY, F_CASE},
-    {KIND(NON_DELIVERY), F_REPLY, F_CASE | F_FACT | F_ABOUT},
+    {KIND(REMINDER), 0, F_CASE | F_REPLY | F_ITEM},
+    {KIND(OVERDUE), 0, F_CASE | F_REPLY | F_ITEM},
+    {KIND(NOT_OPENED), F_REPLY, F_CASE | F_ITEM},
+    {KIND(NON_DELIVERY), F_REPLY, F_CASE | F_FACT | F_ABOUT | F_ITEM},
     {KIND(FACT), F_REPLY | F_FACT, F_CASE | F_ABOUT},
 };
 
@@ -231,6 +238,8 @@ static const struct field_name {
     {F_LINKED, "header.linked_case"},
     {F_FACT, "header.fact_code"},
     {F_ABOUT, "header.about_endpoint"},
+    {F_OWED_KIND, "header.owed_kind"},
+    {F_DEBTOR, "header.debtor"},
     {F_GROUND | F_WITHHELD | F_RISKS, "header.flags"},
 };
 
@@ -288,6 +297,8 @@ static uint32_t fields_of(const Brug__V1__Header *h)
         {h->linked_case.len > 0, F_LINKED},
         {h->fact_code != 0, F_FACT},
         {h->about_endpoint.len > 0, F_ABOUT},
+        {h->owed_kind != 0, F_OWED_KIND},
+        {h->debtor != 0, F_DEBTOR},
     };
     uint32_t fields = 0;
     for (size_t i = 0; i < sizeof set / sizeof set[0]; i++)

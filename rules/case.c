@@ -14,6 +14,7 @@
 #define STATE(name) BRUG__V1__CASE_STATE__CASE_STATE_##name
 #define OWED(name) BRUG__V1__OWED_KIND__OWED_KIND_##name
 #define OUTCOME(name) BRUG__V1__OUTCOME__OUTCOME_##name
+#define DECLINE(name) BRUG__V1__DECLINE_REASON__DECLINE_REASON_##name
 #define MOMENT(name) BRUG__V1__MOMENT_EVENT__MOMENT_EVENT_##name
 #define ACCEPT BRUG__V1__DECISION__DECISION_ACCEPT
 #define LEADER BRUG__V1__ROLE__ROLE_LEADER
@@ -31,6 +32,11 @@ const struct case_terms CASE_TERMS = {
     .serious_answer = 1,
     .advice = 5,
     .closing_days = 13 * 7,
+    .remind = 1,
+    .overdue = 5,
+    .not_opened = 2,
+    .not_delivered = 5,
+    .bridging_days = 5,
 };
 
 /* A case in the middle of a move. */
@@ -109,13 +115,16 @@ static void end_item(struct case_file *c, size_t i, bool has_lapsed, struct case
         c->owed[i] = c->owed[i + 1];
 }
 
-/* All of a kind. */
-static void settle(struct moving *x, Brug__V1__OwedKind kind)
+static void end_kind(struct moving *x, Brug__V1__OwedKind kind, bool has_lapsed)
 {
     for (size_t i = x->c->owed_count; i-- > 0;)
         if (x->c->owed[i].kind == kind)
-            end_item(x->c, i, false, x->ends);
+            end_item(x->c, i, has_lapsed, x->ends);
 }
+
+/* All of a kind. */
+static void settle(struct moving *x, Brug__V1__OwedKind kind) { end_kind(x, kind, false); }
+static void lapse(struct moving *x, Brug__V1__OwedKind kind) { end_kind(x, kind, true); }
 
 /* All but the answers that are owed also when the case has ended [R23]. */
 static void lapse_rest(struct moving *x)
@@ -218,12 +227,20 @@ static enum error on_withdrawal(struct moving *x)
     return ERROR_NONE;
 }
 
-bool case_item_stops_closing(const struct owed_item *item, uint32_t today)
+/* A moment has come when its event or its day has, whatever new date it was given. */
+static bool has_come(const struct case_file *c, const struct owed_item *item, uint32_t today)
+{
+    const struct case_moment *m = &c->moments[item->moment - 1];
+    return m->event == MOMENT(DATE) ? m->date <= today : item->due_date != 0;
+}
+
+bool case_item_stops_closing(const struct case_file *c, const struct owed_item *item,
+                             uint32_t today)
 {
     if (item->debtor != TEAM || item->kind == OWED(TAKE_UP) || item->kind == OWED(START) ||
         item->kind == OWED(CLOSING))
         return false;
-    return item->kind != OWED(MOMENT) || (item->due_date != 0 && item->due_date <= today);
+    return item->kind != OWED(MOMENT) || has_come(c, item, today);
 }
 
 static bool is_outcome_of_director(Brug__V1__Outcome o)
@@ -253,7 +270,7 @@ static enum error on_closing(struct moving *x)
     if (!is_allowed)
         return ERROR_OUTCOME_NOT_ALLOWED;
     for (size_t i = 0; i < c->owed_count; i++)
-        if (case_item_stops_closing(&c->owed[i], x->m->today))
+        if (case_item_stops_closing(c, &c->owed[i], x->m->today))
             return ERROR_STILL_OWED;
     bool has_team_custody = c->custody == TEAM;
     settle(x, OWED(START));
@@ -267,13 +284,21 @@ static enum error on_closing(struct moving *x)
     return ERROR_NONE;
 }
 
-bool case_opened(struct case_file *c, const struct id *message_id)
+bool case_opened(struct case_file *c, Brug__V1__Side by, const struct id *message_id)
 {
-    if (id_is_none(&c->closing_id) || !id_equal(&c->closing_id, message_id))
-        return false;
-    c->custody = PRACTICE;
-    c->closing_id = ID_NONE;
-    return true;
+    bool is_changed = false;
+    if (by == PRACTICE && !id_is_none(&c->closing_id) && id_equal(&c->closing_id, message_id)) {
+        c->custody = PRACTICE;
+        c->closing_id = ID_NONE;
+        is_changed = true;
+    }
+    for (size_t i = 0; i < c->owed_count; i++) {
+        struct owed_item *item = &c->owed[i];
+        if (item->debtor != by || item->is_opened || !id_equal(&item->cause, message_id))
+            continue;
+        item->is_opened = is_changed = true;
+    }
+    return is_changed;
 }
 
 /* ---- the director's work ---- */
@@ -355,6 +380,7 @@ static enum error on_delay(struct moving *x)
     struct owed_item *changed = &x->c->owed[item - x->c->owed];
     changed->due_date = x->h->until_date;
     changed->is_delayed = true;
+    changed->notices = 0;
     return ERROR_NONE;
 }
 
@@ -393,18 +419,13 @@ static enum error propose(struct moving *x, unsigned days)
 
 static enum error on_decline_proposal(struct moving *x)
 {
+    bool is_serious = x->h->decline_reason == DECLINE(TOO_SERIOUS) ||
+                      x->h->decline_reason == DECLINE(SPECIALIST_CARE);
     settle(x, OWED(TAKE_UP));
-    return propose(x,
-                   x->h->called_on_date != 0 ? x->m->terms->serious_answer : x->m->terms->answer);
+    return propose(x, is_serious ? x->m->terms->serious_answer : x->m->terms->answer);
 }
 
-/* A practice withdraws as long as it may. */
-static enum error on_stop_proposal(struct moving *x)
-{
-    if (x->m->actor.side == PRACTICE && x->c->state != STATE(SUPPORT))
-        return case_state_code(x->c->state);
-    return propose(x, x->m->terms->answer);
-}
+static enum error on_stop_proposal(struct moving *x) { return propose(x, x->m->terms->answer); }
 
 /* All is as before. */
 static enum error drop_proposal(struct moving *x)
@@ -440,9 +461,8 @@ static enum error on_proposal_answer(struct moving *x)
     return drop_proposal(x);
 }
 
-static bool may_retract(const struct moving *x, Brug__V1__Side by, const struct id *person)
+static bool may_retract(const struct case_actor *a, Brug__V1__Side by, const struct id *person)
 {
-    const struct case_actor *a = &x->m->actor;
     return by == a->side && (id_equal(person, &a->person) || a->role == LEADER || a->role == GP);
 }
 
@@ -450,17 +470,17 @@ static enum error on_retract(struct moving *x)
 {
     struct case_file *c = x->c;
     if (c->proposal.by != NOBODY && is_id(x->h->in_reply_to, &c->proposal.message_id)) {
-        if (!may_retract(x, c->proposal.by, &c->proposal.person))
+        if (!may_retract(&x->m->actor, c->proposal.by, &c->proposal.person))
             return ERROR_NOT_PROPOSER;
-        settle(x, OWED(PROPOSAL_ANSWER));
+        lapse(x, OWED(PROPOSAL_ANSWER));
         return drop_proposal(x);
     }
     const struct case_bridging *b = &c->bridging_proposed;
     if (b->by == NOBODY || !is_id(x->h->in_reply_to, &b->message_id))
         return ERROR_NO_PROPOSAL;
-    if (!may_retract(x, b->by, &b->person))
+    if (!may_retract(&x->m->actor, b->by, &b->person))
         return ERROR_NOT_PROPOSER;
-    settle(x, OWED(BRIDGING_ANSWER));
+    lapse(x, OWED(BRIDGING_ANSWER));
     c->bridging_proposed = (struct case_bridging){0};
     return ERROR_NONE;
 }
@@ -475,9 +495,11 @@ static enum error on_bridging_proposal(struct moving *x)
         return ERROR_PROPOSAL_WAITS;
     if (!is_date_allowed(x))
         return ERROR_DATE_NOT_ALLOWED;
-    settle(x, OWED(BRIDGING_DECISION));
-    x->c->bridging_proposed = (struct case_bridging){a->side, a->person, id_of(x->h->message_id),
-                                                     x->h->bridging_carrier, x->h->until_date};
+    x->c->bridging_proposed = (struct case_bridging){.by = a->side,
+                                                     .person = a->person,
+                                                     .message_id = id_of(x->h->message_id),
+                                                     .carrier = x->h->bridging_carrier,
+                                                     .until_date = x->h->until_date};
     owe_within(x, OWED(BRIDGING_ANSWER), other_side(a->side), x->m->terms->answer);
     return ERROR_NONE;
 }
@@ -492,8 +514,10 @@ static enum error on_bridging_answer(struct moving *x)
         return ERROR_DATE_NOT_ALLOWED;
     settle(x, OWED(BRIDGING_ANSWER));
     c->bridging_proposed = (struct case_bridging){0};
-    if (x->h->decision == ACCEPT)
+    if (x->h->decision == ACCEPT) {
+        settle(x, OWED(BRIDGING_DECISION));
         c->bridging = proposed;
+    }
     return ERROR_NONE;
 }
 
@@ -512,7 +536,7 @@ bool case_day_comes(struct case_file *c, uint32_t today, int64_t now_ms, unsigne
     const Brug__V1__Side sides[] = {PRACTICE, TEAM};
     if (c->bridging.by == NOBODY || c->bridging.until_date >= today)
         return false;
-    for (size_t i = 0; i < 2 && c->bridging_proposed.by == NOBODY; i++) {
+    for (size_t i = 0; i < 2; i++) {
         unsigned mask = sides[i] == TEAM ? working_days : 0;
         owe(c, (struct owed_item){.kind = OWED(BRIDGING_DECISION),
                                   .debtor = sides[i],
@@ -597,9 +621,15 @@ enum error case_state_code(Brug__V1__CaseState state)
     }
 }
 
-static enum error judge_state(const struct row *row, const struct case_file *c)
+/* A practice withdraws as long as it may. */
+static unsigned states_of(const struct row *row, Brug__V1__Side side)
 {
-    if (1u << c->state & row->states)
+    return row->kind == KIND(STOP_PROPOSAL) && side == PRACTICE ? IN(SUPPORT) : row->states;
+}
+
+static enum error judge_state(const struct row *row, const struct case_file *c, Brug__V1__Side side)
+{
+    if (1u << c->state & states_of(row, side))
         return ERROR_NONE;
     if (row->states == NEW)
         return ERROR_CASE_EXISTS;
@@ -615,7 +645,7 @@ static bool is_who(enum who who, const struct case_file *c, const struct case_ac
     case DIRECTOR:
         return is_director;
     case DIRECTOR_IF_ANY:
-        return is_director || id_is_none(&c->director);
+        return is_director || id_is_none(&c->director) || a->is_director_away;
     case DIRECTOR_LEADER_OR_COLLEAGUE:
         return is_director || a->role == LEADER || a->is_director_away;
     case CLOSER:
@@ -635,7 +665,7 @@ static enum error judge_row(const struct row *row, const struct case_file *c,
 {
     if (!row || !roles_may_send(a->role, row->kind) || side_of(a->role) != a->side)
         return ERROR_ROLE_NOT_ALLOWED;
-    enum error e = judge_state(row, c);
+    enum error e = judge_state(row, c, a->side);
     if (e)
         return e;
     if (!is_who(row->who, c, a))
@@ -647,9 +677,30 @@ static enum error judge_row(const struct row *row, const struct case_file *c,
     return ERROR_NONE;
 }
 
+/* What an answer answers, an end ends. */
+static bool has_object(const struct case_file *c, const struct case_actor *a, Brug__V1__Kind kind)
+{
+    Brug__V1__Side side = a->side;
+    switch (kind) {
+    case KIND(PROPOSAL_ANSWER):
+        return c->proposal.by == other_side(side);
+    case KIND(RETRACT):
+        return may_retract(a, c->proposal.by, &c->proposal.person) ||
+               may_retract(a, c->bridging_proposed.by, &c->bridging_proposed.person);
+    case KIND(BRIDGING_PROPOSAL):
+        return c->bridging_proposed.by == NOBODY;
+    case KIND(BRIDGING_ANSWER):
+        return c->bridging_proposed.by == other_side(side);
+    case KIND(BRIDGING_END):
+        return c->bridging.by != NOBODY || count_owed(c, OWED(BRIDGING_DECISION)) > 0;
+    default:
+        return true;
+    }
+}
+
 bool case_allows(const struct case_file *c, const struct case_actor *actor, Brug__V1__Kind kind)
 {
-    return judge_row(find_row(kind), c, actor) == ERROR_NONE;
+    return judge_row(find_row(kind), c, actor) == ERROR_NONE && has_object(c, actor, kind);
 }
 
 /* The item that the letter says it settles or delays is one that it does. */
@@ -674,7 +725,8 @@ enum error case_judge(const struct case_file *before, const struct case_move *mo
     struct case_file c = *before;
     struct case_ends ended = {.count = 0};
     struct moving x = {&c, move, move->header, &ended};
-    c.id = id_of(move->header->case_id);
+    if (before->state == STATE(NONE))
+        c.id = id_of(move->header->case_id);
     e = row->on(&x);
     if (!e && !holds_owed_id(&x))
         e = ERROR_NOT_OWED;
@@ -696,6 +748,15 @@ static bool is_custody_sound(const struct case_file *c)
     return c->custody == (is_teams ? TEAM : PRACTICE) && (!waits || c->state == STATE(CLOSED));
 }
 
+static Brug__V1__Side debtor_of(const struct case_file *c, Brug__V1__OwedKind kind)
+{
+    if (kind == OWED(PROPOSAL_ANSWER))
+        return other_side(c->proposal.by);
+    if (kind == OWED(BRIDGING_ANSWER))
+        return other_side(c->bridging_proposed.by);
+    return TEAM;
+}
+
 static bool is_owed_sound(const struct case_file *c)
 {
     bool declines = c->proposal.kind == KIND(DECLINE_PROPOSAL);
@@ -710,6 +771,10 @@ static bool is_owed_sound(const struct case_file *c)
         {OWED(PROPOSAL_ANSWER), c->proposal.by != NOBODY},
         {OWED(BRIDGING_ANSWER), c->bridging_proposed.by != NOBODY},
     };
+    for (size_t i = 0; i < c->owed_count; i++)
+        if (c->owed[i].debtor != debtor_of(c, c->owed[i].kind) &&
+            c->owed[i].kind != OWED(BRIDGING_DECISION))
+            return false;
     for (size_t i = 0; i < sizeof exact / sizeof exact[0]; i++)
         if (count_owed(c, exact[i].kind) != exact[i].is_owed)
             return false;
@@ -717,11 +782,47 @@ static bool is_owed_sound(const struct case_file *c)
     return !has_ended || count_owed(c, OWED(INFO_REPLY)) == c->owed_count;
 }
 
+static bool is_moment_sound(const struct case_file *c, size_t i)
+{
+    const struct owed_item *item = &c->owed[i];
+    if (item->kind != OWED(MOMENT))
+        return item->moment == 0;
+    for (size_t k = 0; k < i; k++)
+        if (c->owed[k].kind == OWED(MOMENT) && c->owed[k].moment == item->moment)
+            return false;
+    return item->moment >= 1 && item->moment <= c->moment_count;
+}
+
+/* So many of each that there is always room for what a move bears. */
+static bool are_counts_sound(const struct case_file *c)
+{
+    size_t decisions[] = {0, 0, 0};
+    for (size_t i = 0; i < c->owed_count; i++) {
+        if (!is_moment_sound(c, i) || c->owed[i].debtor > TEAM)
+            return false;
+        decisions[c->owed[i].debtor] += c->owed[i].kind == OWED(BRIDGING_DECISION);
+    }
+    bool has_decisions = decisions[PRACTICE] + decisions[TEAM] > 0;
+    return count_owed(c, OWED(INFO_REPLY)) <= CASE_QUESTIONS_MAX && decisions[PRACTICE] <= 1 &&
+           decisions[TEAM] <= 1 && decisions[NOBODY] == 0 &&
+           (!has_decisions || c->bridging.by == NOBODY);
+}
+
+static bool is_proposal_sound(const struct case_proposal *p)
+{
+    if (p->by == NOBODY)
+        return p->kind == KIND(NONE);
+    return p->by <= TEAM &&
+           (p->kind == KIND(STOP_PROPOSAL) || (p->kind == KIND(DECLINE_PROPOSAL) && p->by == TEAM));
+}
+
 bool case_is_sound(const struct case_file *c)
 {
     bool waits =
         c->proposal.by != NOBODY || c->bridging_proposed.by != NOBODY || c->bridging.by != NOBODY;
     bool needs_director = 1u << c->state & BEGUN;
-    return is_custody_sound(c) && is_owed_sound(c) && (!waits || case_is_open(c)) &&
-           (!needs_director || !id_is_none(&c->director));
+    return is_custody_sound(c) && is_owed_sound(c) && are_counts_sound(c) &&
+           is_proposal_sound(&c->proposal) && (!waits || case_is_open(c)) &&
+           (!needs_director || !id_is_none(&c->director)) &&
+           (c->state != STATE(REFERRED) || id_is_none(&c->director));
 }

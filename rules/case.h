@@ -44,6 +44,10 @@
 struct case_terms {
     unsigned take_up, start, moment, info_reply, answer, serious_answer, advice;
     unsigned closing_days;
+    unsigned remind;                    /* before an item is due */
+    unsigned overdue;                   /* between overdue notices */
+    unsigned not_opened, not_delivered; /* after a letter that causes a debt */
+    unsigned bridging_days;             /* calendar days before bridging care ends */
 };
 
 /* domain.md, "Defaults" */
@@ -58,6 +62,8 @@ struct owed_item {
     uint32_t moment;   /* from 1 */
     bool is_delayed;
     int64_t born_at_ms;
+    bool is_opened;                     /* the letter, by somebody of the debtor's side */
+    unsigned notices, unopened_notices; /* given so far: rules/case_time.h */
 };
 
 struct case_proposal {
@@ -71,6 +77,7 @@ struct case_bridging {
     struct id person, message_id;
     Brug__V1__BridgingCarrier carrier;
     uint32_t until_date; /* the last day */
+    bool is_reminded;    /* both sides, of its end */
 };
 
 struct case_moment {
@@ -148,8 +155,11 @@ bool case_allows(const struct case_file *c, const struct case_actor *actor, Brug
 /* The code that says in which state a case is, and so what is allowed now. */
 enum error case_state_code(Brug__V1__CaseState state);
 
-/* A GP opened a letter: custody moves if it is the closing letter that it waits for. True: it changed. */
-bool case_opened(struct case_file *c, const struct id *message_id);
+/*
+ * Somebody of a side opened a letter of the other: custody moves if it is the closing letter that it waits for, and what the
+ * letter caused to be owed counts as opened. True: it changed.
+ */
+bool case_opened(struct case_file *c, Brug__V1__Side by, const struct id *message_id);
 
 /* A day begins: bridging care ends after its last day, and both sides owe a decision. True: it changed. */
 bool case_day_comes(struct case_file *c, uint32_t today, int64_t now_ms, unsigned working_days,
@@ -157,7 +167,8 @@ bool case_day_comes(struct case_file *c, uint32_t today, int64_t now_ms, unsigne
 
 bool case_is_open(const struct case_file *c); /* REFERRED, CLARIFYING, SUPPORT */
 /* Whether the team owes something that closing would not settle or let lapse: what it must do first. */
-bool case_item_stops_closing(const struct owed_item *item, uint32_t today);
+bool case_item_stops_closing(const struct case_file *c, const struct owed_item *item,
+                             uint32_t today);
 const struct owed_item *case_find_owed(const struct case_file *c, const struct id *owed_id);
 bool case_is_sound(const struct case_file *c);
 

@@ -20,7 +20,10 @@ static bool read_item(const Brug__V1__OwedItem *row, struct owed_item *out)
                               .due_date = row->due_date,
                               .moment = row->moment,
                               .is_delayed = row->delayed,
-                              .born_at_ms = row->born_at_ms};
+                              .born_at_ms = row->born_at_ms,
+                              .is_opened = row->opened,
+                              .notices = row->notices,
+                              .unopened_notices = row->unopened_notices};
     return read_id(row->owed_id, &out->id) && read_id(row->message_id, &out->cause);
 }
 
@@ -40,6 +43,7 @@ static bool read_bridging(const Brug__V1__Bridging *row, struct case_bridging *o
     out->by = row->by;
     out->carrier = row->carrier;
     out->until_date = row->until_date;
+    out->is_reminded = row->reminded;
     return read_id(row->person, &out->person) && read_id(row->message_id, &out->message_id);
 }
 
@@ -125,6 +129,9 @@ void case_row_write_item(const struct owed_item *item, Brug__V1__OwedItem *out)
     out->moment = item->moment;
     out->delayed = item->is_delayed;
     out->born_at_ms = item->born_at_ms;
+    out->opened = item->is_opened;
+    out->notices = item->notices;
+    out->unopened_notices = item->unopened_notices;
 }
 
 static Brug__V1__Proposal *write_proposal(const struct case_proposal *p, Brug__V1__Proposal *out)
@@ -149,6 +156,7 @@ static Brug__V1__Bridging *write_bridging(const struct case_bridging *b, Brug__V
     out->message_id = id_bytes(&b->message_id);
     out->carrier = b->carrier;
     out->until_date = b->until_date;
+    out->reminded = b->is_reminded;
     return out;
 }
 

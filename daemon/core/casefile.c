@@ -67,21 +67,46 @@ static void add_to(struct organisation *o, struct casefile *c)
 
 /* ---- putting ---- */
 
-/* As it is told: with the state of its time, also if it was opened before cases moved. */
-static enum error pack(const Brug__V1__Case *row, struct buf *out, Brug__V1__CaseState *state)
+unsigned casefile_working_days(const struct organisation *team)
 {
-    struct case_file file;
+    return team->row->card ? team->row->card->working_days : 0;
+}
+
+/* When time does something to it next. */
+static enum error file_step(struct state *s, struct casefile *c, const struct case_file *file)
+{
+    int64_t ms = case_next_ms(file, &s->terms, casefile_working_days(c->team));
+    heap_remove(&s->steps, &c->step);
+    return ms == INT64_MAX ? ERROR_NONE : heap_insert(&s->steps, &c->step, ms);
+}
+
+enum error casefiles_set_terms(struct state *s, const struct case_terms *terms)
+{
+    s->terms = *terms;
+    for (struct map_node *n = map_next(&s->cases, NULL); n; n = map_next(&s->cases, n)) {
+        struct casefile *c = container_of(n, struct casefile, node);
+        struct case_file file;
+        arena_reset(s->arena, SIZE_MAX);
+        Brug__V1__Case *row = casefile_unpack(c, s->arena);
+        enum error e = row ? case_row_read(row, &file) : ERROR_NO_MEMORY;
+        if (!e)
+            e = file_step(s, c, &file);
+        if (e)
+            return e;
+    }
+    return ERROR_NONE;
+}
+
+/* As it is told: with the state of its time, also if it was opened before cases moved. */
+static enum error pack(const Brug__V1__Case *row, const struct case_file *file, struct buf *out)
+{
     struct case_row written;
-    enum error e = case_row_read(row, &file);
-    if (e)
-        return e;
-    case_row_write(&file, &written);
+    case_row_write(file, &written);
     written.row.municipality = row->municipality;
     written.row.practice = row->practice;
     written.row.team = row->team;
     written.row.message_id = row->message_id;
     written.row.at_ms = row->at_ms;
-    *state = file.state;
     return frame_append_bare(out, &written.row.base);
 }
 
@@ -101,6 +126,7 @@ static enum error make(const struct state *s, const Brug__V1__Case *row, struct 
     *c = (struct casefile){
         .id = id, .municipality = municipality, .practice = practice, .team = team};
     buf_init(&c->row, ROW_BYTES_MAX);
+    heap_node_init(&c->step);
     *out = c;
     return ERROR_NONE;
 }
@@ -111,42 +137,43 @@ static void casefile_free(struct casefile *c)
     free(c);
 }
 
-static enum error insert(struct state *s, const Brug__V1__Case *row)
+static enum error insert(struct state *s, const Brug__V1__Case *row, struct casefile **out)
 {
     struct casefile *c;
     enum error e = make(s, row, &c);
     if (e)
         return e;
-    e = pack(row, &c->row, &c->state);
-    if (!e)
-        e = map_insert(&s->cases, &c->node, c->id.bytes, ID_BYTES);
+    e = map_insert(&s->cases, &c->node, c->id.bytes, ID_BYTES);
     if (e) {
         casefile_free(c);
         return e;
     }
     add_to(c->practice, c);
     add_to(c->team, c);
+    *out = c;
     return ERROR_NONE;
 }
 
 enum error casefile_put(struct state *s, const Brug__V1__Case *row)
 {
     struct id id;
-    struct casefile *c = id_take(row->case_id, &id) ? casefile_find(s, &id) : NULL;
-    if (!c)
-        return insert(s, row);
+    struct case_file file;
     struct buf packed;
-    Brug__V1__CaseState state;
+    struct casefile *c = id_take(row->case_id, &id) ? casefile_find(s, &id) : NULL;
     buf_init(&packed, ROW_BYTES_MAX);
-    enum error e = pack(row, &packed, &state);
+    enum error e = case_row_read(row, &file);
+    if (!e)
+        e = pack(row, &file, &packed);
+    if (!e && !c)
+        e = insert(s, row, &c);
     if (e) {
         buf_fini(&packed);
         return e;
     }
     buf_fini(&c->row);
     c->row = packed;
-    c->state = state;
-    return ERROR_NONE;
+    c->state = file.state;
+    return file_step(s, c, &file);
 }
 
 void casefiles_fini(struct state *s)
@@ -156,4 +183,5 @@ void casefiles_fini(struct state *s)
         casefile_free(container_of(n, struct casefile, node));
     }
     map_fini(&s->cases);
+    heap_fini(&s->steps);
 }

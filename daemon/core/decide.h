@@ -108,7 +108,10 @@ struct case_letter {
  */
 enum error decide_case(const struct state *s, const struct case_letter *l, struct instant now,
                        struct decision *d, Brug__V1__CaseMoved **out) MUST_CHECK;
-/* A person opened m: adds the case's move if custody waited for that. */
+/* One step that time brings to the case: its record and what both sides are told. False: none is due. */
+bool decide_case_step(const struct state *s, const struct casefile *f, struct instant now,
+                      struct decision *d);
+/* A person opened m: adds the case's move if that changes it. */
 void decide_case_opened(const struct state *s, const struct message *m, const struct person *by,
                         struct instant now, struct decision *d);
 /* The active person who acts for e: its own, or the one of a practice system's organisation. */
@@ -126,6 +129,9 @@ bool decide_may_address(const struct organisation *from, const struct organisati
 void decide_tell_sender(const struct state *s, struct decision *d, const struct message *m,
                         Brug__V1__Kind kind, enum error code, const struct endpoint *about,
                         struct instant now);
+/* The same for any organisation: h has kind, message_id and what the kind carries; unless that id is known. */
+void decide_tell(const struct state *s, struct decision *d, const struct organisation *to,
+                 const struct municipality *municipality, Brug__V1__Header *h, struct instant now);
 /* A waiting copy of a reader that does not read any more. */
 void decide_cancel(const struct state *s, struct reader *r, struct instant now, struct decision *d);
 /* A session of e ended by the peer, a newer one or a limit. When the oldest copy was delivered in it and waits

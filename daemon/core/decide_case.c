@@ -127,8 +127,8 @@ static struct case_move move_of(const struct state *s, const struct case_letter 
         .is_new_director_fit = is_fit_director(s, team, l->header->new_director),
         .today = workdays_date(now.wall_ms),
         .now_ms = now.wall_ms,
-        .working_days = team->row->card ? team->row->card->working_days : 0,
-        .terms = &CASE_TERMS};
+        .working_days = casefile_working_days(team),
+        .terms = &s->terms};
 }
 
 /* The row that a letter which opens a case begins with. */
@@ -185,12 +185,15 @@ void decide_case_opened(const struct state *s, const struct message *m, const st
                         struct instant now, struct decision *d)
 {
     const struct casefile *f = casefile_find(s, &m->case_id);
-    if (m->kind != KIND(CLOSING) || !f || by->organisation != f->practice)
+    const struct organisation *o = by->organisation;
+    if (message_is_relay_made(m) || !f || m->to != o || (o != f->practice && o != f->team))
         return;
+    Brug__V1__Side side =
+        o == f->practice ? BRUG__V1__SIDE__SIDE_PRACTICE : BRUG__V1__SIDE__SIDE_TEAM;
     Brug__V1__Case *row = casefile_unpack(f, d->arena);
     struct moved *moved = moved_new(d);
     assert(row);
-    if (case_row_read(row, &moved->file) || !case_opened(&moved->file, &m->key.id))
+    if (case_row_read(row, &moved->file) || !case_opened(&moved->file, side, &m->key.id))
         return;
     write(moved, row);
     moved->record.organisation = id_bytes(&by->organisation->entity.id);
@@ -198,6 +201,60 @@ void decide_case_opened(const struct state *s, const struct message *m, const st
     moved->record.person = id_bytes(&by->entity.id);
     moved->record.at_ms = now.wall_ms;
     decision_record(d, BRUG__V1__RECORD_TYPE__RECORD_TYPE_CASE_MOVED, &moved->record, NULL);
+}
+
+/* ---- time ---- */
+
+static struct id id_of_notice(const struct case_file *c, const struct case_notice *n,
+                              const struct organisation *to)
+{
+    const uint8_t numbers[] = {(uint8_t)n->kind, (uint8_t)(n->step >> 8), (uint8_t)n->step};
+    const struct slice parts[] = {
+        slice_text("brug/1 notice"), {numbers, sizeof numbers}, id_slice(&c->id),
+        id_slice(&n->item.id),       id_slice(&n->item.cause),  id_slice(&to->entity.id),
+    };
+    struct digest d = digest_of_framed(parts, sizeof parts / sizeof parts[0]);
+    return id_v8(&d);
+}
+
+static void tell(const struct state *s, const struct moved *m, const struct casefile *f,
+                 const struct case_notice *n, const struct organisation *to, struct instant now,
+                 struct decision *d)
+{
+    Brug__V1__Header *h = decision_message(d, &brug__v1__header__descriptor);
+    struct id *id = decision_alloc(d, 1, sizeof *id);
+    struct case_notice *kept = decision_alloc(d, 1, sizeof *kept);
+    *id = id_of_notice(&m->file, n, to);
+    *kept = *n;
+    h->kind = n->kind;
+    h->message_id = id_bytes(id);
+    h->case_id = id_bytes(&m->file.id);
+    h->in_reply_to = id_bytes(&kept->item.cause);
+    h->owed_id = id_bytes(&kept->item.id);
+    h->owed_kind = n->item.kind;
+    h->debtor = n->item.debtor;
+    h->until_date = n->item.due_date;
+    decide_tell(s, d, to, f->municipality, h, now);
+}
+
+bool decide_case_step(const struct state *s, const struct casefile *f, struct instant now,
+                      struct decision *d)
+{
+    struct moved *m = moved_new(d);
+    Brug__V1__Case *row = casefile_unpack(f, d->arena);
+    struct case_notice n;
+    assert(row);
+    if (case_row_read(row, &m->file) ||
+        !case_take_step(&m->file, now.wall_ms, &s->terms, casefile_working_days(f->team), &n))
+        return false;
+    write(m, row);
+    m->record.at_ms = now.wall_ms;
+    decision_record(d, BRUG__V1__RECORD_TYPE__RECORD_TYPE_CASE_MOVED, &m->record, NULL);
+    if (n.to_practice)
+        tell(s, m, f, &n, f->practice, now, d);
+    if (n.to_team)
+        tell(s, m, f, &n, f->team, now, d);
+    return true;
 }
 
 /* ---- what is told ---- */

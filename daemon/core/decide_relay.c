@@ -54,37 +54,47 @@ static struct body *body_of(const Brug__V1__Header *h)
     return b;
 }
 
-void decide_tell_sender(const struct state *s, struct decision *d, const struct message *m,
-                        Brug__V1__Kind kind, enum error code, const struct endpoint *about,
-                        struct instant now)
+void decide_tell(const struct state *s, struct decision *d, const struct organisation *to,
+                 const struct municipality *municipality, Brug__V1__Header *h, struct instant now)
 {
-    if (message_is_relay_made(m) || m->sender->organisation->readers.count == 0)
+    struct message_key key = {.organisation = ID_NONE};
+    if (to->readers.count == 0 || !id_take(h->message_id, &key.id) || message_find(s, &key))
         return;
-    const struct organisation *to = m->sender->organisation;
-    struct id *id = decision_alloc(d, 1, sizeof *id);
-    *id = id_of_cause(m, kind, code, about);
-    if (message_find(s, &(struct message_key){ID_NONE, *id}))
-        return;
-    Brug__V1__Header *h = decision_message(d, &brug__v1__header__descriptor);
     Brug__V1__Accepted *r = decision_message(d, &brug__v1__accepted__descriptor);
     h->protocol = LIMIT_PROTOCOL;
     h->profile = LIMIT_PROFILE;
-    h->message_id = r->message_id = id_bytes(id);
-    h->kind = r->kind = kind;
-    h->case_id = r->case_id = id_bytes(&m->case_id);
-    h->municipality = r->municipality = id_bytes(&m->municipality->entity.id);
+    h->municipality = r->municipality = id_bytes(&municipality->entity.id);
     h->to = r->to = id_bytes(&to->entity.id);
-    h->epoch = m->municipality->row->epoch;
+    h->epoch = municipality->row->epoch;
     h->written_at_ms = r->at_ms = now.wall_ms;
-    h->in_reply_to = r->in_reply_to = id_bytes(&m->key.id);
-    h->fact_code = (Brug__V1__Code)code;
-    if (about)
-        h->about_endpoint = id_bytes(&about->entity.id);
+    r->message_id = h->message_id;
+    r->kind = h->kind;
+    r->case_id = h->case_id;
+    r->in_reply_to = h->in_reply_to;
     set_readers(d, to, h, r);
     struct body *b = body_of(h);
     r->digest = digest_bytes(&b->digest);
     r->body_bytes = (uint32_t)b->len;
     decision_record(d, BRUG__V1__RECORD_TYPE__RECORD_TYPE_ACCEPTED, r, b);
+}
+
+void decide_tell_sender(const struct state *s, struct decision *d, const struct message *m,
+                        Brug__V1__Kind kind, enum error code, const struct endpoint *about,
+                        struct instant now)
+{
+    if (message_is_relay_made(m))
+        return;
+    Brug__V1__Header *h = decision_message(d, &brug__v1__header__descriptor);
+    struct id *id = decision_alloc(d, 1, sizeof *id);
+    *id = id_of_cause(m, kind, code, about);
+    h->message_id = id_bytes(id);
+    h->kind = kind;
+    h->case_id = id_bytes(&m->case_id);
+    h->in_reply_to = id_bytes(&m->key.id);
+    h->fact_code = (Brug__V1__Code)code;
+    if (about)
+        h->about_endpoint = id_bytes(&about->entity.id);
+    decide_tell(s, d, m->sender->organisation, m->municipality, h, now);
 }
 
 /* Whether, without r, nobody of the addressed organisation fetched it or still may. */

@@ -25,6 +25,7 @@
 #include "daemon/core/table.h"
 #include "proto/arena.h"
 #include "rules/case_row.h"
+#include "rules/case_time.h"
 
 struct session;
 
@@ -143,6 +144,7 @@ struct casefile {
     struct organisation *practice, *team;
     struct buf row;            /* serialised brug.v1.Case */
     Brug__V1__CaseState state; /* as in the row */
+    struct heap_node step;     /* in state.steps while time will do something to it */
 };
 
 #define MESSAGES_AHEAD 16u
@@ -167,6 +169,8 @@ struct state {
     struct map keys; /* endpoints by identity key digest */
     struct map messages, cases;
     struct heap ends;
+    struct heap steps; /* of cases: reminders, and what else time brings */
+    struct case_terms terms;
     struct list cached, idle; /* idle: folded ones in front, then as they came */
     struct list *known;       /* buckets by time of the id; one that was never used is zero */
     size_t unsettled;         /* messages with a copy that waits */
@@ -291,9 +295,12 @@ void messages_fini(struct state *s);
 struct casefile *casefile_find(const struct state *s, const struct id *id);
 /* The row replaces what was; it is copied. */
 enum error casefile_put(struct state *s, const Brug__V1__Case *row) MUST_CHECK;
+/* The terms that are in force from now on: when time does something to each case is reckoned anew. */
+enum error casefiles_set_terms(struct state *s, const struct case_terms *terms) MUST_CHECK;
 struct slice casefile_row(const struct casefile *c); /* until the next put */
 /* In the arena, borrowing from the case; NULL: no memory. */
 Brug__V1__Case *casefile_unpack(const struct casefile *c, struct arena *arena);
+unsigned casefile_working_days(const struct organisation *team); /* as on its card */
 /* Where in o->cases those begin whose id is greater. */
 size_t casefiles_after(const struct organisation *o, const struct id *after);
 void casefiles_fini(struct state *s);

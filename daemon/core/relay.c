@@ -12,6 +12,9 @@
 #include <string.h>
 
 #define ANSWER_BYTES_MAX (SIZE_MAX / 4)
+#define STEPS_AT_ONCE 256u /* of cases; then others have their turn */
+#define CLOCK_LEAP_MS INT64_C(3600000)
+#define CLOCK_DOUBT_MS INT64_C(86400000)
 #define FRAME(name) BRUG__V1__CLIENT_FRAME__FRAME_##name
 
 /* ---- life ---- */
@@ -24,7 +27,7 @@ struct relay *relay_new(const struct relay_limits *limits, const struct relay_po
         return NULL;
     r->frame_arena = arena_new();
     r->decision_arena = arena_new();
-    if (!r->frame_arena || !r->decision_arena) {
+    if (!r->frame_arena || !r->decision_arena || casefiles_set_terms(*state, &limits->terms)) {
         arena_free(r->frame_arena);
         arena_free(r->decision_arena);
         free(r);
@@ -431,9 +434,26 @@ void relay_on_frame(struct relay *r, uint64_t session, struct slice frame, struc
 
 /* ---- time and durability ---- */
 
+/* A clock that leaps makes nothing overdue for a day: a person may set it right. */
+static void watch_clock(struct relay *r)
+{
+    int64_t gap_ms = r->now.wall_ms - r->now.mono_ms;
+    int64_t leap_ms = r->has_clock_gap ? gap_ms - r->clock_gap_ms : 0;
+    r->has_clock_gap = true;
+    if (leap_ms > CLOCK_LEAP_MS || leap_ms < -CLOCK_LEAP_MS) {
+        struct relay_event event = {.name = "clock.leapt"};
+        r->steps_from_ms = r->now.mono_ms + CLOCK_DOUBT_MS;
+        pump_event(r, &event);
+    }
+    r->clock_gap_ms = gap_ms;
+    if (r->now.mono_ms >= r->steps_from_ms)
+        r->steps_from_ms = 0;
+}
+
 /* What comes after every step: the drain ends when all has been said. */
 static void settle(struct relay *r)
 {
+    watch_clock(r);
     message_keep_known(r->state, r->now.wall_ms, (size_t)r->limits.known_ids_max);
     changes_cancel(r);
     delivery_run(r);
@@ -460,11 +480,45 @@ void relay_on_durable(struct relay *r, uint64_t lsn, struct instant now)
     settle(r);
 }
 
+/* Notices are records: below the reserve, and while the fold lags, they wait. */
+static bool may_take_steps(const struct relay *r) { return r->has_room && !r->is_fold_behind; }
+
+/* Wall time of the next step of a case; while the clock is not believed, when it will be. */
+static int64_t next_step_ms(const struct relay *r)
+{
+    const struct heap_node *step = heap_first(&r->state->steps);
+    if (!step || !may_take_steps(r))
+        return INT64_MAX;
+    int64_t held_ms = r->steps_from_ms + r->clock_gap_ms;
+    return r->steps_from_ms > 0 && held_ms > step->due_ms ? held_ms : step->due_ms;
+}
+
 int64_t relay_next_deadline_ms(const struct relay *r)
 {
     const struct heap_node *end = heap_first(&r->state->ends);
     int64_t due_ms = end ? end->due_ms : INT64_MAX;
+    int64_t step_ms = next_step_ms(r);
+    if (step_ms < due_ms)
+        due_ms = step_ms;
     return r->loads_after_ms && r->loads_after_wall_ms < due_ms ? r->loads_after_wall_ms : due_ms;
+}
+
+static void take_steps(struct relay *r)
+{
+    struct heap_node *n;
+    if (!may_take_steps(r) || r->steps_from_ms > 0)
+        return;
+    for (unsigned left = STEPS_AT_ONCE;
+         left > 0 && (n = heap_first(&r->state->steps)) && n->due_ms <= r->now.wall_ms; left--) {
+        const struct casefile *f = container_of(n, struct casefile, step);
+        struct decision d;
+        arena_reset(r->decision_arena, SIZE_MAX);
+        decision_init(&d, r->decision_arena);
+        bool is_taken = decide_case_step(r->state, f, r->now, &d);
+        assert(is_taken);
+        (void)is_taken;
+        pump_commit(r, &d);
+    }
 }
 
 void relay_on_time(struct relay *r, struct instant now)
@@ -473,6 +527,8 @@ void relay_on_time(struct relay *r, struct instant now)
     r->now = now;
     if (r->is_draining)
         return;
+    watch_clock(r);
+    take_steps(r);
     while ((n = heap_first(&r->state->ends)) && n->due_ms <= now.wall_ms) {
         struct person *p = container_of(n, struct person, end);
         struct decision d;

@@ -25,6 +25,7 @@
 #include "daemon/core/group.h"
 #include "daemon/core/load.h"
 #include "daemon/core/state.h"
+#include "rules/case.h"
 
 struct relay;
 
@@ -80,6 +81,7 @@ struct relay_limits {
     uint64_t known_ids_max;        /* messages kept in memory that nobody waits for; 0: no bound */
     uint32_t redelivery_sessions_max; /* in vain, then a copy is parked; 0: never, at most 255 */
     uint32_t redelivery_interval_ms;  /* sessions in vain of one copy count once in so long */
+    struct case_terms terms;
 };
 
 /* Takes the loaded state (*state becomes NULL). `lsn` continues from it. NULL when out of memory. */

@@ -63,6 +63,11 @@ struct relay {
     ProtobufCBinaryData *crls;
     size_t crl_count;
 
+    bool has_clock_gap;
+    int64_t clock_gap_ms; /* of the clocks, when time was looked at last */
+    int64_t
+        steps_from_ms; /* monotonic; the wall clock leapt, so that time does nothing to cases before */
+
     size_t loading_count, loading_bytes; /* bodies */
     int64_t loads_after_ms; /* monotonic; loads failed, so they rest until then. 0: no */
     int64_t loads_after_wall_ms;

@@ -31,6 +31,8 @@ struct state *state_new(const uint64_t hash_seed[2])
     map_init(&s->messages, s->seed);
     map_init(&s->cases, s->seed);
     heap_init(&s->ends);
+    heap_init(&s->steps);
+    s->terms = CASE_TERMS;
     list_init(&s->cached);
     list_init(&s->idle);
     return s;

@@ -664,7 +664,8 @@ struct relay_limits stage_limits(void)
                                  .quota_bytes_max = 1u << 30,
                                  .waiting_commands_max = 64,
                                  .redelivery_sessions_max = 10,
-                                 .redelivery_interval_ms = 60000};
+                                 .redelivery_interval_ms = 60000,
+                                 .terms = CASE_TERMS};
 }
 
 static void make_directory(struct stage *w)

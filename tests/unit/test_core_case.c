@@ -1,4 +1,5 @@
 /* tests/unit/test_core_case.c: cases in the core: moved by letters, told to who may know, the same after a crash. */
+#include "proto/check.h"
 #include "rules/workdays.h"
 #include "tests/lib/stage.h"
 #include <setjmp.h>
@@ -456,6 +457,126 @@ static void rows_that_are_not_sound_are_refused(void **state)
     state_free(s);
 }
 
+/* ---- time ---- */
+
+/* Time passes on both clocks. */
+static void pass(struct scene *x, int64_t ms)
+{
+    x->w->now.wall_ms += ms;
+    x->w->now.mono_ms += ms;
+    relay_on_time(x->w->relay, x->w->now);
+    stage_settle(x->w);
+}
+
+/* Notices of this kind that an endpoint got and acknowledges now, about a letter. */
+static unsigned take_notices(struct scene *x, const struct stage_endpoint *e, Brug__V1__Kind kind,
+                             const struct id *about)
+{
+    unsigned n = 0;
+    struct id id;
+    Brug__V1__ServerFrame *f;
+    while ((f = stage_take(x->w, e->session))) {
+        if (f->frame_case != SERVER(DELIVER))
+            continue;
+        Brug__V1__Envelope *envelope = f->deliver->envelope;
+        Brug__V1__Header *h =
+            brug__v1__header__unpack(NULL, envelope->header.len, envelope->header.data);
+        const char *field = NULL;
+        assert_int_equal(
+            h->kind >= KIND(REMINDER) ? check_received_header(h, SLICE_NONE, &field) : 0, 0);
+        if (h->kind == kind) {
+            assert_true(id_take(h->message_id, &id) && id_version(&id) == 8);
+            assert_memory_equal(h->in_reply_to.data, about->bytes, ID_BYTES);
+            n++;
+        }
+        brug__v1__header__free_unpacked(h, NULL);
+    }
+    return n;
+}
+
+/* T11: by time alone, once over restarts, and it names the message. */
+static void T11_what_nobody_opens_is_told_once_over_restarts(void **state)
+{
+    struct scene *x = *state;
+    struct stage *w = x->w;
+    refer(x, 0);
+    discard(w);
+    for (unsigned day = 0; day < 12; day++) {
+        pass(x, DAY_MS);
+        pass(x, 0);
+        stage_crash(w, day % 2 ? stage_committed_lsn(w) : 0);
+        stage_listen(w, &w->gp_pc);
+        stage_listen(w, &w->consultant_pc);
+        pass(x, 0);
+    }
+    assert_int_equal(take_notices(x, &w->gp_pc, KIND(NON_DELIVERY), &x->referral), 1);
+    stage_crash(w, 0);
+    stage_listen(w, &w->gp_pc);
+    assert_int_equal(take_notices(x, &w->gp_pc, KIND(NOT_OPENED), &x->referral), 1);
+    stage_listen(w, &w->consultant_pc);
+    assert_int_equal(take_notices(x, &w->consultant_pc, KIND(NOT_OPENED), &x->referral), 1);
+    stage_crash(w, 0);
+    stage_listen(w, &w->consultant_pc);
+    assert_int_equal(take_notices(x, &w->consultant_pc, KIND(NON_DELIVERY), &x->referral), 0);
+    assert_same_after_crash(x);
+}
+
+/* I5 */
+static void what_is_owed_is_reminded_of_and_overdue_once_each(void **state)
+{
+    struct scene *x = *state;
+    struct stage *w = x->w;
+    refer(x, 0);
+    stage_opened(w, w->consultant_pc.session, &w->practice, &x->referral, &w->consultant);
+    stage_settle(w);
+    assert_true(owed(told(x), OWED(TAKE_UP))->opened);
+    discard(w);
+    for (unsigned hour = 0; hour < 9 * 24; hour++)
+        pass(x, DAY_MS / 24);
+    size_t moved = stage_count_records(w, RECORD(CASE_MOVED));
+    assert_int_equal(take_notices(x, &w->consultant2_pc, KIND(OVERDUE), &x->referral), 1);
+    assert_int_equal(take_notices(x, &w->gp_pc, KIND(REMINDER), &x->referral), 0);
+    assert_int_equal(moved, 4); /* referred, opened, reminded, overdue */
+    must(x, KIND(CLAIM), &w->consultant_pc, (struct stage_codes){0});
+    assert_int_equal(owed(told(x), OWED(START))->notices, 0);
+    assert_same_after_crash(x);
+}
+
+/* A clock that leaps makes nothing overdue before a day has passed. */
+static void a_clock_that_leaps_is_doubted(void **state)
+{
+    struct scene *x = *state;
+    struct stage *w = x->w;
+    refer(x, 0);
+    discard(w);
+    w->now.wall_ms += 400 * DAY_MS;
+    relay_on_time(w->relay, w->now);
+    stage_settle(w);
+    assert_true(stage_saw_event(w, "clock.leapt"));
+    assert_true(relay_next_deadline_ms(w->relay) > w->now.wall_ms);
+    assert_int_equal(stage_count_records(w, RECORD(CASE_MOVED)), 1);
+    w->now.wall_ms -= 400 * DAY_MS; /* it was set right */
+    pass(x, DAY_MS / 2);
+    assert_int_equal(stage_count_records(w, RECORD(CASE_MOVED)), 1);
+    pass(x, 5 * DAY_MS);
+    assert_true(stage_count_records(w, RECORD(CASE_MOVED)) > 1);
+}
+
+/* Below the reserve, and while the fold lags, notices wait. */
+static void notices_wait_for_room(void **state)
+{
+    struct scene *x = *state;
+    struct stage *w = x->w;
+    refer(x, 0);
+    relay_set_room(w->relay, false);
+    pass(x, 6 * DAY_MS);
+    assert_int_equal(relay_next_deadline_ms(w->relay), INT64_MAX);
+    assert_int_equal(stage_count_records(w, RECORD(CASE_MOVED)), 1);
+    relay_set_room(w->relay, true);
+    pass(x, 0);
+    assert_true(stage_count_records(w, RECORD(CASE_MOVED)) > 1);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -472,6 +593,10 @@ int main(void)
         TEST(T14_paging_while_cases_come),
         TEST(a_case_of_before_is_referred),
         TEST(rows_that_are_not_sound_are_refused),
+        TEST(T11_what_nobody_opens_is_told_once_over_restarts),
+        TEST(what_is_owed_is_reminded_of_and_overdue_once_each),
+        TEST(a_clock_that_leaps_is_doubted),
+        TEST(notices_wait_for_room),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
