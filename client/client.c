@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define CLIENT_CLOCK_DOUBT_MS 60000
+
 enum error client_fail(struct brug *b, enum error e, const char *format, ...)
 {
     va_list list;
@@ -75,6 +77,17 @@ bool brug_next_event(struct brug *b, struct brug_event *out)
 enum error client_random(void *out, size_t len)
 {
     return RAND_bytes(out, (int)len) == 1 ? ERROR_NONE : ERROR_CRYPTO;
+}
+
+enum error client_relay_now_ms(struct brug *b, int64_t *out)
+{
+    int64_t ahead = 0;
+    enum error e = store_get_int(b->db, "server_ahead_ms", 0, &ahead);
+    if (e != ERROR_NONE)
+        return e;
+    bool is_doubtful = ahead > -CLIENT_CLOCK_DOUBT_MS && ahead < CLIENT_CLOCK_DOUBT_MS;
+    *out = client_now_ms(b) + (is_doubtful ? 0 : ahead);
+    return ERROR_NONE;
 }
 
 enum error client_need_ready(struct brug *b)

@@ -58,6 +58,8 @@ enum error client_fail(struct brug *b, enum error e, const char *format, ...)
 /* A line from the error's own text, for what needs no more. ERROR_NONE: untouched. */
 enum error client_failed(struct brug *b, enum error e);
 int64_t client_now_ms(const struct brug *b);
+/* The relay's clock, as far as it was heard: the own one unless they differ by more than a minute. */
+enum error client_relay_now_ms(struct brug *b, int64_t *out) MUST_CHECK;
 void client_event(struct brug *b, enum brug_event_type type, int error, int64_t number,
                   const struct id *organisation);
 /* Takes back the events since the mark: what they told was not kept. None may be taken out in between. */

@@ -1,12 +1,14 @@
 /*
  * client/draft.c: taking in a letter that somebody wrote.
  *
- * Happy path: fields are checked, header and content are made, the content is sealed to the own key alone, and the
- * draft is stored in one transaction; the outbox does the rest when it can. So nothing of a letter lies
- * readable in the store, not even while it waits.
- * Failures: what the writer can mend is BRUG_USAGE, and the line names the field.
+ * Happy path: fields are checked, header and content are made, the case's rules are asked (judge.h), the content is
+ * sealed to the own key alone, and the draft is stored in one transaction; the outbox does the rest when it can. So
+ * nothing of a letter lies readable in the store, not even while it waits.
+ * Failures: what the writer can mend is BRUG_USAGE, and the line names the field; what the case does not allow now is the
+ * code that the relay would give.
  */
 #include "client/home.h"
+#include "client/judge.h"
 #include "client/letters.h"
 #include "client/outbox.h"
 #include "client/pins.h"
@@ -23,7 +25,6 @@
     65536u /* what recipients may add to a letter that is sealed to the own key */
 #define DRAFT_MILLENNIUM 10000u /* of yyyymmdd, per year */
 #define DRAFT_ADULT_YEARS 18u
-#define DRAFT_CLOCK_DOUBT_MS 60000
 
 struct writing {
     struct brug *b;
@@ -41,6 +42,7 @@ struct writing {
     uint8_t zeros[DIGEST_BYTES];
     struct id message_id, case_id, to, municipality, person, on_behalf, in_reply_to, other,
         director, owed, linked;
+    struct judge_case judged; /* with a case that was there before */
     struct digest answered;
     bool has_answered;
     struct buf header_bytes, sealed;
@@ -133,23 +135,6 @@ static enum error find_addressee(struct writing *w)
 
 /* ---- who ---- */
 
-/* The role of a person as the own roster says it; ROLE_NONE when it does not. */
-static enum error role_of(struct writing *w, const struct id *person, Brug__V1__Role *role)
-{
-    struct belief *own = NULL;
-    enum error e = pins_judge(w->b, &w->b->self.organisation, &own);
-    *role = BRUG__V1__ROLE__ROLE_NONE;
-    if (e == ERROR_NOT_FOUND)
-        return ERROR_NONE;
-    if (e != ERROR_NONE)
-        return e;
-    for (size_t i = 0; own->roster && i < own->roster->n_persons; i++)
-        if (slice_equal(check_slice(own->roster->persons[i]->person), id_slice(person)))
-            *role = own->roster->persons[i]->role;
-    belief_free(own);
-    return ERROR_NONE;
-}
-
 static enum error find_person(struct writing *w)
 {
     const struct client_identity *self = &w->b->self;
@@ -160,7 +145,7 @@ static enum error find_person(struct writing *w)
         return client_fail(w->b, ERROR_USAGE,
                            "a practice system must say which person acts in this letter");
     if (id_is_none(&self->person)) {
-        enum error e = role_of(w, &w->person, &role);
+        enum error e = judge_role(w->b, &w->person, &role);
         if (e != ERROR_NONE)
             return e;
         if (role == BRUG__V1__ROLE__ROLE_NONE)
@@ -176,19 +161,32 @@ static enum error find_person(struct writing *w)
 static enum error make_ids(struct writing *w)
 {
     uint8_t random[26];
-    int64_t ahead = 0;
+    int64_t now_ms = 0;
     bool opens = w->d->kind == BRUG_KIND_REFERRAL || w->d->kind == BRUG_KIND_CONSULT;
     enum error e = client_random(random, sizeof random);
     if (e == ERROR_NONE)
-        e = store_get_int(w->b->db, "server_ahead_ms", 0, &ahead);
+        e = client_relay_now_ms(w->b, &now_ms);
     if (e != ERROR_NONE)
         return e;
-    if (ahead > -DRAFT_CLOCK_DOUBT_MS && ahead < DRAFT_CLOCK_DOUBT_MS)
-        ahead = 0;
-    w->message_id = id_v7(client_now_ms(w->b) + ahead, random);
+    w->message_id = id_v7(now_ms, random);
     if (id_is_none(&w->case_id) && opens)
         w->case_id = id_v4(random + 10);
     return ERROR_NONE;
+}
+
+/* The case as it is by then, and what the letter answers in it unless the writer said. */
+static enum error look_at_case(struct writing *w)
+{
+    bool is_answered = false;
+    w->in_reply_to = client_id(&w->d->in_reply_to);
+    is_answered = !id_is_none(&w->in_reply_to);
+    if (id_is_none(&w->case_id))
+        return ERROR_NONE;
+    enum error e = judge_load(w->b, &w->case_id, &w->judged);
+    if (e == ERROR_NONE && !is_answered)
+        e = judge_find_answered(w->b, &w->judged, &w->case_id, (Brug__V1__Kind)w->d->kind,
+                                &w->in_reply_to);
+    return client_failed(w->b, e);
 }
 
 static enum error fill_moments(struct writing *w)
@@ -247,7 +245,6 @@ static enum error fill_header(struct writing *w)
     const char *field = "";
     *h = (Brug__V1__Header)BRUG__V1__HEADER__INIT;
     w->from = (Brug__V1__Sender)BRUG__V1__SENDER__INIT;
-    w->in_reply_to = client_id(&d->in_reply_to);
     w->other = client_id(&d->other_organisation);
     w->director = client_id(&d->new_director);
     w->owed = client_id(&d->owed_id);
@@ -295,6 +292,8 @@ static enum error check_youth(struct writing *w)
     bool has_name = y->name && *y->name;
     if (w->d->kind == BRUG_KIND_REFERRAL && (!has_name || y->born == 0))
         return client_fail(w->b, ERROR_USAGE, "youth: a referral needs a name and a birth date");
+    if (has_name && (w->d->kind == BRUG_KIND_CONSULT || w->d->kind == BRUG_KIND_NOTICE))
+        return client_fail(w->b, ERROR_USAGE, "youth: a consult and a notice are about no youth");
     if (has_name && y->born > today)
         return client_fail(w->b, ERROR_USAGE, "youth.born: the birth date is in the future");
     if (w->d->kind == BRUG_KIND_REFERRAL && is_adult(y->born, today)) /* [R10] */
@@ -353,10 +352,23 @@ static enum error find_answered(struct writing *w)
     return db_done(&c);
 }
 
+/* [R27] */
+static enum error check_risks(struct writing *w)
+{
+    bool agrees = w->d->kind == BRUG_KIND_BRIDGING_PROPOSAL ||
+                  (w->d->kind == BRUG_KIND_BRIDGING_ANSWER &&
+                   w->d->decision == BRUG__V1__DECISION__DECISION_ACCEPT);
+    if (agrees && (!w->d->risks || !*w->d->risks))
+        return client_fail(w->b, ERROR_USAGE, "risks: bridging care needs what was agreed on them");
+    return ERROR_NONE;
+}
+
 static enum error fill_content(struct writing *w)
 {
     const char *field = "";
     enum error e = check_youth(w);
+    if (e == ERROR_NONE)
+        e = check_risks(w);
     if (e != ERROR_NONE)
         return e;
     w->content = (Brug__V1__Content)BRUG__V1__CONTENT__INIT;
@@ -461,7 +473,11 @@ static enum error write_draft(struct writing *w)
     if (e == ERROR_NONE)
         e = client_failed(w->b, make_ids(w));
     if (e == ERROR_NONE)
+        e = look_at_case(w);
+    if (e == ERROR_NONE)
         e = fill_header(w);
+    if (e == ERROR_NONE && !id_is_none(&w->case_id))
+        e = client_failed(w->b, judge_header(w->b, &w->judged, &w->header));
     return e == ERROR_NONE ? fill_content(w) : e;
 }
 
@@ -479,6 +495,7 @@ static struct writing *begin(struct brug *b, const struct brug_draft *draft)
 
 static void end(struct writing *w)
 {
+    judge_free(&w->judged);
     buf_fini(&w->header_bytes);
     buf_fini(&w->sealed);
     free(w);

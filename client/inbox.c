@@ -10,6 +10,7 @@
  */
 #include "client/inbox.h"
 
+#include "client/casefile.h"
 #include "client/letters.h"
 #include "client/pins.h"
 #include "proto/check.h"
@@ -256,6 +257,8 @@ static enum error insert_row(struct brug *b, const struct incoming *in, enum sto
         e = judge_number(b, number, false);
     if (e == ERROR_NONE)
         e = want_sender(b, number);
+    if (e == ERROR_NONE && state != STORE_UNREADABLE)
+        e = casefile_want_of(b, number);
     if (e == ERROR_NONE)
         client_event(b, BRUG_EVENT_RECEIVED, code, number, &in->organisation);
     return e;

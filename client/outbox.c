@@ -10,6 +10,7 @@
  */
 #include "client/outbox.h"
 
+#include "client/casefile.h"
 #include "client/letters.h"
 #include "client/pins.h"
 #include "proto/check.h"
@@ -23,7 +24,6 @@
 #define OUTBOX_BACKOFF_MS_MIN 2000
 #define OUTBOX_BACKOFF_MS_MAX (10 * 60 * 1000)
 #define OUTBOX_WAIT_MS_MAX (3600ll * 1000) /* whatever the relay or a clock of before says */
-#define OUTBOX_CLOCK_DOUBT_MS (60ll * 1000)
 #define OUTBOX_KEEP_MS (30ll * 24 * 3600 * 1000)
 #define OUTBOX_RECIPIENTS_MAX (LIMIT_READERS + LIMIT_COPIES)
 
@@ -101,7 +101,7 @@ struct sealing {
     struct belief *own, *to;
     struct readers *readers;
     struct letter *draft;
-    struct id message_id;
+    struct id message_id, in_reply_to;
     struct buf header, sealed;
     struct digest digest;
 };
@@ -132,19 +132,16 @@ static enum error find_readers(struct sealing *s)
 static enum error choose_id(struct sealing *s, bool needs_new)
 {
     uint8_t random[10];
-    int64_t ahead = 0;
+    int64_t now_ms = 0;
     s->message_id = s->row->message_id;
     if (!needs_new)
         return ERROR_NONE;
     enum error e = client_random(random, sizeof random);
     if (e == ERROR_NONE)
-        e = store_get_int(s->b->db, "server_ahead_ms", 0, &ahead);
-    if (e != ERROR_NONE)
-        return e;
-    if (ahead > -OUTBOX_CLOCK_DOUBT_MS && ahead < OUTBOX_CLOCK_DOUBT_MS)
-        ahead = 0;
-    s->message_id = id_v7(client_now_ms(s->b) + ahead, random);
-    return ERROR_NONE;
+        e = client_relay_now_ms(s->b, &now_ms);
+    if (e == ERROR_NONE)
+        s->message_id = id_v7(now_ms, random);
+    return e;
 }
 
 static enum error find_epoch(struct brug *b, const struct id *municipality, uint64_t *out)
@@ -158,6 +155,24 @@ static enum error find_epoch(struct brug *b, const struct id *municipality, uint
     return db_done(&c);
 }
 
+/* A letter of ours that this one answers may have got another id when it was sealed again. */
+static enum error find_reply(struct sealing *s)
+{
+    struct db_cursor c;
+    s->in_reply_to = client_field_id(s->row->decoded->in_reply_to);
+    if (id_is_none(&s->in_reply_to))
+        return ERROR_NONE;
+    enum error e = DB_SELECT(s->b->db, &c,
+                             "SELECT m.message_id FROM former f JOIN message m ON"
+                             " m.number = f.number WHERE f.message_id = ?1",
+                             DB_ID(&s->in_reply_to));
+    if (e != ERROR_NONE)
+        return e;
+    if (db_next(&c))
+        s->in_reply_to = db_id(&c, 0);
+    return db_done(&c);
+}
+
 static enum error write_header(struct sealing *s)
 {
     Brug__V1__Header h = *s->row->decoded; /* its fields are borrowed */
@@ -168,6 +183,7 @@ static enum error write_header(struct sealing *s)
     h.readers = s->readers->reader_fields;
     h.n_copies = s->readers->copy_count;
     h.copies = s->readers->copy_fields;
+    h.in_reply_to = client_id_field(&s->in_reply_to);
     enum error e = find_epoch(s->b, &municipality, &h.epoch);
     if (e == ERROR_NONE)
         e = check_header(&h, SLICE_NONE, &field);
@@ -267,6 +283,8 @@ static enum error seal_row(struct brug *b, const struct letters_row *row, bool n
         e = letters_open(b, row, &s.draft);
     if (e == ERROR_NONE)
         e = choose_id(&s, needs_new_id);
+    if (e == ERROR_NONE)
+        e = find_reply(&s);
     if (e == ERROR_NONE)
         e = write_header(&s);
     if (e == ERROR_NONE)
@@ -402,9 +420,10 @@ enum error outbox_stored(struct brug *b, int64_t number, int64_t stored_at_ms)
                           "UPDATE message SET state = 18, code = 0, stored_at_ms = ?2, track = 1"
                           " WHERE number = ?1 AND state = 17",
                           DB_INT(number), DB_INT(stored_at_ms));
-    if (e == ERROR_NONE && db_changes(b->db) > 0)
-        client_event(b, BRUG_EVENT_STORED, 0, number, NULL);
-    return e;
+    if (e != ERROR_NONE || db_changes(b->db) == 0)
+        return e;
+    client_event(b, BRUG_EVENT_STORED, 0, number, NULL);
+    return casefile_want_of(b, number);
 }
 
 static enum error load_attempts(struct brug *b, int64_t number, int64_t *attempts,
@@ -491,9 +510,10 @@ enum error outbox_refused(struct brug *b, int64_t number, enum error code, bool 
         return try_again(b, number, code, wait);
     e = DB_RUN(b->db, "UPDATE message SET state = 19, code = ?2 WHERE number = ?1 AND state = 17",
                DB_INT(number), DB_INT(code));
-    if (e == ERROR_NONE)
-        client_event(b, BRUG_EVENT_REFUSED, (int)code, number, NULL);
-    return e;
+    if (e != ERROR_NONE)
+        return e;
+    client_event(b, BRUG_EVENT_REFUSED, (int)code, number, NULL);
+    return casefile_want_of(b, number); /* it is not as we thought */
 }
 
 enum error outbox_retry_waiting(struct brug *b)

@@ -57,6 +57,7 @@ static enum error fill_message(struct brug *b, struct words *w, const struct let
     struct id to = client_field_id(h->to);
     struct id reply = client_field_id(h->in_reply_to);
     struct id about = client_field_id(h->about_endpoint);
+    struct id owed = client_field_id(h->owed_id);
     *m = (struct brug_message){.number = r->number, .is_sent = r->is_sent, .kind = (int)h->kind};
     m->state = shown_state(r);
     m->error = r->code;
@@ -75,6 +76,8 @@ static enum error fill_message(struct brug *b, struct words *w, const struct let
     m->opened_at_ms = r->opened_at_ms;
     m->fact_code = (int)h->fact_code;
     m->about_endpoint = client_public_id(&about);
+    m->owed_id = client_public_id(&owed);
+    m->until_date = letters_date_of_days(h->until_date);
     m->subject = m->youth_name = "";
     struct id endpoint = h->from ? client_field_id(h->from->endpoint) : ID_NONE;
     enum error e = fill_names(b, w, m);
@@ -297,137 +300,6 @@ void brug_messages_free(struct brug_messages *m)
     free(list);
 }
 
-/* ---- cases ---- */
-
-struct case_list {
-    struct brug_cases public;
-    struct words *words;
-};
-
-static enum error count_cases(struct brug *b, size_t *n)
-{
-    struct db_cursor c;
-    enum error e = db_select(
-        b->db, &c, "SELECT count(DISTINCT case_id) FROM message WHERE length(case_id) = 16", NULL,
-        0);
-    if (e != ERROR_NONE)
-        return e;
-    *n = db_next(&c) ? (size_t)db_int(&c, 0) : 0;
-    return db_done(&c);
-}
-
-static enum error load_cases(struct brug *b, struct case_list *list, size_t most)
-{
-    struct db_cursor c;
-    enum error e =
-        db_select(b->db, &c,
-                  "SELECT case_id, min(number), max(number), count(*), max(max(stored_at_ms,"
-                  " received_at_ms)), coalesce(max(CASE WHEN is_sent = 1 OR state = 1 THEN other"
-                  " END), max(other)) FROM message WHERE length(case_id) = 16"
-                  " GROUP BY case_id ORDER BY max(number) DESC",
-                  NULL, 0);
-    if (e != ERROR_NONE)
-        return e;
-    while (list->public.n < most && db_next(&c)) {
-        struct brug_case *item = &list->public.items[list->public.n++];
-        struct id case_id = db_id(&c, 0);
-        struct id other = db_id(&c, 5);
-        item->case_id = client_public_id(&case_id);
-        (void)id_to_spoken(&case_id, item->case_code); /* returns its second argument */
-        item->first = db_int(&c, 1);
-        item->newest = db_int(&c, 2);
-        item->messages = (size_t)db_int(&c, 3);
-        item->newest_at_ms = db_int(&c, 4);
-        item->other = client_public_id(&other);
-        item->youth_name = item->other_name = "";
-    }
-    return db_done(&c);
-}
-
-/* The youth as the first letter of the case that opens names it. */
-static enum error find_youth(struct brug *b, struct words *w, struct brug_case *item)
-{
-    int64_t number = item->first;
-    for (int tries = 0; tries < 3 && number != 0; tries++) {
-        struct letters_row row;
-        struct brug_message m = {.number = 0};
-        struct letter *letter = NULL;
-        struct db_cursor c;
-        struct id case_id = client_id(&item->case_id);
-        enum error e = letters_load(b, number, &row);
-        if (e != ERROR_NONE)
-            return e;
-        e = open_for_list(b, &row, &m, &letter);
-        const Brug__V1__Letter *l = letter ? letter->content->letter : NULL;
-        bool found = l && l->youth;
-        if (e == ERROR_NONE && found) {
-            item->youth_name = words_copy(w, l->youth->name);
-            item->youth_born = l->youth->born;
-            e = item->youth_name ? ERROR_NONE : ERROR_NO_MEMORY;
-        }
-        letter_free(letter);
-        letters_row_free(&row);
-        if (e != ERROR_NONE || found)
-            return e;
-        e = DB_SELECT(b->db, &c,
-                      "SELECT number FROM message WHERE case_id = ?1 AND number > ?2"
-                      " ORDER BY number LIMIT 1",
-                      DB_ID(&case_id), DB_INT(number));
-        if (e != ERROR_NONE)
-            return e;
-        number = db_next(&c) ? db_int(&c, 0) : 0;
-        e = db_done(&c);
-        if (e != ERROR_NONE)
-            return e;
-    }
-    return ERROR_NONE;
-}
-
-static enum error fill_cases(struct brug *b, struct case_list *list)
-{
-    size_t n = 0;
-    enum error e = count_cases(b, &n);
-    if (e != ERROR_NONE)
-        return e;
-    list->public.items = calloc(n + 1, sizeof *list->public.items);
-    if (!list->public.items)
-        return ERROR_NO_MEMORY;
-    e = load_cases(b, list, n);
-    for (size_t i = 0; e == ERROR_NONE && i < list->public.n; i++) {
-        struct id other = client_id(&list->public.items[i].other);
-        e = words_organisation(b, list->words, &other, &list->public.items[i].other_name);
-        if (e == ERROR_NONE)
-            e = find_youth(b, list->words, &list->public.items[i]);
-    }
-    return e;
-}
-
-int brug_cases(struct brug *b, struct brug_cases **out)
-{
-    enum error e = client_need_ready(b);
-    if (e != ERROR_NONE)
-        return (int)e;
-    struct case_list *list = calloc(1, sizeof *list);
-    if (list)
-        list->words = words_new();
-    e = list && list->words ? fill_cases(b, list) : ERROR_NO_MEMORY;
-    if (e == ERROR_NONE)
-        *out = &list->public;
-    else
-        brug_cases_free(list ? &list->public : NULL);
-    return (int)client_failed(b, e);
-}
-
-void brug_cases_free(struct brug_cases *c)
-{
-    struct case_list *list = (struct case_list *)c; /* its first member */
-    if (!list)
-        return;
-    words_free(list->words);
-    free(list->public.items);
-    free(list);
-}
-
 /* ---- what a person types ---- */
 
 /* "k7q4mx" and "K7Q-4MX" are the same code. */
@@ -456,7 +328,10 @@ static enum error find_case(struct brug *b, const char *text, struct id *out)
     size_t found = 0;
     bool is_id = id_from_text(&asked, text) == ERROR_NONE;
     enum error e = db_select(
-        b->db, &c, "SELECT DISTINCT case_id FROM message WHERE length(case_id) = 16", NULL, 0);
+        b->db, &c,
+        "SELECT case_id FROM message WHERE length(case_id) = 16 UNION SELECT case_id FROM casefile"
+        " WHERE length(facts) > 0",
+        NULL, 0);
     if (e != ERROR_NONE)
         return e;
     while (db_next(&c)) {
@@ -627,6 +502,24 @@ static enum error fill_sealed_part(struct open_letter *o)
     return fill_from_letter(o->words, o->letter, &out->message);
 }
 
+/* Whether the letter that this one answers is here, and is the one that its author had. */
+static enum error check_answered(struct brug *b, struct open_letter *o)
+{
+    struct db_cursor c;
+    struct id answered = client_id(&o->public.message.in_reply_to);
+    struct slice digest = o->letter ? check_slice(o->letter->content->answered_digest) : SLICE_NONE;
+    if (digest.len == 0 || id_is_none(&answered))
+        return ERROR_NONE;
+    enum error e = DB_SELECT(b->db, &c,
+                             "SELECT 1 FROM message WHERE message_id = ?1 AND digest = ?2 AND"
+                             " state IN (1, 17, 18)",
+                             DB_ID(&answered), DB_BLOB(digest));
+    if (e != ERROR_NONE)
+        return e;
+    o->public.is_answer_signed = db_next(&c);
+    return db_done(&c);
+}
+
 static enum error check_state(struct brug *b, const struct letters_row *r)
 {
     switch (r->state) {
@@ -677,6 +570,8 @@ static enum error fill_letter(struct brug *b, const struct letters_row *row, str
     }
     if (e == ERROR_NONE)
         e = client_failed(b, fill_header_part(o, row->decoded));
+    if (e == ERROR_NONE)
+        e = client_failed(b, check_answered(b, o));
     return e == ERROR_NONE ? client_failed(b, fill_sealed_part(o)) : e;
 }
 

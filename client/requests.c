@@ -2,13 +2,14 @@
  * client/requests.c: what a session asks of the relay, and what its answers change in the store.
  *
  * Happy path: session_pump looks through the store for what is due (acknowledgements, opened letters, letters to
- * send, facts, countersignatures, the directory), frames it, and remembers the request; the answer, inside the
+ * send, facts, countersignatures, the directory, cases), frames it, and remembers the request; the answer, inside the
  * transaction of its batch, makes it done. A lost session forgets its requests; what was due is due again.
  * Failures: a final refusal is the end of that request; a passing one of a letter waits by the clock
  * (outbox), of anything else it ends the session, which comes back later.
  */
 #include "client/session_inside.h"
 
+#include "client/casefile.h"
 #include "client/inbox.h"
 #include "client/letters.h"
 #include "client/outbox.h"
@@ -283,7 +284,7 @@ enum error session_pump(struct session *s)
         e = pump_rows(s, DUE_SQL("track = 1", "NULL", "0"), REQUEST_TRACK, send_track);
     if (e == ERROR_NONE)
         e = pump_countersignatures(s);
-    return e;
+    return e == ERROR_NONE ? casefetch_pump(s) : e;
 }
 
 /* ---- answers ---- */
@@ -319,9 +320,11 @@ static enum error on_tracked(struct session *s, const struct request *r, const B
 
 static enum error on_noted(struct session *s, const struct request *r)
 {
-    if (r->type == REQUEST_OPENED)
-        return DB_RUN(s->b->db, "UPDATE message SET opened = 2 WHERE number = ?1",
-                      DB_INT(r->number));
+    if (r->type == REQUEST_OPENED) {
+        enum error e =
+            DB_RUN(s->b->db, "UPDATE message SET opened = 2 WHERE number = ?1", DB_INT(r->number));
+        return e == ERROR_NONE ? casefile_want_of(s->b, r->number) : e; /* custody may have moved */
+    }
     if (r->type == REQUEST_COUNTERSIGNATURE)
         return DB_RUN(s->b->db, "UPDATE countersignature SET told = 1 WHERE endpoint = ?1",
                       DB_ID(&r->about));
@@ -357,6 +360,9 @@ static enum error on_refused(struct session *s, const struct request *r, const B
                       DB_INT(r->number));
     case REQUEST_DIRECTORY:
         return fetch_on_refused(s, code);
+    case REQUEST_CASE:
+    case REQUEST_CASES:
+        return casefetch_on_refused(s, r, code);
     case REQUEST_OPENED:
     case REQUEST_COUNTERSIGNATURE:
         return on_noted(s, r);
@@ -389,6 +395,10 @@ static bool fits(const struct request *r, int frame_case)
         return r->type == REQUEST_DIRECTORY;
     case BRUG__V1__SERVER_FRAME__FRAME_PONG:
         return r->type == REQUEST_PING;
+    case BRUG__V1__SERVER_FRAME__FRAME_CASE_FACTS:
+        return r->type == REQUEST_CASE;
+    case BRUG__V1__SERVER_FRAME__FRAME_CASES:
+        return r->type == REQUEST_CASES;
     default:
         return true;
     }
@@ -440,6 +450,10 @@ enum error session_on_frame(struct session *s, const Brug__V1__ServerFrame *f)
         return on_tracked(s, &r, f->tracked);
     case BRUG__V1__SERVER_FRAME__FRAME_PONG:
         return on_pong(s, f->pong);
+    case BRUG__V1__SERVER_FRAME__FRAME_CASE_FACTS:
+        return casefetch_on_case(s, &r, f->case_facts);
+    case BRUG__V1__SERVER_FRAME__FRAME_CASES:
+        return casefetch_on_page(s, f->cases);
     case BRUG__V1__SERVER_FRAME__FRAME_DIRECTORY_MOVED:
         return fetch_on_moved(s, f->directory_moved->epoch);
     case BRUG__V1__SERVER_FRAME__FRAME_WELCOME:

@@ -14,6 +14,7 @@
 #include "client/session_inside.h"
 
 #include "base/clock.h"
+#include "client/casefile.h"
 #include "client/home.h"
 #include "client/inbox.h"
 #include "client/outbox.h"
@@ -210,7 +211,7 @@ static void lose(struct session *s, enum error code, int64_t wait_ms)
     bool was_up = s->phase == SESSION_UP;
     s->phase = SESSION_AWAY;
     s->request_count = 0;
-    s->fetch.is_active = s->fetch.is_blocked = false;
+    s->fetch.is_active = s->fetch.is_blocked = s->listing.is_active = false;
     s->quiet_pings = 0;
     buf_clear(&s->in);
     buf_clear(&s->out);
@@ -670,13 +671,16 @@ static enum error is_synced(struct brug *b, bool *out)
     bool sent = false;
     bool wanted = true;
     bool due = true;
+    bool asks = true;
     *out = false;
     enum error e = is_sent(b, &sent);
     if (e == ERROR_NONE)
         e = fetch_is_wanted(b, &wanted);
     if (e == ERROR_NONE)
         e = has_rows(b, "SELECT 1 FROM message WHERE ack = 1 OR opened = 1 LIMIT 1", &due);
-    if (e != ERROR_NONE || !sent || due)
+    if (e == ERROR_NONE)
+        e = casefile_is_wanted(b, &asks);
+    if (e != ERROR_NONE || !sent || due || asks)
         return e;
     if (!b->session) {
         *out = !wanted;
@@ -706,6 +710,10 @@ static enum error is_reached(struct brug *b, enum brug_until until, bool *out)
         return ERROR_NONE;
     case BRUG_UNTIL_TRACKED:
         e = has_rows(b, "SELECT 1 FROM message WHERE track = 1 LIMIT 1", &waits);
+        *out = !waits;
+        return e;
+    case BRUG_UNTIL_CASES:
+        e = casefile_is_wanted(b, &waits);
         *out = !waits;
         return e;
     default:

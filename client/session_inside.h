@@ -1,6 +1,6 @@
 /*
  * client/session_inside.h: struct session, shared by the files that make it up: session.c (connecting, reading, writing),
- * requests.c (what is asked and answered), fetch.c (the directory).
+ * requests.c (what is asked and answered), fetch.c (the directory), casefetch.c (cases).
  */
 #ifndef CLIENT_SESSION_INSIDE_H
 #define CLIENT_SESSION_INSIDE_H
@@ -22,6 +22,8 @@ enum request_type {
     REQUEST_DIRECTORY,
     REQUEST_COUNTERSIGNATURE, /* id: the colleague's endpoint */
     REQUEST_SUBSCRIBE,
+    REQUEST_CASE,  /* about: the case; number: casefile.wanted when it was asked */
+    REQUEST_CASES, /* a page of the list */
 };
 
 struct request {
@@ -45,6 +47,14 @@ struct fetch {
     size_t asked_count;
 };
 
+/* A list of the own organisation's cases under way. */
+struct listing {
+    bool is_active;
+    int64_t wanted; /* as the setting was when it began */
+    int64_t round;
+    struct id after;
+};
+
 enum session_phase { SESSION_AWAY, SESSION_LINKING, SESSION_GREETING, SESSION_UP };
 
 struct session {
@@ -59,6 +69,7 @@ struct session {
     uint64_t request_last;
     size_t requests_max; /* in force */
     struct fetch fetch;
+    struct listing listing;
     bool
         is_trust_ahead; /* perhaps: a transaction was rolled back, and revocation lists may have come in it */
     /* limits of the relay */
@@ -106,5 +117,13 @@ enum error fetch_pump(struct session *s) MUST_CHECK;
 enum error fetch_on_page(struct session *s, const Brug__V1__Directory *d) MUST_CHECK;
 enum error fetch_on_refused(struct session *s, enum error code) MUST_CHECK;
 enum error fetch_is_wanted(struct brug *b, bool *wanted) MUST_CHECK;
+
+/* casefetch.c */
+enum error casefetch_pump(struct session *s) MUST_CHECK;
+enum error casefetch_on_case(struct session *s, const struct request *r, const Brug__V1__Case *row)
+    MUST_CHECK;
+enum error casefetch_on_page(struct session *s, const Brug__V1__Cases *page) MUST_CHECK;
+enum error casefetch_on_refused(struct session *s, const struct request *r, enum error code)
+    MUST_CHECK;
 
 #endif

@@ -87,6 +87,16 @@ static const char *const MIGRATIONS[] = {
     " PRIMARY KEY(organisation, endpoint));"
     "CREATE TABLE countersignature(endpoint BLOB PRIMARY KEY, signature BLOB NOT NULL,"
     " told INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;",
+
+    /* cases as the relay last told of them */
+    "CREATE TABLE casefile(case_id BLOB PRIMARY KEY,"
+    " facts BLOB NOT NULL,"         /* a serialised Case; empty: it never told */
+    " ended INTEGER NOT NULL,"      /* as facts say */
+    " told_at_ms INTEGER NOT NULL," /* by the own clock */
+    " included INTEGER NOT NULL,"   /* letters of ours up to this number are in it */
+    " wanted INTEGER NOT NULL,"     /* how often it became due to ask again; 0: it is not */
+    " round INTEGER NOT NULL) WITHOUT ROWID;"
+    "CREATE INDEX casefile_wanted ON casefile(case_id) WHERE wanted > 0;",
 };
 
 enum error store_open_at(struct db **out, const char *path)

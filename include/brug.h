@@ -188,6 +188,9 @@ enum brug_list {
     BRUG_LIST_OUTCOME,
     BRUG_LIST_DECISION,
     BRUG_LIST_BRIDGING_CARRIER,
+    BRUG_LIST_CASE_STATE,
+    BRUG_LIST_SIDE,
+    BRUG_LIST_OWED_KIND,
     BRUG_LIST_GROUND,
     BRUG_LIST_ROLE,
 };
@@ -243,6 +246,55 @@ enum brug_role {
 };
 
 enum brug_organisation_kind { BRUG_PRACTICE = 1, BRUG_TEAM = 2 };
+
+enum brug_decline_reason {
+    BRUG_DECLINE_TOO_SERIOUS = 1,
+    BRUG_DECLINE_SPECIALIST_CARE = 2,
+    BRUG_DECLINE_OTHER_TEAM = 3,
+    BRUG_DECLINE_NO_ROOM_IN_TIME = 4,
+};
+
+enum brug_outcome {
+    BRUG_OUTCOME_OWN_SHORT_SUPPORT = 1,
+    BRUG_OUTCOME_LOCAL_PROVISION = 2,
+    BRUG_OUTCOME_YOUTH_CARE = 3,
+    BRUG_OUTCOME_NOT_TAKEN_UP = 4,
+    BRUG_OUTCOME_STOPPED = 5,
+    BRUG_OUTCOME_WITHDRAWN = 6,
+    BRUG_OUTCOME_ADVICE_GIVEN = 7,
+    BRUG_OUTCOME_EXISTING_PLAN = 8,
+    BRUG_OUTCOME_NO_HELP_NEEDED = 9,
+    BRUG_OUTCOME_ENDED_GP_DISAGREES = 10,
+};
+
+enum brug_decision { BRUG_ACCEPT = 1, BRUG_OBJECT = 2 };
+
+enum brug_case_state {
+    BRUG_CASE_STATE_REFERRED = 1,   /* waits to be taken up */
+    BRUG_CASE_STATE_CLARIFYING = 2, /* has a director */
+    BRUG_CASE_STATE_SUPPORT = 3,    /* started */
+    BRUG_CASE_STATE_CONSULTING = 4, /* a GP asked for advice */
+    BRUG_CASE_STATE_CLOSED = 5,     /* this and all below have ended */
+    BRUG_CASE_STATE_DECLINED = 6,
+    BRUG_CASE_STATE_STOPPED = 7,
+    BRUG_CASE_STATE_WITHDRAWN = 8,
+    BRUG_CASE_STATE_ADVISED = 9,
+};
+
+enum brug_side { BRUG_SIDE_NONE = 0, BRUG_SIDE_PRACTICE = 1, BRUG_SIDE_TEAM = 2 };
+
+/* What one side owes the other. */
+enum brug_owed_kind {
+    BRUG_OWED_TAKE_UP = 1,
+    BRUG_OWED_START = 2,
+    BRUG_OWED_CLOSING = 3,
+    BRUG_OWED_MOMENT = 4,
+    BRUG_OWED_INFO_REPLY = 5,
+    BRUG_OWED_PROPOSAL_ANSWER = 6,
+    BRUG_OWED_BRIDGING_ANSWER = 7,
+    BRUG_OWED_BRIDGING_DECISION = 8, /* its end has come: end it, or agree anew */
+    BRUG_OWED_ADVICE = 9,
+};
 
 /* The ground for sharing that was recorded. */
 enum brug_ground { BRUG_GROUND_NONE = 0, BRUG_GROUND_CONSENT = 1, BRUG_GROUND_NECESSITY = 2 };
@@ -350,6 +402,7 @@ enum brug_until {
     BRUG_UNTIL_SYNCED, /* sent, directory fetched, and what waited for us received and acknowledged */
     BRUG_UNTIL_NEW,    /* an event (brug_next_event) */
     BRUG_UNTIL_TRACKED, /* the facts that brug_track asked for are here */
+    BRUG_UNTIL_CASES,   /* the relay told of all cases that were to be asked (brug_refresh_case) */
 };
 /* Blocks. *reached (may be NULL) says whether it came before timeout_ms (-1: no limit). Ends early, not reached, when a
  * lasting refusal of the relay (brug_connection) makes waiting useless. Needs brug_start. */
@@ -421,11 +474,13 @@ struct brug_attachment {
 /* What a letter says. Fields that its kind does not carry stay zero. */
 struct brug_draft {
     int kind;
-    struct brug_id to;          /* organisation; none with a case: the case's other side */
-    struct brug_id case_id;     /* none: a REFERRAL or CONSULT makes one; a NOTICE has none */
-    struct brug_id in_reply_to; /* message that this answers; none: none */
-    struct brug_id person;      /* who acts; only for a practice system, else the profile's own */
-    struct brug_id on_behalf;   /* for whom, when not for oneself */
+    struct brug_id to;      /* organisation; none with a case: the case's other side */
+    struct brug_id case_id; /* none: a REFERRAL or CONSULT makes one; a NOTICE has none */
+    struct brug_id
+        in_reply_to; /* message that this answers; none: what waits for such an answer in the case, if
+                                   the kind is one (PROPOSAL_ANSWER, BRIDGING_ANSWER, RETRACT, INFO_REPLY) */
+    struct brug_id person;    /* who acts; only for a practice system, else the profile's own */
+    struct brug_id on_behalf; /* for whom, when not for oneself */
     int reason, request_type, decline_reason, stop_reason, involvement, outcome, decision,
         bridging_carrier;
     uint32_t conversations;
@@ -444,7 +499,7 @@ struct brug_draft {
     struct brug_youth youth;
     int ground; /* enum brug_ground; a REFERRAL needs one */
     bool suicidality_answered, somatic_answered;
-    const char *risks;
+    const char *risks; /* what was agreed; needed where bridging care is proposed or accepted */
     const struct brug_attachment *attachments;
     size_t attachments_n;
 };
@@ -469,7 +524,8 @@ struct brug_sent {
  * whoever has the connection, when it goes: once all of them are believed and earlier letters of its case have left. What
  * it waits for, if for anything, is its error (brug_messages).
  * BRUG_USAGE (the line names the field), BRUG_NOT_FOUND (unknown case or organisation), BRUG_MESSAGE_TOO_LARGE,
- * BRUG_ROLE_NOT_ALLOWED.
+ * BRUG_ROLE_NOT_ALLOWED. What the case does not allow now, as far as it is known here, has the code that the relay would
+ * give (BRUG_CASE_REFERRED to BRUG_TOO_MUCH_OWED), and nothing is stored.
  */
 int brug_send(struct brug *b, const struct brug_draft *draft, struct brug_sent *out);
 /* Gives a letter up that the relay has not been given yet, or that it refused. BRUG_EXISTS: it may have it already. */
@@ -516,6 +572,8 @@ struct brug_message {
     bool is_letter_gone;    /* the sealed bytes were deleted by age, or never were */
     int fact_code;          /* of a relay-made message */
     struct brug_id about_endpoint; /* of a relay-made message */
+    struct brug_id owed_id;        /* likewise: what it reminds of */
+    uint32_t until_date;           /* likewise */
     /* from the sealed part, only in state READY or of a sent letter; else "" and 0 */
     const char *subject, *youth_name;
     uint32_t youth_born;
@@ -546,25 +604,85 @@ void brug_messages_free(struct brug_messages *m);
  * BRUG_USAGE (ambiguous). */
 int brug_find_message(struct brug *b, const char *text, int64_t *number);
 
+struct brug_owed {
+    struct brug_id owed_id;
+    int kind;                /* enum brug_owed_kind */
+    int debtor;              /* enum brug_side */
+    struct brug_id cause;    /* the letter that it came from */
+    uint32_t due_date;       /* the last day in time; 0: once its event comes */
+    uint32_t moment;         /* with MOMENT: which of the case's moments, from 1 */
+    bool is_delayed;         /* it was given a new date once */
+    bool is_overdue;         /* by today */
+    bool must_precede_close; /* the case cannot be closed before it */
+    int64_t born_at_ms;
+};
+
+struct brug_proposal {
+    int kind; /* DECLINE_PROPOSAL or STOP_PROPOSAL */
+    int by;   /* enum brug_side; SIDE_NONE: none waits */
+    struct brug_id person, message_id;
+};
+
+struct brug_bridging {
+    int by; /* enum brug_side; SIDE_NONE: there is none */
+    struct brug_id person, message_id;
+    int carrier;
+    uint32_t until_date; /* the last day */
+};
+
+/* What the relay last told of a case: its word, not a letter's. */
+struct brug_case_facts {
+    int64_t told_at_ms;
+    int64_t opened_at_ms, taken_up_at_ms, started_at_ms, ended_at_ms;
+    struct brug_id practice, team;
+    int own_side; /* enum brug_side */
+    int state;    /* enum brug_case_state */
+    int custody;  /* enum brug_side */
+    struct brug_id director;
+    const char *director_name;
+    int reason, request_type, outcome, involvement;
+    uint32_t conversations;
+    struct brug_moment *moments;
+    size_t moments_n;
+    struct brug_proposal proposal; /* that waits for its answer */
+    bool was_objected;             /* to the last proposal */
+    struct brug_bridging bridging_proposed, bridging;
+    struct brug_owed *owed; /* by due date; what has none comes last */
+    size_t owed_n;
+    struct brug_id closing_id; /* the closing letter, while custody waits for a GP to open it */
+    struct brug_id linked_case;
+};
+
 struct brug_case {
     struct brug_id case_id;
     char case_code[BRUG_CODE_BYTES];
     struct brug_id other; /* the other side's organisation */
     const char *other_name;
-    int64_t newest; /* number of its newest message here */
-    int64_t first;  /* and of its first */
+    int64_t
+        newest; /* number of its newest message here; 0: there is none, only the relay told of it */
+    int64_t first; /* and of its first */
     size_t messages;
     int64_t newest_at_ms;
     const char *youth_name;
     uint32_t youth_born;
+    const struct brug_case_facts *facts; /* NULL: the relay never told of it */
+    int *
+        next; /* kinds of letters that the profile's person may send in it now, our letters under way counted in */
+    size_t next_n; /* 0 too while the case is not known */
 };
 struct brug_cases {
     struct brug_case *items;
     size_t n;
 };
-/* As the letters here show them, newest first. */
+/* As the letters here and the relay's last word show them, newest first. */
 int brug_cases(struct brug *b, struct brug_cases **out);
+/* The same of one case. BRUG_NOT_FOUND. */
+int brug_case(struct brug *b, const struct brug_id *case_id, struct brug_cases **out);
 void brug_cases_free(struct brug_cases *c);
+/* Asks the relay for a case; for all open ones, or all, of the own organisation; brug_wait(BRUG_UNTIL_CASES). A client asks by
+ * itself for each case in which something happened. */
+int brug_refresh_case(struct brug *b, const struct brug_id *case_id);
+int brug_refresh_cases(struct brug *b, bool with_ended);
 /* By code or id, of the cases that this profile has. BRUG_NOT_FOUND, BRUG_USAGE (ambiguous). */
 int brug_find_case(struct brug *b, const char *text, struct brug_id *out);
 
@@ -582,6 +700,8 @@ struct brug_letter {
     int ground;
     bool suicidality_answered, somatic_answered;
     const char *risks;
+    bool
+        is_answer_signed; /* it holds the digest of the letter that it answers, which is here: so says the signature */
     struct brug_attachment *attachments;
     size_t attachments_n;
 };

@@ -7,6 +7,7 @@
 #define MALFORMED ERROR_FRAME_MALFORMED
 #define FIELD_NAME_BYTES_MAX 64u
 #define EPOCHS_MAX 64u
+#define OWED_MAX 40u /* in one case: rules/case.h */
 
 static const struct form_rule WELCOME[] = {
     {FORM(Welcome, protocol, FORM_NUMBER, "welcome.protocol", MALFORMED), .min = 1,
@@ -97,6 +98,102 @@ static const struct form_rule DIRECTORY_MOVED[] = {
     {FORM(DirectoryMoved, epoch, FORM_MESSAGE, "directory_moved.epoch", MALFORMED)},
 };
 
+/* The rules of a case are looked at where it is read (rules/case_row). */
+static const struct form_rule CASE[] = {
+    {FORM(Case, case_id, FORM_ID, "case.case_id", MALFORMED)},
+    {FORM(Case, municipality, FORM_ID, "case.municipality", MALFORMED)},
+    {FORM(Case, practice, FORM_ID, "case.practice", MALFORMED)},
+    {FORM(Case, team, FORM_ID, "case.team", MALFORMED)},
+    {FORM(Case, message_id, FORM_ID, "case.message_id", MALFORMED)},
+    {FORM(Case, at_ms, FORM_TIME, "case.at_ms", MALFORMED)},
+    {FORM(Case, state, FORM_CODE, "case.state", MALFORMED), .min = 1,
+     .list = &brug__v1__case_state__descriptor},
+    {FORM(Case, custody, FORM_CODE, "case.custody", MALFORMED), .min = 1,
+     .list = &brug__v1__side__descriptor},
+    {FORM(Case, director, FORM_ID_OR_NONE, "case.director", MALFORMED)},
+    {FORM(Case, reason, FORM_CODE, "case.reason", MALFORMED),
+     .list = &brug__v1__reason__descriptor},
+    {FORM(Case, request_type, FORM_CODE, "case.request_type", MALFORMED),
+     .list = &brug__v1__request_type__descriptor},
+    {FORM_MANY(Case, moments, FORM_COUNT, "case.moments", MALFORMED), .max = LIMIT_MOMENTS},
+    {FORM_MANY(Case, owed, FORM_COUNT, "case.owed", MALFORMED), .max = OWED_MAX},
+    {FORM(Case, outcome, FORM_CODE, "case.outcome", MALFORMED),
+     .list = &brug__v1__outcome__descriptor},
+    {FORM(Case, involvement, FORM_CODE, "case.involvement", MALFORMED),
+     .list = &brug__v1__involvement__descriptor},
+    {FORM(Case, closing_id, FORM_ID_OR_NONE, "case.closing_id", MALFORMED)},
+    {FORM(Case, taken_up_at_ms, FORM_TIME, "case.taken_up_at_ms", MALFORMED)},
+    {FORM(Case, started_at_ms, FORM_TIME, "case.started_at_ms", MALFORMED)},
+    {FORM(Case, ended_at_ms, FORM_TIME, "case.ended_at_ms", MALFORMED)},
+    {FORM(Case, linked_case, FORM_ID_OR_NONE, "case.linked_case", MALFORMED)},
+};
+
+static const struct form_rule CASE_MOMENT[] = {
+    {FORM(Moment, event, FORM_CODE, "case.moments", MALFORMED), .min = 1,
+     .list = &brug__v1__moment_event__descriptor},
+};
+
+static const struct form_rule OWED_ITEM[] = {
+    {FORM(OwedItem, owed_id, FORM_ID, "owed_item.owed_id", MALFORMED)},
+    {FORM(OwedItem, kind, FORM_CODE, "owed_item.kind", MALFORMED), .min = 1,
+     .list = &brug__v1__owed_kind__descriptor},
+    {FORM(OwedItem, debtor, FORM_CODE, "owed_item.debtor", MALFORMED), .min = 1,
+     .list = &brug__v1__side__descriptor},
+    {FORM(OwedItem, message_id, FORM_ID, "owed_item.message_id", MALFORMED)},
+    {FORM(OwedItem, due_date, FORM_NUMBER, "owed_item.due_date", MALFORMED), .max = FORM_DAY_MAX},
+    {FORM(OwedItem, moment, FORM_NUMBER, "owed_item.moment", MALFORMED), .max = LIMIT_MOMENTS},
+    {FORM(OwedItem, born_at_ms, FORM_TIME, "owed_item.born_at_ms", MALFORMED)},
+};
+
+static const struct form_rule PROPOSAL[] = {
+    {FORM(Proposal, kind, FORM_CODE, "proposal.kind", MALFORMED), .min = 1,
+     .list = &brug__v1__kind__descriptor},
+    {FORM(Proposal, by, FORM_CODE, "proposal.by", MALFORMED), .min = 1,
+     .list = &brug__v1__side__descriptor},
+    {FORM(Proposal, person, FORM_ID, "proposal.person", MALFORMED)},
+    {FORM(Proposal, message_id, FORM_ID, "proposal.message_id", MALFORMED)},
+};
+
+static const struct form_rule BRIDGING[] = {
+    {FORM(Bridging, by, FORM_CODE, "bridging.by", MALFORMED), .min = 1,
+     .list = &brug__v1__side__descriptor},
+    {FORM(Bridging, person, FORM_ID, "bridging.person", MALFORMED)},
+    {FORM(Bridging, message_id, FORM_ID, "bridging.message_id", MALFORMED)},
+    {FORM(Bridging, carrier, FORM_CODE, "bridging.carrier", MALFORMED), .min = 1,
+     .list = &brug__v1__bridging_carrier__descriptor},
+    {FORM(Bridging, until_date, FORM_NUMBER, "bridging.until_date", MALFORMED), .min = FORM_DAY_MIN,
+     .max = FORM_DAY_MAX},
+};
+
+static const struct form_rule CASES[] = {
+    {FORM_MANY(Cases, cases, FORM_COUNT, "cases.cases", MALFORMED), .max = LIMIT_CASES},
+    {FORM(Cases, next, FORM_ID_OR_NONE, "cases.next", MALFORMED)},
+};
+
+static enum error check_case(const Brug__V1__Case *c, const char **field)
+{
+    enum error e = FORM_CHECK(CASE, c, field);
+    for (size_t i = 0; e == ERROR_NONE && i < c->n_moments; i++)
+        e = FORM_CHECK(CASE_MOMENT, c->moments[i], field);
+    for (size_t i = 0; e == ERROR_NONE && i < c->n_owed; i++)
+        e = FORM_CHECK(OWED_ITEM, c->owed[i], field);
+    if (e == ERROR_NONE && c->proposal)
+        e = FORM_CHECK(PROPOSAL, c->proposal, field);
+    if (e == ERROR_NONE && c->bridging_proposed)
+        e = FORM_CHECK(BRIDGING, c->bridging_proposed, field);
+    if (e == ERROR_NONE && c->bridging)
+        e = FORM_CHECK(BRIDGING, c->bridging, field);
+    return e;
+}
+
+static enum error check_cases(const Brug__V1__Cases *list, const char **field)
+{
+    enum error e = FORM_CHECK(CASES, list, field);
+    for (size_t i = 0; e == ERROR_NONE && i < list->n_cases; i++)
+        e = check_case(list->cases[i], field);
+    return e;
+}
+
 static enum error check_welcome(const Brug__V1__Welcome *w, const char **field)
 {
     enum error e = FORM_CHECK(WELCOME, w, field);
@@ -155,6 +252,10 @@ static enum error check_any(const Brug__V1__ServerFrame *f, const char **field)
         return FORM_CHECK(PONG, f->pong, field);
     case BRUG__V1__SERVER_FRAME__FRAME_DIRECTORY_MOVED:
         return check_directory_moved(f->directory_moved, field);
+    case BRUG__V1__SERVER_FRAME__FRAME_CASE_FACTS:
+        return check_case(f->case_facts, field);
+    case BRUG__V1__SERVER_FRAME__FRAME_CASES:
+        return check_cases(f->cases, field);
     default: /* Noted and GoAway have nothing to check; a frame of a later version is ignored */
         return ERROR_NONE;
     }

@@ -33,9 +33,13 @@ struct cmd {
     const char *invitation, *answer, *code, *out, *fingerprint;
     const char *reason, *type, *youth, *name, *born, *bsn, *address, *letter, *subject, *ground;
     const char *person, *on_behalf, *kind, *to, *reply_to, *wait;
+    const char *outcome, *conversations, *involvement, *called_on, *until, *what, *carrier, *linked;
+    const char *suicidality, *somatic, *who, *evening;
     const char *moments[CMD_VALUES_MAX], *telephones[CMD_VALUES_MAX], *attachments[CMD_VALUES_MAX];
     size_t moments_n, telephones_n, attachments_n;
     bool is_recovery, is_yes, is_all, is_plain, is_refresh, is_header;
+    bool is_withheld, is_bridging, is_end, is_team, is_ended, is_practices;
+    bool is_offline; /* the relay was not reached in this run: it is not waited for again */
     const char *const *words; /* after the command */
     int words_n;
     struct cmd_kept *kept;                      /* memory that lives as long as the command */
@@ -50,6 +54,8 @@ int cmd_complain(const struct cmd *c, int status, const char *dutch, const char 
 /* With one word filled in for the %s of both texts. */
 int cmd_complain_of(const struct cmd *c, int status, const char *dutch, const char *english,
                     const char *word);
+/* With a name for programs of its own. */
+int cmd_complain_named(const struct cmd *c, int status, const char *name, const char *text);
 /* An error of the library: its sentence, and on a second line what it was about. EX_OK for BRUG_OK. */
 int cmd_fail(struct cmd *c, int error);
 int cmd_status(int error); /* the exit status of an error */
@@ -97,6 +103,10 @@ int cmd_message(struct cmd *c, int64_t number, const struct brug_message **out);
 const struct brug_facts *cmd_facts(struct cmd *c, int64_t number);
 /* The message's number for what was typed, or a complaint. */
 int cmd_find_message(struct cmd *c, const char *text, int64_t *number);
+/* A case by its code or id, or the case of the message with that number. */
+int cmd_find_case(struct cmd *c, const char *text, struct brug_id *out);
+/* One case; NULL when it is not here. */
+const struct brug_case *cmd_case_of(struct cmd *c, const struct brug_id *case_id);
 
 /* ---- input (input.c) ---- */
 /* A whole file, or standard input for "-"; NUL behind it; lives as long as the command. */
@@ -107,6 +117,9 @@ int cmd_read_text(struct cmd *c, const char *path, char **out);
 int cmd_write(const struct cmd *c, const char *path, const void *data, size_t len);
 /* Nobody can be asked without a terminal on both ends. */
 bool cmd_has_terminal(void);
+/* What a person writes in $VISUAL or $EDITOR; editor_is_there says whether one can be opened. */
+bool editor_is_there(void);
+int editor_write(struct cmd *c, char **out);
 /* Yes or no on the terminal. */
 bool cmd_confirm(const struct cmd *c, const char *dutch, const char *english);
 /* The number of a word of a closed list, or a complaint that lists the words. */
@@ -147,6 +160,28 @@ int cmd_whoami(struct cmd *c);
 int cmd_trust(struct cmd *c);
 int cmd_directory(struct cmd *c);
 int cmd_refer(struct cmd *c);
+int cmd_consult(struct cmd *c);
+int cmd_cases(struct cmd *c);
+int cmd_case(struct cmd *c);
+int cmd_owed(struct cmd *c);
+int cmd_claim(struct cmd *c);
+int cmd_handover(struct cmd *c);
+int cmd_start(struct cmd *c);
+int cmd_interim(struct cmd *c);
+int cmd_ask(struct cmd *c);
+int cmd_answer(struct cmd *c);
+int cmd_delay(struct cmd *c);
+int cmd_decline(struct cmd *c);
+int cmd_stop(struct cmd *c);
+int cmd_agree(struct cmd *c);
+int cmd_object(struct cmd *c);
+int cmd_retract(struct cmd *c);
+int cmd_bridge(struct cmd *c);
+int cmd_close(struct cmd *c);
+int cmd_withdraw(struct cmd *c);
+int cmd_advise(struct cmd *c);
+int cmd_note(struct cmd *c);
+int cmd_notice(struct cmd *c);
 int cmd_send(struct cmd *c);
 int cmd_discard(struct cmd *c);
 int cmd_sync(struct cmd *c);

@@ -34,13 +34,17 @@ static const char *status_name(int status)
     return "FAILED";
 }
 
-int cmd_complain(const struct cmd *c, int status, const char *dutch, const char *english)
+int cmd_complain_named(const struct cmd *c, int status, const char *name, const char *text)
 {
-    const char *text = cmd_say(c, dutch, english);
     (void)fflush(stdout); /* so that both streams stand in order on a terminal */
     (void)fprintf(stderr, "brug: %s\n", text);
-    print_json_complaint(c, status_name(status), text);
+    print_json_complaint(c, name, text);
     return status;
+}
+
+int cmd_complain(const struct cmd *c, int status, const char *dutch, const char *english)
+{
+    return cmd_complain_named(c, status, status_name(status), cmd_say(c, dutch, english));
 }
 
 int cmd_complain_of(const struct cmd *c, int status, const char *dutch, const char *english,

@@ -6,6 +6,7 @@
  */
 #include "client/cmd/draft.h"
 
+#include "client/cmd/case_text.h"
 #include "client/cmd/clean.h"
 #include "client/cmd/typed.h"
 
@@ -14,6 +15,7 @@
 #include <strings.h>
 
 #define AGE_MAX 18
+#define CASES_MS 3000 /* at most, for what the relay tells after a letter */
 
 /* ---- any letter ---- */
 
@@ -89,16 +91,30 @@ static int take_reply(struct cmd *c, struct draft *draft)
     return status;
 }
 
-int draft_take_letter(struct cmd *c, struct draft *draft)
+int draft_expect_letter(const struct cmd *c)
+{
+    if (c->letter != NULL || editor_is_there())
+        return EX_OK;
+    return cmd_complain(c, EX_USAGE, "--letter ontbreekt: het bestand met de brief, of -",
+                        "--letter is missing: the file with the letter, or -");
+}
+
+static int take_text(struct cmd *c, char **text)
+{
+    int status = draft_expect_letter(c);
+    if (status != EX_OK)
+        return status;
+    status = c->letter == NULL ? editor_write(c, text) : cmd_read_text(c, c->letter, text);
+    if (status == EX_OK && (*text)[strspn(*text, " \t\r\n")] == '\0')
+        status = cmd_complain_of(c, EX_DATAERR, "de brief %s is leeg", "the letter %s is empty",
+                                 c->letter == NULL ? "" : c->letter);
+    return status;
+}
+
+int draft_take_letter(struct cmd *c, struct draft *draft, bool is_needed)
 {
     char *text = NULL;
-    if (c->letter == NULL)
-        return cmd_complain(c, EX_USAGE, "--letter ontbreekt: het bestand met de brief, of -",
-                            "--letter is missing: the file with the letter, or -");
-    int status = cmd_read_text(c, c->letter, &text);
-    if (status == EX_OK && text[strspn(text, " \t\r\n")] == '\0')
-        status = cmd_complain_of(c, EX_DATAERR, "de brief %s is leeg", "the letter %s is empty",
-                                 c->letter);
+    int status = is_needed || c->letter != NULL ? take_text(c, &text) : EX_OK;
     draft->d.text = text;
     draft->d.subject = c->subject == NULL ? "" : c->subject;
     if (status == EX_OK)
@@ -232,6 +248,8 @@ int draft_take_referral(struct cmd *c, struct draft *draft)
     int status = take_codes(c, draft);
     if (status == EX_OK)
         status = take_moments(c, draft);
+    if (status == EX_OK && c->linked != NULL)
+        status = cmd_find_case(c, c->linked, &draft->d.linked_case);
     if (status == EX_OK && c->youth != NULL)
         status = read_youth(c, &draft->d.youth);
     if (status == EX_OK)
@@ -258,10 +276,18 @@ static int ask_warning(const struct cmd *c, const char *dutch, const char *engli
                : cmd_complain(c, EX_DATAERR, "niet verstuurd", "not sent");
 }
 
+int draft_fail(struct cmd *c, const struct draft *draft, int error)
+{
+    const char *text = case_refusal_text(c, error, &draft->d.case_id);
+    if (text == NULL)
+        return cmd_fail(c, error);
+    return cmd_complain_named(c, cmd_status(error), brug_error_name(error), text);
+}
+
 static int ask_warnings(struct cmd *c, const struct draft *draft)
 {
     unsigned warnings = 0;
-    int status = cmd_fail(c, brug_check_draft(c->brug, &draft->d, &warnings));
+    int status = draft_fail(c, draft, brug_check_draft(c->brug, &draft->d, &warnings));
     if (status == EX_OK && (warnings & BRUG_WARNING_TURNS_18) != 0)
         status = ask_warning(c, "Deze jongere wordt binnen een half jaar 18.",
                              "This youth turns 18 within half a year.");
@@ -286,19 +312,38 @@ static int report(struct cmd *c, int64_t number)
     return status == EX_OK && is_refused ? cmd_status(m->error) : status;
 }
 
-int draft_send(struct cmd *c, struct draft *draft)
+int draft_post(struct cmd *c, struct draft *draft, int64_t *number)
 {
     struct brug_sent sent;
+    int status = ask_warnings(c, draft);
+    if (status == EX_OK)
+        status = draft_fail(c, draft, brug_send(c->brug, &draft->d, &sent));
+    if (status == EX_OK)
+        *number = sent.number;
+    return status;
+}
+
+int draft_wait(struct cmd *c)
+{
     bool reached = false;
     int timeout_ms = 0;
     int status = cmd_wait_ms(c, CMD_WAIT_SECONDS_DEFAULT, &timeout_ms);
-    if (status == EX_OK)
-        status = ask_warnings(c, draft);
-    if (status == EX_OK)
-        status = cmd_fail(c, brug_send(c->brug, &draft->d, &sent));
-    if (status != EX_OK)
-        return status;
-    if (timeout_ms > 0)
+    if (status == EX_OK && timeout_ms > 0 && !c->is_offline)
         status = cmd_wait(c, BRUG_UNTIL_SENT, timeout_ms, &reached);
-    return status == EX_OK ? report(c, sent.number) : status;
+    if (status == EX_OK && reached) /* whose case it is now; later, if not at once */
+        status = cmd_wait(c, BRUG_UNTIL_CASES, CASES_MS, &reached);
+    return status;
+}
+
+int draft_send(struct cmd *c, struct draft *draft)
+{
+    int64_t number = 0;
+    int timeout_ms = 0;
+    int status =
+        cmd_wait_ms(c, CMD_WAIT_SECONDS_DEFAULT, &timeout_ms); /* before anything is stored */
+    if (status == EX_OK)
+        status = draft_post(c, draft, &number);
+    if (status == EX_OK)
+        status = draft_wait(c);
+    return status == EX_OK ? report(c, number) : status;
 }

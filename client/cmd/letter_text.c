@@ -1,6 +1,8 @@
 /* client/cmd/letter_text.c: an opened letter in lines and in JSON. */
 #include "client/cmd/letter_text.h"
 
+#include <string.h>
+
 static void free_letter(void *p) { brug_letter_free(p); }
 
 int letter_text_open(struct cmd *c, int64_t number, bool mark_opened,
@@ -42,7 +44,7 @@ static void print_field(struct cmd *c, FILE *to, const char *dutch, const char *
         (void)fprintf(to, "%-13s %s\n", name, cmd_clean(c, value));
 }
 
-static const char *moment_text(struct cmd *c, const struct brug_moment *m)
+const char *letter_text_moment(struct cmd *c, const struct brug_moment *m)
 {
     char date[CMD_TIME_BYTES];
     const char *text = brug_list_text(BRUG_LIST_MOMENT_EVENT, m->event, c->language);
@@ -94,6 +96,49 @@ static void print_code(struct cmd *c, FILE *to, const char *dutch, const char *e
         print_field(c, to, dutch, english, brug_list_text(list, number, c->language));
 }
 
+/* The text with what stands in its brackets: "Te ernstig (gebeld op [datum])". */
+static const char *fill_brackets(struct cmd *c, const char *text, const char *value)
+{
+    const char *open = strchr(text, '[');
+    const char *close = open == NULL ? NULL : strchr(open, ']');
+    if (close == NULL)
+        return text;
+    return cmd_fill(c, "%.*s%s%s", (int)(open - text), text, value, close + 1);
+}
+
+static const char *decline_text(struct cmd *c, const struct brug_letter *l)
+{
+    char date[CMD_TIME_BYTES];
+    const struct brug_organisation *other = cmd_organisation(c, &l->other_organisation);
+    const char *text = brug_list_text(BRUG_LIST_DECLINE_REASON, l->decline_reason, c->language);
+    if (!brug_id_is_none(&l->other_organisation))
+        return fill_brackets(c, text, other == NULL ? "?" : other->name);
+    return fill_brackets(c, text, cmd_date(l->called_on_date, date));
+}
+
+/* The other director's name stands in the letter's text, if anywhere: the header has no place for it. */
+static const char *involvement_text(struct cmd *c, const struct brug_letter *l)
+{
+    const char *text = brug_list_text(BRUG_LIST_INVOLVEMENT, l->involvement, c->language);
+    return fill_brackets(c, text, cmd_say(c, "een ander", "another"));
+}
+
+static void print_numbers(struct cmd *c, FILE *to, const struct brug_letter *l)
+{
+    char date[CMD_TIME_BYTES];
+    bool is_delay = l->message.kind == BRUG_KIND_DELAY;
+    if (l->until_date != 0)
+        print_field(c, to, is_delay ? "Nieuwe datum" : "Tot en met",
+                    is_delay ? "New date" : "Until", cmd_date(l->until_date, date));
+    if (l->outcome != 0 && l->called_on_date != 0)
+        print_field(c, to, "Gebeld op", "Called on", cmd_date(l->called_on_date, date));
+    if (l->conversations != 0)
+        print_field(c, to, "Gesprekken", "Conversations", cmd_fill(c, "%u", l->conversations));
+    if (!brug_id_is_none(&l->new_director))
+        print_field(c, to, "Nieuwe regie", "New director",
+                    cmd_person_name(c, &l->message.from_organisation, &l->new_director));
+}
+
 static void print_codes(struct cmd *c, FILE *to, const struct brug_letter *l)
 {
     print_code(c, to, "Reden", "Reason", BRUG_LIST_REASON, l->reason);
@@ -101,9 +146,16 @@ static void print_codes(struct cmd *c, FILE *to, const struct brug_letter *l)
     print_code(c, to, "Grond", "Ground", BRUG_LIST_GROUND, l->ground);
     print_code(c, to, "Uitkomst", "Outcome", BRUG_LIST_OUTCOME, l->outcome);
     print_code(c, to, "Besluit", "Decision", BRUG_LIST_DECISION, l->decision);
+    if (l->decline_reason != 0)
+        print_field(c, to, "Reden", "Reason", decline_text(c, l));
+    print_code(c, to, "Reden", "Reason", BRUG_LIST_STOP_REASON, l->stop_reason);
+    if (l->involvement != 0)
+        print_field(c, to, "Betrokken", "Involved", involvement_text(c, l));
+    print_code(c, to, "Overbrugging", "Bridging", BRUG_LIST_BRIDGING_CARRIER, l->bridging_carrier);
+    print_numbers(c, to, l);
     for (size_t i = 0; i < l->moments_n; i++)
         print_field(c, to, i == 0 ? "Graag bericht" : "", i == 0 ? "Please tell" : "",
-                    moment_text(c, &l->moments[i]));
+                    letter_text_moment(c, &l->moments[i]));
     if (l->withheld)
         (void)fprintf(to, "%s\n",
                       cmd_say(c, "Wij mogen niet meer delen. Daar is geen toestemming voor.",
@@ -191,21 +243,36 @@ static json_t *json_attachments(const struct brug_letter *l, bool with_data)
     return list;
 }
 
+static json_t *json_case_codes(const struct brug_letter *l)
+{
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I}", "decline_reason",
+                     json_code(BRUG_LIST_DECLINE_REASON, l->decline_reason), "stop_reason",
+                     json_code(BRUG_LIST_STOP_REASON, l->stop_reason), "involvement",
+                     json_code(BRUG_LIST_INVOLVEMENT, l->involvement), "carrier",
+                     json_code(BRUG_LIST_BRIDGING_CARRIER, l->bridging_carrier), "until",
+                     cmd_json_date(l->until_date), "called_on", cmd_json_date(l->called_on_date),
+                     "new_director", cmd_json_id(&l->new_director), "linked_case",
+                     cmd_json_id(&l->linked_case), "conversations", (json_int_t)l->conversations);
+}
+
 json_t *letter_text_json(struct cmd *c, const struct brug_letter *l, bool with_data)
 {
     json_t *j = cmd_json_message(c, &l->message);
-    json_t *more = json_pack(
-        "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o}", "youth", json_youth(&l->youth),
-        "letter", cmd_json_text(l->text), "reason", json_code(BRUG_LIST_REASON, l->reason),
-        "request_type", json_code(BRUG_LIST_REQUEST_TYPE, l->request_type), "ground",
-        json_code(BRUG_LIST_GROUND, l->ground), "moments", json_moments(l), "outcome",
-        json_code(BRUG_LIST_OUTCOME, l->outcome), "decision",
-        json_code(BRUG_LIST_DECISION, l->decision), "risks", cmd_json_text(l->risks), "withheld",
-        (int)l->withheld, "files", json_attachments(l, with_data));
-    if (j == NULL || json_object_update(j, more) != 0) {
+    json_t *more = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:o}",
+                             "youth", json_youth(&l->youth), "letter", cmd_json_text(l->text),
+                             "reason", json_code(BRUG_LIST_REASON, l->reason), "request_type",
+                             json_code(BRUG_LIST_REQUEST_TYPE, l->request_type), "ground",
+                             json_code(BRUG_LIST_GROUND, l->ground), "moments", json_moments(l),
+                             "outcome", json_code(BRUG_LIST_OUTCOME, l->outcome), "decision",
+                             json_code(BRUG_LIST_DECISION, l->decision), "risks",
+                             cmd_json_text(l->risks), "withheld", (int)l->withheld, "answer_signed",
+                             (int)l->is_answer_signed, "files", json_attachments(l, with_data));
+    json_t *codes = json_case_codes(l);
+    if (j == NULL || json_object_update(j, more) != 0 || json_object_update(j, codes) != 0) {
         json_decref(j);
         j = NULL;
     }
     json_decref(more);
+    json_decref(codes);
     return j;
 }

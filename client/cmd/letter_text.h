@@ -4,6 +4,8 @@
 
 #include "client/cmd/cmd.h"
 
+/* "Op een datum: 31-12-2026" */
+const char *letter_text_moment(struct cmd *c, const struct brug_moment *m);
 void letter_text_print(struct cmd *c, FILE *to, const struct brug_letter *l);
 /* with_data: attachments with their bytes (base64), else their names and sizes only. */
 json_t *letter_text_json(struct cmd *c, const struct brug_letter *l, bool with_data);

@@ -1,8 +1,11 @@
 /* client/cmd/lookup.c: names and messages by their ids and numbers. Results live as long as the command. */
 #include "client/cmd/cmd.h"
 
+#include "client/cmd/typed.h"
+
 static void free_organisations(void *p) { brug_organisations_free(p); }
 static void free_messages(void *p) { brug_messages_free(p); }
+static void free_cases(void *p) { brug_cases_free(p); }
 static void free_facts(void *p) { brug_facts_free(p); }
 
 const struct brug_organisations *cmd_organisations(struct cmd *c)
@@ -82,4 +85,33 @@ int cmd_find_message(struct cmd *c, const char *text, int64_t *number)
             "list them",
             text);
     return cmd_fail(c, e);
+}
+
+int cmd_find_case(struct cmd *c, const char *text, struct brug_id *out)
+{
+    const struct brug_message *m = NULL;
+    uint32_t number;
+    if (typed_number(text, 999999999, &number)) {
+        int status = cmd_message(c, (int64_t)number, &m);
+        if (status == EX_OK && brug_id_is_none(&m->case_id))
+            status = cmd_complain(c, EX_DATAERR, "dat bericht hoort bij geen casus",
+                                  "that message belongs to no case");
+        if (status == EX_OK)
+            *out = m->case_id;
+        return status;
+    }
+    int e = brug_find_case(c->brug, text, out);
+    if (e == BRUG_NOT_FOUND)
+        return cmd_complain_of(c, EX_NOINPUT, "er is hier geen casus '%s'",
+                               "there is no case '%s' here", text);
+    return cmd_fail(c, e);
+}
+
+const struct brug_case *cmd_case_of(struct cmd *c, const struct brug_id *case_id)
+{
+    struct brug_cases *list = NULL;
+    if (brug_case(c->brug, case_id, &list) != BRUG_OK ||
+        (list = cmd_keep(c, list, free_cases)) == NULL)
+        return NULL;
+    return &list->items[0];
 }

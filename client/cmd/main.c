@@ -1,119 +1,8 @@
-/* client/cmd/main.c: the command line of brug: one table of options, one of commands. */
-#include "client/cmd/cmd.h"
+/* client/cmd/main.c: the command line of brug, read by the tables of table.h. */
+#include "client/cmd/table.h"
 #include <getopt.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum shape { SHAPE_TEXT, SHAPE_FLAG, SHAPE_LIST, SHAPE_LANGUAGE };
-
-struct option_row {
-    const char *name;
-    enum shape shape;
-    size_t at;       /* in struct cmd */
-    size_t count_at; /* of a list */
-    const char *dutch, *english;
-    bool is_general; /* every command takes it */
-};
-
-#define ROW(shape, name, field, dutch, english) \
-    { \
-        name, shape, offsetof(struct cmd, field), 0, dutch, english, false \
-    }
-#define TEXT(name, field, dutch, english) ROW(SHAPE_TEXT, name, field, dutch, english)
-#define FLAG(name, field, dutch, english) ROW(SHAPE_FLAG, name, field, dutch, english)
-#define LIST(name, field, dutch, english) \
-    { \
-        name, SHAPE_LIST, offsetof(struct cmd, field), offsetof(struct cmd, field##_n), dutch, \
-            english, false \
-    }
-#define GENERAL(shape, name, field, dutch, english) \
-    { \
-        name, shape, offsetof(struct cmd, field), 0, dutch, english, true \
-    }
-
-/* clang-format off */
-static const struct option_row OPTIONS[] = {
-    GENERAL(SHAPE_TEXT, "profile", profile, "map van het profiel (anders $BRUG_HOME of de XDG-plaats)", "the profile's directory (else $BRUG_HOME or the XDG place)"),
-    GENERAL(SHAPE_FLAG, "json", is_json, "uitvoer voor programma's", "output for programs"),
-    GENERAL(SHAPE_LANGUAGE, "lang", language, "nl of en", "nl or en"),
-    TEXT("relay", relay, "HOST:POORT van de relay, in plaats van die uit de aanmelding", "HOST:PORT of the relay, instead of the one from the enrolment"),
-    TEXT("invitation", invitation, "bestand met de uitnodiging, of -", "file with the invitation, or -"),
-    TEXT("answer", answer, "bestand met het antwoord van de beheerder, of -", "file with the operator's answer, or -"),
-    TEXT("code", code, "de code die de beheerder voorlas", "the code as the operator read it"),
-    FLAG("recovery", is_recovery, "maak een herstelsleutel van de organisatie", "make a recovery entry of the organisation"),
-    TEXT("out", out, "schrijf naar dit bestand", "write to this file"),
-    TEXT("fingerprint", fingerprint, "de vingerafdruk die u vergeleek", "the fingerprint that you compared"),
-    TEXT("reason", reason, "reden van de verwijzing", "reason of the referral"),
-    TEXT("type", type, "wat u vraagt", "what you ask for"),
-    LIST("moment", moments, "wanneer u meer wilt horen; mag vaker", "when you want to hear more; may be repeated"),
-    TEXT("youth", youth, "bestand met gegevens van de jongere (naam: …, geboren: …)", "file about the youth (name: …, born: …)"),
-    TEXT("name", name, "naam van de jongere", "the youth's name"),
-    TEXT("born", born, "geboortedatum, 2013-04-17 of 17-04-2013", "birth date, 2013-04-17 or 17-04-2013"),
-    TEXT("bsn", bsn, "BSN (mag weg)", "BSN (optional)"),
-    LIST("telephone", telephones, "telefoonnummer; mag vaker", "telephone number; may be repeated"),
-    TEXT("address", address, "adres van de jongere", "the youth's address"),
-    TEXT("letter", letter, "bestand met de brief, of -", "file with the letter, or -"),
-    TEXT("subject", subject, "de vraag in het kort", "the question in short"),
-    LIST("attach", attachments, "bijlage; mag vaker", "attachment; may be repeated"),
-    TEXT("ground", ground, "grond om te delen: consent (toestemming) of necessity (noodzaak)", "ground for sharing: consent or necessity"),
-    FLAG("yes", is_yes, "vraag niets", "ask nothing"),
-    TEXT("person", person, "wie handelt (alleen voor een praktijksysteem)", "who acts (practice systems only)"),
-    TEXT("on-behalf", on_behalf, "namens wie", "on whose behalf"),
-    TEXT("kind", kind, "soort bericht", "kind of message"),
-    TEXT("to", to, "organisatie", "organisation"),
-    TEXT("reply-to", reply_to, "het bericht waarop dit antwoordt", "the message that this answers"),
-    TEXT("wait", wait, "hoeveel seconden op de relay wachten (0: niet)", "how many seconds to wait for the relay (0: not)"),
-    FLAG("all", is_all, "ook wat al geopend is", "also what was opened already"),
-    FLAG("plain", is_plain, "leesbaar, voor het dossier", "readable, for the dossier"),
-    FLAG("header", is_header, "de kop in plaats van het verzegelde deel", "the header instead of the sealed part"),
-    FLAG("refresh", is_refresh, "vraag de relay eerst", "ask the relay first"),
-    GENERAL(SHAPE_FLAG, "help", wants_help, "deze hulp", "this help"),
-    GENERAL(SHAPE_FLAG, "version", wants_version, "versie", "version"),
-};
-/* clang-format on */
-#define OPTION_COUNT (sizeof OPTIONS / sizeof OPTIONS[0])
-
-struct command_row {
-    const char *name;
-    int (*run)(struct cmd *c);
-    bool needs_ready;
-    int words_min, words_max;
-    const char *options; /* " --x --y " */
-    const char *usage, *dutch, *english;
-};
-
-#define WRITING " --letter --subject --attach --person --on-behalf --reply-to --wait --yes "
-
-/* clang-format off */
-static const struct command_row COMMANDS[] = {
-    {"init", cmd_init, false, 0, 0, " --invitation --answer --code --recovery --out --relay ",
-     "--invitation FILE [--recovery] [--out FILE] | --answer FILE [--code CODE] [--relay HOST:PORT]",
-     "meld dit profiel aan: eerst met de uitnodiging, dan met het antwoord",
-     "enrol this profile: first with the invitation, then with the answer"},
-    {"whoami", cmd_whoami, false, 0, 0, " ", "", "wie dit profiel is, en hoe het met de verbinding staat", "who this profile is, and how its connection is"},
-    {"trust", cmd_trust, true, 0, 1, " --fingerprint --refresh --wait ", "[ORGANISATION [--fingerprint CODE]]",
-     "wat u moet bevestigen; of bevestig een organisatie", "what you must confirm; or confirm an organisation"},
-    {"directory", cmd_directory, true, 0, 1, " --refresh --wait ", "[ORGANISATION] [--refresh]",
-     "teams en praktijken", "teams and practices"},
-    {"refer", cmd_refer, true, 1, 1,
-     WRITING "--reason --type --moment --youth --name --born --bsn --telephone --address --ground ",
-     "TEAM --reason R --type T --ground G (--youth FILE | --name N --born D) --letter FILE [--moment M]… [--attach FILE]…",
-     "verwijs een jongere naar een team", "refer a youth to a team"},
-    {"send", cmd_send, true, 0, 1, WRITING "--kind --to ", "CASE --kind note --letter FILE | --to ORGANISATION --kind notice --letter FILE",
-     "schrijf in een casus, of stuur een mededeling", "write in a case, or send a notice"},
-    {"discard", cmd_discard, true, 1, 1, " ", "NUMBER", "trek een brief terug die nog niet weg is", "give up a letter that has not left yet"},
-    {"sync", cmd_sync, true, 0, 0, " --wait ", "[--wait SECONDS]", "verzend en ontvang", "send and receive"},
-    {"watch", cmd_watch, true, 0, 0, " --wait ", "[--wait SECONDS]", "blijf verbonden en meld wat er komt", "stay connected and tell what comes"},
-    {"inbox", cmd_inbox, true, 0, 0, " --all ", "[--all]", "ontvangen berichten", "received messages"},
-    {"sent", cmd_sent, true, 0, 1, " --refresh --wait ", "[NUMBER] [--refresh]", "verzonden brieven, met de feiten", "sent letters, with the facts"},
-    {"find", cmd_find, true, 1, CMD_VALUES_MAX, " ", "WORD…", "zoek op naam, geboortedatum, code of tekst", "search by name, birth date, code or text"},
-    {"show", cmd_show, true, 1, 1, " --person --wait ", "NUMBER|CASE", "open een brief", "open a letter"},
-    {"export", cmd_export, true, 1, 1, " --plain --header --out ", "NUMBER|CASE [--plain | --header] [--out FILE]",
-     "een brief verzegeld (CMS), of leesbaar voor het dossier", "a letter sealed (CMS), or readable for the dossier"},
-};
-/* clang-format on */
-#define COMMAND_COUNT (sizeof COMMANDS / sizeof COMMANDS[0])
 
 #define OPTION_FIRST 256 /* getopt's value of the first row */
 
@@ -140,27 +29,29 @@ static void print_command_help(const struct cmd *c, const struct command_row *ro
 {
     (void)printf("%s brug %s %s\n  %s\n\n", cmd_say(c, "Gebruik:", "Usage:"), row->name, row->usage,
                  cmd_say(c, row->dutch, row->english));
-    for (size_t i = 0; i < OPTION_COUNT; i++)
-        if (takes(row, &OPTIONS[i]))
-            (void)printf("  --%-14s %s\n", OPTIONS[i].name,
-                         cmd_say(c, OPTIONS[i].dutch, OPTIONS[i].english));
-    if (row->run == cmd_refer) {
+    for (size_t i = 0; TABLE_OPTIONS[i].name != NULL; i++)
+        if (takes(row, &TABLE_OPTIONS[i]))
+            (void)printf("  --%-14s %s\n", TABLE_OPTIONS[i].name,
+                         cmd_say(c, TABLE_OPTIONS[i].dutch, TABLE_OPTIONS[i].english));
+    if (row->lists[0].option != NULL)
         (void)putchar('\n');
-        print_codes(c, "--reason", BRUG_LIST_REASON);
-        print_codes(c, "--type", BRUG_LIST_REQUEST_TYPE);
-        print_codes(c, "--ground", BRUG_LIST_GROUND);
+    for (size_t i = 0; i < TABLE_LISTS_MAX && row->lists[i].option != NULL; i++)
+        print_codes(c, row->lists[i].option, row->lists[i].list);
+    if (strstr(row->options, " --moment ") != NULL)
         (void)printf("--moment\n    first-conversation, waiting-list, change-of-director, "
                      "date:2026-12-31, after:3\n");
-    }
+    if (strstr(row->options, " --suicidality ") != NULL)
+        (void)printf("--suicidality, --somatic\n    %s\n",
+                     cmd_say(c, "ja, nee, niet-gevraagd", "yes, no, not-asked"));
 }
 
 static void print_help(const struct cmd *c)
 {
     (void)printf("%s brug [--profile DIR] [--lang nl|en] [--json] %s\n\n",
                  cmd_say(c, "Gebruik:", "Usage:"), cmd_say(c, "OPDRACHT …", "COMMAND …"));
-    for (size_t i = 0; i < COMMAND_COUNT; i++)
-        (void)printf("  %-10s %s\n", COMMANDS[i].name,
-                     cmd_say(c, COMMANDS[i].dutch, COMMANDS[i].english));
+    for (size_t i = 0; TABLE_COMMANDS[i].name != NULL; i++)
+        (void)printf("  %-10s %s\n", TABLE_COMMANDS[i].name,
+                     cmd_say(c, TABLE_COMMANDS[i].dutch, TABLE_COMMANDS[i].english));
     (void)printf(
         "\n%s\n",
         cmd_say(
@@ -189,9 +80,9 @@ static bool is_english_locale(void)
 
 static const struct command_row *find_command(const char *name)
 {
-    for (size_t i = 0; i < COMMAND_COUNT; i++)
-        if (strcmp(COMMANDS[i].name, name) == 0)
-            return &COMMANDS[i];
+    for (size_t i = 0; TABLE_COMMANDS[i].name != NULL; i++)
+        if (strcmp(TABLE_COMMANDS[i].name, name) == 0)
+            return &TABLE_COMMANDS[i];
     return NULL;
 }
 
@@ -243,12 +134,12 @@ static int complain_of_option(const struct cmd *c, int what, char **argv)
 }
 
 /* Takes all options; given[i] says whether row i was among them. */
-static int take_options(struct cmd *c, int argc, char **argv, bool given[OPTION_COUNT])
+static int take_options(struct cmd *c, int argc, char **argv, bool given[TABLE_OPTIONS_MAX])
 {
-    struct option longs[OPTION_COUNT + 1] = {0};
-    for (size_t i = 0; i < OPTION_COUNT; i++) {
-        longs[i].name = OPTIONS[i].name;
-        longs[i].has_arg = OPTIONS[i].shape == SHAPE_FLAG ? no_argument : required_argument;
+    struct option longs[TABLE_OPTIONS_MAX + 1] = {0};
+    for (size_t i = 0; TABLE_OPTIONS[i].name != NULL; i++) {
+        longs[i].name = TABLE_OPTIONS[i].name;
+        longs[i].has_arg = TABLE_OPTIONS[i].shape == SHAPE_FLAG ? no_argument : required_argument;
         longs[i].val = (int)(OPTION_FIRST + i);
     }
     opterr = 0; /* we complain ourselves, in the right language */
@@ -256,7 +147,7 @@ static int take_options(struct cmd *c, int argc, char **argv, bool given[OPTION_
         if (what == '?' || what == ':')
             return complain_of_option(c, what, argv);
         given[what - OPTION_FIRST] = true;
-        int status = take_option(c, &OPTIONS[what - OPTION_FIRST], optarg);
+        int status = take_option(c, &TABLE_OPTIONS[what - OPTION_FIRST], optarg);
         if (status != EX_OK)
             return status;
     }
@@ -264,12 +155,12 @@ static int take_options(struct cmd *c, int argc, char **argv, bool given[OPTION_
 }
 
 static int check_use(const struct cmd *c, const struct command_row *row,
-                     const bool given[OPTION_COUNT])
+                     const bool given[TABLE_OPTIONS_MAX])
 {
-    for (size_t i = 0; i < OPTION_COUNT; i++)
-        if (given[i] && !takes(row, &OPTIONS[i]))
+    for (size_t i = 0; TABLE_OPTIONS[i].name != NULL; i++)
+        if (given[i] && !takes(row, &TABLE_OPTIONS[i]))
             return cmd_complain_of(c, EX_USAGE, "deze opdracht kent geen --%s; zie --help",
-                                   "this command takes no --%s; see --help", OPTIONS[i].name);
+                                   "this command takes no --%s; see --help", TABLE_OPTIONS[i].name);
     if (c->words_n >= row->words_min && c->words_n <= row->words_max)
         return EX_OK;
     int status = cmd_complain_of(c, EX_USAGE, "te weinig of te veel woorden; zie `brug %s --help`",
@@ -310,7 +201,7 @@ static int show_help(const struct cmd *c, const struct command_row *row)
 
 static int start(struct cmd *c, int argc, char **argv)
 {
-    bool given[OPTION_COUNT] = {0};
+    bool given[TABLE_OPTIONS_MAX] = {0};
     int status = take_options(c, argc, argv, given);
     if (status != EX_OK)
         return status;
@@ -319,6 +210,11 @@ static int start(struct cmd *c, int argc, char **argv)
     if (c->wants_version) {
         (void)printf("brug %s\n", brug_version());
         return EX_OK;
+    }
+    if (name != NULL && strcmp(name, "help") == 0) {
+        name = optind + 1 < argc ? argv[optind + 1] : NULL;
+        row = name == NULL ? NULL : find_command(name);
+        c->wants_help = true;
     }
     if (name != NULL && row == NULL)
         return cmd_complain_of(c, EX_USAGE, "er is geen opdracht '%s'; `brug --help` noemt ze",

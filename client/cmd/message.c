@@ -4,7 +4,8 @@
  * What is said of a sent letter is a dated fact and never more than that: kept by the relay, fetched, opened by a named
  * person. What only the relay says is labelled as its word.
  */
-#include "client/cmd/cmd.h"
+#include "client/cmd/case_text.h"
+#include "client/cmd/relay_text.h"
 
 const char *cmd_author(struct cmd *c, const struct brug_message *m)
 {
@@ -103,82 +104,11 @@ static const char *waiting_text(struct cmd *c, const struct brug_message *m)
                     brug_error_sentence(m->error, c->language));
 }
 
-/* ---- what the relay says by itself ---- */
-
-/* The letter of ours that it is about; NULL when it is not here any more. */
-static const struct brug_message *letter_of_report(struct cmd *c, const struct brug_message *m)
+static const char *refused_text(struct cmd *c, const struct brug_message *m)
 {
-    char id[BRUG_ID_TEXT_BYTES];
-    int64_t number;
-    const struct brug_message *about = NULL;
-    if (brug_id_is_none(&m->in_reply_to) ||
-        brug_find_message(c->brug, brug_id_text(&m->in_reply_to, id), &number) != BRUG_OK)
-        return NULL;
-    return cmd_message(c, number, &about) == EX_OK ? about : NULL;
-}
-
-static const char *endpoint_name(struct cmd *c, const struct brug_id *endpoint)
-{
-    const struct brug_organisations *all = cmd_organisations(c);
-    for (size_t i = 0; all != NULL && i < all->n; i++)
-        for (size_t k = 0; k < all->items[i].entries_n; k++) {
-            const struct brug_entry *e = &all->items[i].entries[k];
-            if (brug_id_equal(&e->endpoint, endpoint))
-                return cmd_clean(c,
-                                 e->person_name[0] != '\0' ? e->person_name : all->items[i].name);
-        }
-    return cmd_say(c, "een ontvanger", "a reader");
-}
-
-static const char *non_delivery_text(struct cmd *c, const struct brug_message *about)
-{
-    const struct brug_organisation *to = about == NULL ? NULL : cmd_organisation(c, &about->to);
-    const char *name =
-        to == NULL ? cmd_say(c, "de organisatie", "the organisation") : cmd_clean(c, to->name);
-    const char *call =
-        to == NULL || to->card_telephone[0] == '\0' ? name : cmd_clean(c, to->card_telephone);
-    if (about != NULL && about->kind == BRUG_KIND_REFERRAL)
-        return cmd_fill(c,
-                        cmd_say(c,
-                                "Het team heeft uw verwijzing niet opgehaald. U hebt nog de regie. "
-                                "Bel %s.",
-                                "The team has not fetched your referral. You still have custody. "
-                                "Call %s."),
-                        call);
-    return cmd_fill(c,
-                    cmd_say(c, "Uw bericht is door niemand van %s opgehaald. Bel %s.",
-                            "Nobody of %s has fetched your message. Call %s."),
-                    name, call);
-}
-
-static const char *relay_text(struct cmd *c, const struct brug_message *m)
-{
-    const struct brug_message *about = letter_of_report(c, m);
-    const char *which = about == NULL ? "" : cmd_fill(c, " %lld", (long long)about->number);
-    if (m->kind == BRUG_KIND_NON_DELIVERY)
-        return cmd_fill(
-            c,
-            cmd_say(c, "De relay meldt over bericht%s: %s", "The relay reports of message%s: %s"),
-            which, non_delivery_text(c, about));
-    if (m->kind == BRUG_KIND_FACT && m->fact_code == BRUG_NOT_ACKNOWLEDGED)
-        return cmd_fill(
-            c,
-            cmd_say(c,
-                    "De relay meldt over bericht%s: de aansluiting van %s haalt het "
-                    "telkens op en bevestigt het niet. Bel.",
-                    "The relay reports of message%s: the client of %s is given it again "
-                    "and again and does not acknowledge it. Call."),
-            which, endpoint_name(c, &m->about_endpoint));
-    if (m->kind == BRUG_KIND_FACT)
-        return cmd_fill(c,
-                        cmd_say(c,
-                                "De relay meldt over bericht%s: %s kon het niet lezen (%s). Bel.",
-                                "The relay reports of message%s: %s could not read it (%s). Call."),
-                        which, endpoint_name(c, &m->about_endpoint), brug_error_name(m->fact_code));
-    return cmd_fill(c,
-                    cmd_say(c, "De relay meldt iets over bericht%s.",
-                            "The relay reports something of message%s."),
-                    which);
+    const char *text = case_refusal_text(c, m->error, &m->case_id);
+    return cmd_fill(c, cmd_say(c, "Geweigerd: %s", "Refused: %s"),
+                    text == NULL ? brug_error_sentence(m->error, c->language) : text);
 }
 
 const char *cmd_state_text(struct cmd *c, const struct brug_message *m)
@@ -207,8 +137,7 @@ const char *cmd_state_text(struct cmd *c, const struct brug_message *m)
     case BRUG_MESSAGE_STORED:
         return stored_text(c, m);
     case BRUG_MESSAGE_REFUSED:
-        return cmd_fill(c, cmd_say(c, "Geweigerd: %s", "Refused: %s"),
-                        brug_error_sentence(m->error, c->language));
+        return refused_text(c, m);
     case BRUG_MESSAGE_DISCARDED:
         return cmd_say(c, "Niet verzonden; door u teruggetrokken.", "Not sent; given up by you.");
     default:

@@ -75,6 +75,8 @@ int cmd_sync(struct cmd *c)
     bool reached = false;
     int timeout_ms = 0;
     int status = cmd_wait_ms(c, SYNC_SECONDS, &timeout_ms);
+    if (status == EX_OK) /* what a date has changed came with no letter */
+        status = cmd_fail(c, brug_refresh_cases(c->brug, false));
     if (status == EX_OK)
         status = cmd_wait(c, BRUG_UNTIL_SYNCED, timeout_ms, &reached);
     if (status != EX_OK)

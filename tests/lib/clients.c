@@ -691,6 +691,56 @@ static void send_noted(struct clients *c, uint64_t request)
     send_frame(c, &f);
 }
 
+/* Cases are what the test says they are; the relay of a test that says nothing is of before cases. */
+static bool tells_of_cases(struct clients *c, uint64_t request)
+{
+    if (c->case_count > 0)
+        return true;
+    send_refused(c, request, ERROR_UPDATE_RELAY, false, client_field(SLICE_NONE));
+    return false;
+}
+
+static void on_get_case(struct clients *c, const Brug__V1__ClientFrame *in)
+{
+    c->case_requests++;
+    if (!tells_of_cases(c, in->request))
+        return;
+    Brug__V1__ServerFrame f = frame_of(BRUG__V1__SERVER_FRAME__FRAME_CASE_FACTS, in->request);
+    for (size_t i = 0; i < c->case_count; i++)
+        if (slice_equal(check_slice(c->cases[i]->case_id), check_slice(in->get_case->case_id))) {
+            f.case_facts = c->cases[i];
+            send_frame(c, &f);
+            return;
+        }
+    send_refused(c, in->request, ERROR_NO_SUCH_CASE, false, client_field(SLICE_NONE));
+}
+
+/* One case a page, so that paging is always at work. */
+static void on_list_cases(struct clients *c, const Brug__V1__ClientFrame *in)
+{
+    Brug__V1__ServerFrame f = frame_of(BRUG__V1__SERVER_FRAME__FRAME_CASES, in->request);
+    Brug__V1__Cases list = BRUG__V1__CASES__INIT;
+    struct id after = client_field_id(in->list_cases->after);
+    Brug__V1__Case *next = NULL;
+    if (!tells_of_cases(c, in->request))
+        return;
+    for (size_t i = 0; i < c->case_count; i++) {
+        struct id id = client_field_id(c->cases[i]->case_id);
+        struct id best = next ? client_field_id(next->case_id) : ID_NONE;
+        if (c->cases[i]->ended_at_ms != 0 && !in->list_cases->ended)
+            continue;
+        if (id_compare(&id, &after) > 0 && (!next || id_compare(&id, &best) < 0))
+            next = c->cases[i];
+    }
+    if (next) {
+        list.n_cases = 1;
+        list.cases = &next;
+        list.next = next->case_id;
+    }
+    f.cases = &list;
+    send_frame(c, &f);
+}
+
 static void on_request(struct clients *c, const Brug__V1__ClientFrame *in)
 {
     Brug__V1__ServerFrame f = frame_of(BRUG__V1__SERVER_FRAME__FRAME_PONG, in->request);
@@ -734,6 +784,12 @@ static void on_request(struct clients *c, const Brug__V1__ClientFrame *in)
         pong.server_time_ms = c->now_ms + c->script.time_ahead_ms;
         f.pong = &pong;
         send_frame(c, &f);
+        return;
+    case BRUG__V1__CLIENT_FRAME__FRAME_GET_CASE:
+        on_get_case(c, in);
+        return;
+    case BRUG__V1__CLIENT_FRAME__FRAME_LIST_CASES:
+        on_list_cases(c, in);
         return;
     default:
         return;

@@ -15,6 +15,7 @@
 
 #define CLIENTS_MAX 6
 #define CLIENTS_MESSAGES_MAX 64
+#define CLIENTS_CASES_MAX 4
 
 struct clients;
 
@@ -79,6 +80,9 @@ struct clients {
     struct script script;
     struct kept kept[CLIENTS_MESSAGES_MAX];
     size_t kept_count;
+    Brug__V1__Case *cases[CLIENTS_CASES_MAX]; /* what it tells of cases; the test's */
+    size_t case_count;                        /* 0: it knows no requests for cases */
+    unsigned case_requests;
     struct member *connected; /* NULL: nobody, or not greeted yet */
     bool is_subscribed;
     uint64_t epoch;

@@ -368,6 +368,52 @@ static void test_server_frames(void **state)
     assert_server(SERVER(TRACKED, tracked, tracked), "reader_fact.opened_by");
 }
 
+static void test_cases(void **state)
+{
+    Brug__V1__Case c = BRUG__V1__CASE__INIT, *list[] = {&c};
+    Brug__V1__OwedItem owed = BRUG__V1__OWED_ITEM__INIT, *items[] = {&owed};
+    Brug__V1__Moment moment = BRUG__V1__MOMENT__INIT, *moments[] = {&moment};
+    Brug__V1__Proposal proposal = BRUG__V1__PROPOSAL__INIT;
+    Brug__V1__Bridging bridging = BRUG__V1__BRIDGING__INIT;
+    Brug__V1__Cases cases = BRUG__V1__CASES__INIT;
+    assert_server(SERVER(CASES, cases, cases), "");
+    cases.cases = list;
+    cases.n_cases = 1;
+    assert_server(SERVER(CASES, cases, cases), "case.case_id");
+    c.case_id = c.municipality = c.practice = c.team = c.message_id = sample_bytes(&id_4);
+    assert_server(SERVER(CASE_FACTS, case_facts, c), "case.state");
+    c.state = BRUG__V1__CASE_STATE__CASE_STATE_SUPPORT;
+    assert_server(SERVER(CASE_FACTS, case_facts, c), "case.custody");
+    c.custody = (Brug__V1__Side)3;
+    assert_server(SERVER(CASE_FACTS, case_facts, c), "case.custody");
+    c.custody = BRUG__V1__SIDE__SIDE_TEAM;
+    assert_server(SERVER(CASE_FACTS, case_facts, c), "");
+    c.owed = items;
+    c.n_owed = 1;
+    assert_server(SERVER(CASE_FACTS, case_facts, c), "owed_item.owed_id");
+    owed.owed_id = owed.message_id = sample_bytes(&id_4);
+    owed.kind = BRUG__V1__OWED_KIND__OWED_KIND_START;
+    owed.debtor = BRUG__V1__SIDE__SIDE_TEAM;
+    owed.due_date = 50000;
+    assert_server(SERVER(CASE_FACTS, case_facts, c), "owed_item.due_date");
+    owed.due_date = 0;
+    c.moments = moments;
+    c.n_moments = 1;
+    assert_server(SERVER(CASE_FACTS, case_facts, c), "case.moments");
+    moment.event = BRUG__V1__MOMENT_EVENT__MOMENT_EVENT_WAITING_LIST;
+    c.proposal = &proposal;
+    assert_server(SERVER(CASE_FACTS, case_facts, c), "proposal.kind");
+    c.proposal = NULL;
+    c.bridging = &bridging;
+    assert_server(SERVER(CASE_FACTS, case_facts, c), "bridging.by");
+    c.bridging = NULL;
+    c.bridging_proposed = &bridging;
+    assert_server(SERVER(CASES, cases, cases), "bridging.by");
+    c.bridging_proposed = NULL;
+    cases.next = some(3);
+    assert_server(SERVER(CASES, cases, cases), "cases.next");
+}
+
 static void test_welcome(void **state)
 {
     Brug__V1__Welcome w = BRUG__V1__WELCOME__INIT;
@@ -520,6 +566,7 @@ int main(void)
         cmocka_unit_test(test_binding),
         cmocka_unit_test(test_roster),
         cmocka_unit_test(test_server_frames),
+        cmocka_unit_test(test_cases),
         cmocka_unit_test(test_welcome),
         cmocka_unit_test(test_directory_page),
         cmocka_unit_test(test_content),

@@ -21,6 +21,9 @@ static const struct {
     {CODE_LIST_OUTCOME, &brug__v1__outcome__descriptor},
     {CODE_LIST_DECISION, &brug__v1__decision__descriptor},
     {CODE_LIST_BRIDGING_CARRIER, &brug__v1__bridging_carrier__descriptor},
+    {CODE_LIST_CASE_STATE, &brug__v1__case_state__descriptor},
+    {CODE_LIST_SIDE, &brug__v1__side__descriptor},
+    {CODE_LIST_OWED_KIND, &brug__v1__owed_kind__descriptor},
 };
 #define LIST_COUNT (sizeof LISTS / sizeof LISTS[0])
 

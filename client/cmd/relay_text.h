@@ -1,0 +1,9 @@
+/* client/cmd/relay_text.h: messages that the relay made, in words: its own word, and labelled so [P-115]. */
+#ifndef CLIENT_CMD_RELAY_TEXT_H
+#define CLIENT_CMD_RELAY_TEXT_H
+
+#include "client/cmd/cmd.h"
+
+const char *relay_text(struct cmd *c, const struct brug_message *m);
+
+#endif
