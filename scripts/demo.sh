@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# demo.sh: one sealed referral from a GP to two consultants and a sealed answer back, with a kill -9 of the relay in the
-# middle. Everything runs in a temporary folder on this machine and is removed at the end; DEMO_KEEP=1 leaves it there.
+# demo.sh: the story of a case: sealed referrals from a GP to two consultants, a kill -9 of the relay, the claim, questions,
+# proposals, bridging care and the closing, and a relay that reminds by itself. Everything runs in a temporary folder on this machine and is removed at the end; DEMO_KEEP=1 leaves it there.
 # The demo speaks English; what brug shows its users is Dutch and stands as it is, behind "|".
 set -euo pipefail
 umask 077
@@ -14,13 +14,17 @@ readonly gp=$work/gp samira=$work/samira joost=$work/joost spare=$work/recovery
 readonly practice_name="Praktijk Kastanjelaan" team_name="Sociaal team Voorbeeldstad"
 relay_pid=
 step=0
+clock=() # a command that moves the clock of what it runs
+
+# What moves the clock is the parent of the relay.
+stop_relay() {
+    kill "$(pgrep -P "$relay_pid" brugd || echo "$relay_pid")"
+    wait "$relay_pid"
+}
 
 finish() {
     local status=$?
-    if [ -n "$relay_pid" ]; then
-        kill "$relay_pid" 2>/dev/null || true
-        wait "$relay_pid" 2>/dev/null || true
-    fi
+    if [ -n "$relay_pid" ]; then stop_relay 2>/dev/null || true; fi
     if [ "$status" -ne 0 ] && [ -f "$work/relay/log" ]; then
         printf '\nThe demo failed (exit %s). The last lines of the relay:\n' "$status"
         tail -n 5 "$work/relay/log"
@@ -45,18 +49,29 @@ shown() {
         if [[ $word == *" "* ]]; then line+=" \"$word\""; else line+=" $word"; fi
     done
     printf '   %s $%s\n' "$who" "$line"
-    "$@" >"$work/said" 2>&1 || { sed 's/^/   | /' "$work/said" && fail "$*"; }
+    "${clock[@]}" "$@" >"$work/said" 2>&1 || { sed 's/^/   | /' "$work/said" && fail "$*"; }
     sed 's/^/   | /' "$work/said"
 }
 
 # at PROFILE WORDS...: brug for one person, unseen; as WHO PROFILE WORDS...: shown.
-at() { BRUG_HOME=$1 "$build/brug" "${@:2}"; }
+at() { BRUG_HOME=$1 "${clock[@]}" "$build/brug" "${@:2}"; }
 as() {
     local who=$1 home=$2
     shift 2
     BRUG_HOME=$home shown "$who" "$build/brug" "$@"
 }
+sync_all() { for home in "$gp" "$samira" "$joost"; do at "$home" sync >/dev/null; done; }
 ctl() { "$build/brugctl" --socket "$work/relay/admin.sock" "$@"; }
+
+# refused WHO HOME COMMAND...: that must not be allowed, and shows why.
+refused() {
+    local who=$1 home=$2 status=0
+    shift 2
+    BRUG_HOME=$home "${clock[@]}" "$build/brug" "$@" >"$work/said" 2>&1 || status=$?
+    [ "$status" -ne 0 ] || fail "brug $1 was allowed"
+    printf '   %s $ brug %s …\n' "$who" "$1"
+    sed 's/^/   | /' "$work/said"
+}
 
 # The value of one field of brug's or brugctl's JSON; the first one of that name.
 field() { python3 -c '
@@ -98,7 +113,7 @@ CONF
 
 start_relay() {
     local tries
-    "$build/brugd" --config "$work/relay/brugd.conf" >>"$work/relay/log" 2>&1 &
+    "${clock[@]}" "$build/brugd" --config "$work/relay/brugd.conf" >>"$work/relay/log" 2>&1 &
     relay_pid=$!
     for tries in $(seq 200); do
         if ctl status >/dev/null 2>&1; then return 0; fi
@@ -174,7 +189,7 @@ search_relay() {
 
 # ---- the demo ----
 
-printf 'Brug: a sealed referral, end to end, with a kill of the relay in the middle. (In %s)\n' "$work"
+printf 'Brug: the story of a case, end to end, with a kill of the relay in the middle. (In %s)\n' "$work"
 
 step "A certificate authority, a certificate for the relay, and the relay itself on loopback."
 mkdir -p "$work/relay/state" "$work/relay/crl"
@@ -257,6 +272,87 @@ as "M. van der Linde" "$gp" show "$case"
 as "M. van der Linde" "$gp" sent 1 --refresh
 at "$gp" --json show "$case" | field letter | cmp -s - <(cat "$data/antwoord.txt" && echo) || fail "the answer did not arrive as it was"
 
+step "Both consultants take the case up at the same moment. The first that is on disk is the director; the other hears who."
+for home in "$samira" "$joost"; do
+    { at "$home" claim "$case" >"$home.claim" 2>&1 || true; } &
+    claims+=($!)
+done
+wait "${claims[@]}"
+sync_all
+director_name=$(at "$gp" --json case "$case" | field director_name)
+if [ "$director_name" = "Samira Haddou" ]; then
+    director=$samira colleague=$joost colleague_name="Joost Meijer"
+else
+    director=$joost colleague=$samira colleague_name="Samira Haddou"
+fi
+grep -q "$director_name heeft deze casus al opgepakt" "$colleague.claim" || fail "the second claim was not told by whom"
+say "$director_name is the director. $colleague_name was told:"
+grep "heeft deze casus al opgepakt" "$colleague.claim" | sed 's/^/   | /'
+as "M. van der Linde" "$gp" case "$case"
+
+step "The GP asks how it goes: an answer is owed. The answer settles it."
+printf 'Is er al een eerste gesprek gepland?\n' >"$work/question.txt"
+as "M. van der Linde" "$gp" ask "$case" --letter "$work/question.txt"
+at "$director" sync >/dev/null
+as "$director_name" "$director" owed
+printf 'Ja, dinsdag om vier uur.\n' >"$work/reply.txt"
+as "$director_name" "$director" answer "$case" --letter "$work/reply.txt"
+
+step "The director looks whether the social team knows the family, starts, and reports on the moment that the GP named."
+as "$director_name" "$director" start "$case" --involvement not-known --letter "$data/antwoord.txt"
+as "$director_name" "$director" interim "$case" --moment first-conversation --letter "$work/reply.txt"
+
+step "While the youth waits for a provider: bridging care, in force only once both sides have signed what each risk asks."
+risks=(--suicidality nee --somatic niet-gevraagd --who "$director_name belt wekelijks" --evening "huisartsenpost")
+as "$director_name" "$director" bridge "$case" --carrier consultant --until "$(date -d '+20 days' +%F)" "${risks[@]}"
+sync_all
+at "$gp" case "$case" | grep "Nog NIET afgesproken" | sed 's/^ */   | /'
+as "M. van der Linde" "$gp" agree "$case" "${risks[@]}"
+sync_all
+at "$gp" case "$case" | grep "Overbruggingszorg" | sed 's/^ */   | /'
+refused "$director_name" "$director" close "$case" --outcome own-short-support --letter "$work/reply.txt"
+as "M. van der Linde" "$gp" bridge "$case" --end
+sync_all
+
+step "Closing is refused as long as the team owes something."
+at "$gp" ask "$case" --letter "$work/question.txt" >/dev/null
+sync_all
+refused "$director_name" "$director" close "$case" --outcome own-short-support --letter "$work/reply.txt"
+at "$director" answer "$case" --letter "$work/reply.txt" >/dev/null
+as "$director_name" "$director" close "$case" --outcome own-short-support --conversations 6 --letter "$data/antwoord.txt"
+sync_all
+say "Until the GP has opened the closing letter, custody stays with the team:"
+at "$director" case "$case" | grep "De regie ligt" | sed 's/^ */   | /'
+at "$gp" show "$case" >/dev/null
+sync_all
+at "$director" case "$case" | grep "De regie ligt" | sed 's/^ */   | /'
+
+step "A second referral. The team proposes not to take it up: nothing moves until the GP has answered. The GP objects."
+at "$gp" refer "$team_name" --reason parenting --type advice --ground consent --name "Daan Visser" \
+    --born "$(date -d '-9 years' +%F)" --letter "$work/question.txt" --yes >/dev/null
+second=$(at "$gp" --json cases | field case_code)
+sync_all
+as "Samira Haddou" "$samira" decline "$second" --reason no-room-in-time --letter "$work/reply.txt"
+at "$gp" sync >/dev/null
+at "$gp" case "$second" | grep -E "De regie ligt|wil deze casus niet" | sed 's/^ */   | /'
+as "M. van der Linde" "$gp" object "$second"
+sync_all
+
+step "Nobody takes it up. The clock moves on, and the relay reminds by itself: first the team, then both sides."
+due=$(at "$gp" --json case "$second" | python3 -c '
+import json, sys
+print(next(o["due"] for o in json.load(sys.stdin)["relay"]["owed"] if o["kind"] == "take-up"))')
+for moment in "the day that it is due ($due):$due" "a week later:$(date -d "$due +7 days" +%F)"; do
+    stop_relay || fail "brugd did not end cleanly"
+    clock=(faketime -f "+$(($(date -d "${moment#*:} 12:00" +%s) - $(date +%s)))s")
+    start_relay
+    say "It is ${moment%:*}."
+    until at "$samira" --json sync | grep -q '"received": [1-9]'; do sleep 0.2; done
+    at "$samira" inbox | sed -n '1,3p' | sed 's/^/   | /'
+done
+at "$gp" sync >/dev/null
+as "M. van der Linde" "$gp" owed
+
 step "A letter is plain CMS: any PKI tool opens it with the reader's key. Here openssl, with Joost's."
 at "$joost" export 1 --out "$work/letter.der"
 shown openssl openssl cms -decrypt -inform DER -in "$work/letter.der" -inkey "$joost/sealing.key" \
@@ -273,7 +369,6 @@ say "The relay's own key does not open it."
 
 step "What the relay holds of all this, after everything:"
 search_relay
-kill "$relay_pid"
-wait "$relay_pid" || fail "brugd did not end cleanly"
+stop_relay || fail "brugd did not end cleanly"
 relay_pid=
 printf '\nNothing was lost, nothing came twice, and the relay could not read a word. (%d s)\n' "$SECONDS"

@@ -243,7 +243,7 @@ static void test_no_flip_is_believed(void **unused)
     double began = proof_seconds();
     history_init(&dice, proof_seed(61));
     story_init(&small, 71, 5, 5);
-    story_init(&large, 72, 24, 40);
+    story_init(&large, 74, 24, 40);
     sample_closed(&samples[0], &small);
     sample_killed(&samples[1], &small, 100000);
     sample_closed(&samples[2], &large);

@@ -71,12 +71,20 @@ static void owe_next(struct move *m, Brug__V1__OwedKind kind)
     c->owed_count++;
 }
 
+static unsigned questions_of(const struct history_case *c)
+{
+    unsigned n = 0;
+    for (unsigned i = 0; i < c->owed_count; i++)
+        n += c->owed[i].kind == OWED(INFO_REPLY);
+    return n;
+}
+
 static void ask(struct move *m)
 {
     struct history_case *c = m->of;
     unsigned count = 1 + (unsigned)history_random(m->history, ASKED_MAX);
     m->kind = KIND(INFO_REQUEST);
-    for (; count > 0 && c->owed_count < HISTORY_OWED_MAX; count--)
+    for (; count > 0 && questions_of(c) < CASE_QUESTIONS_MAX; count--)
         owe(m, c->owed_count++, OWED(INFO_REPLY));
 }
 
@@ -114,7 +122,9 @@ static void go_on(struct move *m)
         c->state = STATE(CLOSED);
         c->closing_id = m->message_id;
         c->ended_at_ms = w->now_ms;
-        end_item(m, 0);
+        for (unsigned i = c->owed_count; i-- > 0;)
+            if (c->owed[i].kind != OWED(INFO_REPLY))
+                end_item(m, i);
         break;
     default: /* a GP opened the closing letter */
         m->kind = KIND(NONE);
@@ -133,6 +143,7 @@ static void fill_item(Brug__V1__OwedItem *out, const struct history_owed *o)
     out->debtor = o->debtor;
     out->message_id = id_bytes(&o->message_id);
     out->due_date = o->due_date;
+    out->moment = o->moment;
     out->born_at_ms = o->born_at_ms;
 }
 
@@ -169,6 +180,7 @@ static void record(const struct move *m, struct group *g)
     Brug__V1__OwedItem owed[HISTORY_OWED_MAX], *owed_list[HISTORY_OWED_MAX];
     Brug__V1__OwedItem items[HISTORY_OWED_MAX];
     Brug__V1__OwedEnd ended[HISTORY_OWED_MAX], *ended_list[HISTORY_OWED_MAX];
+    Brug__V1__Moment moment = BRUG__V1__MOMENT__INIT, *moments[CASE_MOMENTS_MAX];
     unsigned actor = m->kind == KIND(REFERRAL) || m->kind == KIND(NONE) ? 0 : 1;
     fill_case(&now, w, c);
     for (unsigned i = 0; i < c->owed_count; i++) {
@@ -181,6 +193,11 @@ static void record(const struct move *m, struct group *g)
         ended[i].item = &items[i];
         ended_list[i] = &ended[i];
     }
+    moment.event = BRUG__V1__MOMENT_EVENT__MOMENT_EVENT_WAITING_LIST;
+    for (unsigned i = 0; i < c->moment_count; i++)
+        moments[i] = &moment;
+    now.moments = moments;
+    now.n_moments = c->moment_count;
     now.owed = owed_list;
     now.n_owed = c->owed_count;
     r.case_now = &now;
@@ -209,9 +226,22 @@ static struct move new_case(struct history *w)
     return m;
 }
 
+/* Moments whose event has not come. */
+static void name_moments(struct move *m)
+{
+    struct history_case *c = m->of;
+    for (; c->moment_count < CASE_MOMENTS_MAX; c->moment_count++) {
+        owe(m, c->owed_count, OWED(MOMENT));
+        c->owed[c->owed_count].due_date = 0;
+        c->owed[c->owed_count++].moment = c->moment_count + 1;
+    }
+}
+
 void history_open_case(struct history *w, struct group *g)
 {
     struct move m = new_case(w);
+    if (history_random(w, 2) == 0)
+        name_moments(&m);
     record(&m, g);
 }
 

@@ -10,6 +10,7 @@
 #include "daemon/core/group.h"
 #include "daemon/core/state.h"
 #include "daemon/store/store.h"
+#include "rules/case.h"
 
 /* One thread is what most of these tests have: under the thread sanitizer, which makes them slow and
  * can find nothing in them, they do a part of their work. */
@@ -38,7 +39,7 @@ struct history_message {
     struct history_reader readers[HISTORY_ENDPOINTS];
 };
 
-#define HISTORY_OWED_MAX 40
+#define HISTORY_OWED_MAX (CASE_QUESTIONS_MAX + CASE_MOMENTS_MAX + 1) /* and what its state owes */
 
 struct history_owed {
     struct id id, message_id;
@@ -46,6 +47,7 @@ struct history_owed {
     Brug__V1__Side debtor;
     uint32_t due_date;
     int64_t born_at_ms;
+    unsigned moment; /* from 1 */
 };
 
 /* A case as its last record left it: sound, as rules/case.h has it. What is owed first moves it on, until it is closed. */
@@ -55,6 +57,7 @@ struct history_case {
     int64_t at_ms, taken_up_at_ms, started_at_ms, ended_at_ms;
     unsigned owed_count;
     struct history_owed owed[HISTORY_OWED_MAX];
+    unsigned moment_count; /* that the GP named */
 };
 
 struct history {
