@@ -270,7 +270,7 @@ compile-commands:
 	@$(PYTHON) scripts/compile-commands $(CC) $(CFLAGS_ALL) $(WARN) -- $(ALL_SRC) >compile_commands.json
 
 .PHONY: demo
-demo: deps-build ## a sealed referral from end to end, with a kill of the relay in the middle
+demo: deps-build ## the story of a case from end to end, with a kill of the relay in the middle
 	@$(MAKE) --no-print-directory all
 	@BRUG_BUILD=$(abspath $(B)) scripts/demo.sh
 
