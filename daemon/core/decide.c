@@ -33,10 +33,12 @@ static bool role_may(const struct command *c)
     return false;
 }
 
-/* What writes to the directory may be repeated without end, and a small request brings long records. */
+/* What writes to the directory may be repeated without end, and a small request brings long records; a letter that was
+ * opened may bring a whole case. */
 static bool needs_room(const struct command *c)
 {
-    return c->frame->frame_case == BRUG__V1__CLIENT_FRAME__FRAME_PUT_COUNTERSIGNATURE ||
+    return c->frame->frame_case == BRUG__V1__CLIENT_FRAME__FRAME_OPENED ||
+           c->frame->frame_case == BRUG__V1__CLIENT_FRAME__FRAME_PUT_COUNTERSIGNATURE ||
            c->frame->frame_case == BRUG__V1__CLIENT_FRAME__FRAME_PUT_ABSENCE ||
            c->frame->frame_case == BRUG__V1__CLIENT_FRAME__FRAME_PUT_CARD;
 }

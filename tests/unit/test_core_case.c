@@ -562,6 +562,24 @@ static void a_clock_that_leaps_is_doubted(void **state)
     assert_true(stage_count_records(w, RECORD(CASE_MOVED)) > 1);
 }
 
+/* Below the reserve what a reader opened waits at its client: it may bring a whole case. */
+static void opened_needs_room(void **state)
+{
+    struct scene *x = *state;
+    struct stage *w = x->w;
+    refer(x, 0);
+    relay_set_room(w->relay, false);
+    discard(w);
+    stage_opened(w, w->consultant_pc.session, &w->practice, &x->referral, &w->consultant);
+    stage_settle(w);
+    assert_int_equal(stage_take_code(w, w->consultant_pc.session), ERROR_FULL);
+    relay_set_room(w->relay, true);
+    assert_false(owed(told(x), OWED(TAKE_UP))->opened);
+    stage_opened(w, w->consultant_pc.session, &w->practice, &x->referral, &w->consultant);
+    stage_settle(w);
+    assert_true(owed(told(x), OWED(TAKE_UP))->opened);
+}
+
 /* Below the reserve, and while the fold lags, notices wait. */
 static void notices_wait_for_room(void **state)
 {
@@ -596,6 +614,7 @@ int main(void)
         TEST(T11_what_nobody_opens_is_told_once_over_restarts),
         TEST(what_is_owed_is_reminded_of_and_overdue_once_each),
         TEST(a_clock_that_leaps_is_doubted),
+        TEST(opened_needs_room),
         TEST(notices_wait_for_room),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
