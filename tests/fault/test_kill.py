@@ -170,6 +170,7 @@ def test_T12_what_is_parked_stays_so_and_is_told_once_over_kills(_):
         parking = Parking(players, Points(POINTS_OF_RELAY, rng), rng)
         for _ in range(PARKING_ROUNDS):
             parking.run_round()
+        relay.restart()  # not armed any more
         broken = parking.broken + books_broken(relay)
         seconds = time.monotonic() - began
         with bad_relay(players, parking.sender, "told") as port:
