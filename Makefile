@@ -28,7 +28,7 @@ DESTDIR ?=
 
 FUZZ_SECONDS ?= 60
 SEED ?=
-TEST_SECONDS_MAX ?= 300
+TEST_SECONDS_MAX ?= 600
 TEST_JOBS ?= 2
 
 # ---- the variant ----

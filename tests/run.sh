@@ -5,7 +5,7 @@
 # runs no test, or runs fewer than it planned counts as a failure, whatever else it printed. A skipped
 # test is printed; with CI set it is a failure. Ends with a line of totals; exit 1 if any failed.
 #
-# Environment: TEST_SECONDS_MAX a program (300), TEST_JOBS at once (2), BRUG_BUILD the build folder,
+# Environment: TEST_SECONDS_MAX a program (300; make gives 600), TEST_JOBS at once (2), BRUG_BUILD the build folder,
 # PYTHON for *.py, TELL for all that programs tell, RESULTS a file to which "passed failed" is added (then the totals are only a part, and
 # begin with "--").
 set -u
