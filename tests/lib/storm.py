@@ -157,7 +157,6 @@ class Player:
 
     def on_report(self):
         try:
-            try:
             data = self.control.recv(1 << 16)
         except BlockingIOError:  # an event of a socket that a killed one had
             return
