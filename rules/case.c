@@ -44,7 +44,7 @@ struct moving {
     struct case_file *c;
     const struct case_move *m;
     const Brug__V1__Header *h;
-    struct case_ends *ends; /* NULL: nobody asks */
+    struct case_ends *ends;
 };
 
 /* ---- what is owed ---- */
@@ -109,8 +109,7 @@ static void owe_within(struct moving *x, Brug__V1__OwedKind kind, Brug__V1__Side
 
 static void end_item(struct case_file *c, size_t i, bool has_lapsed, struct case_ends *ends)
 {
-    if (ends)
-        ends->items[ends->count++] = (struct owed_end){c->owed[i], has_lapsed};
+    ends->items[ends->count++] = (struct owed_end){c->owed[i], has_lapsed};
     for (c->owed_count--; i < c->owed_count; i++)
         c->owed[i] = c->owed[i + 1];
 }
@@ -356,10 +355,9 @@ static enum error on_interim(struct moving *x)
         return settle_item(x, find_moment(x->c, x->h->moment)) ? ERROR_NONE : ERROR_NOT_OWED;
     struct id owed_id = id_of(x->h->owed_id);
     const struct owed_item *item = case_find_owed(x->c, &owed_id);
-    if (item && item->kind == OWED(MOMENT))
-        (void)settle_item(x,
-                          item); /* else the owed_id, if there is one, is refused as not settled */
-    return ERROR_NONE;
+    /* Another owed_id is refused as not settled; without one it is feedback that nobody named. */
+    bool is_moment = item && item->kind == OWED(MOMENT);
+    return !is_moment || settle_item(x, item) ? ERROR_NONE : ERROR_NOT_OWED;
 }
 
 static bool is_date_allowed(const struct moving *x)
@@ -407,14 +405,13 @@ static enum error on_note(struct moving *x)
 
 /* ---- proposals ---- */
 
-static enum error propose(struct moving *x, unsigned days)
+static void propose(struct moving *x, unsigned days)
 {
     const struct case_actor *a = &x->m->actor;
     x->c->proposal =
         (struct case_proposal){x->h->kind, a->side, a->person, id_of(x->h->message_id)};
     x->c->was_objected = false;
     owe_within(x, OWED(PROPOSAL_ANSWER), other_side(a->side), days);
-    return ERROR_NONE;
 }
 
 static enum error on_decline_proposal(struct moving *x)
@@ -422,20 +419,23 @@ static enum error on_decline_proposal(struct moving *x)
     bool is_serious = x->h->decline_reason == DECLINE(TOO_SERIOUS) ||
                       x->h->decline_reason == DECLINE(SPECIALIST_CARE);
     settle(x, OWED(TAKE_UP));
-    return propose(x, is_serious ? x->m->terms->serious_answer : x->m->terms->answer);
+    propose(x, is_serious ? x->m->terms->serious_answer : x->m->terms->answer);
+    return ERROR_NONE;
 }
 
-static enum error on_stop_proposal(struct moving *x) { return propose(x, x->m->terms->answer); }
+static enum error on_stop_proposal(struct moving *x)
+{
+    propose(x, x->m->terms->answer);
+    return ERROR_NONE;
+}
 
-/* All is as before. */
-static enum error drop_proposal(struct moving *x)
+/* The case goes on as before. */
+static void drop_proposal(struct moving *x)
 {
     bool was_decline = x->c->proposal.kind == KIND(DECLINE_PROPOSAL);
     x->c->proposal = (struct case_proposal){0};
-    if (!was_decline || x->c->state != STATE(REFERRED))
-        return ERROR_NONE;
-    owe_within(x, OWED(TAKE_UP), TEAM, x->m->terms->take_up);
-    return ERROR_NONE;
+    if (was_decline && x->c->state == STATE(REFERRED))
+        owe_within(x, OWED(TAKE_UP), TEAM, x->m->terms->take_up);
 }
 
 static bool is_of_others(const struct moving *x, Brug__V1__Side by, const struct id *message_id)
@@ -458,7 +458,8 @@ static enum error on_proposal_answer(struct moving *x)
         return ERROR_NONE;
     }
     x->c->was_objected = p->by == TEAM;
-    return drop_proposal(x);
+    drop_proposal(x);
+    return ERROR_NONE;
 }
 
 static bool may_retract(const struct case_actor *a, Brug__V1__Side by, const struct id *person)
@@ -473,7 +474,8 @@ static enum error on_retract(struct moving *x)
         if (!may_retract(&x->m->actor, c->proposal.by, &c->proposal.person))
             return ERROR_NOT_PROPOSER;
         lapse(x, OWED(PROPOSAL_ANSWER));
-        return drop_proposal(x);
+        drop_proposal(x);
+        return ERROR_NONE;
     }
     const struct case_bridging *b = &c->bridging_proposed;
     if (b->by == NOBODY || !is_id(x->h->in_reply_to, &b->message_id))
@@ -782,9 +784,11 @@ static bool is_owed_sound(const struct case_file *c)
     return !has_ended || count_owed(c, OWED(INFO_REPLY)) == c->owed_count;
 }
 
-static bool is_moment_sound(const struct case_file *c, size_t i)
+static bool is_item_sound(const struct case_file *c, size_t i)
 {
     const struct owed_item *item = &c->owed[i];
+    if (item->kind < OWED(TAKE_UP) || item->kind > OWED(ADVICE) || item->debtor > TEAM)
+        return false;
     if (item->kind != OWED(MOMENT))
         return item->moment == 0;
     for (size_t k = 0; k < i; k++)
@@ -798,7 +802,7 @@ static bool are_counts_sound(const struct case_file *c)
 {
     size_t decisions[] = {0, 0, 0};
     for (size_t i = 0; i < c->owed_count; i++) {
-        if (!is_moment_sound(c, i) || c->owed[i].debtor > TEAM)
+        if (!is_item_sound(c, i))
             return false;
         decisions[c->owed[i].debtor] += c->owed[i].kind == OWED(BRIDGING_DECISION);
     }

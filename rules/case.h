@@ -143,7 +143,7 @@ struct case_ends {
  * refused, in this order: ROLE_NOT_ALLOWED; CASE_EXISTS; NO_SUCH_CASE; CASE_TAKEN; the code of the state (case_state_code); NOT_DIRECTOR;
  * PROPOSAL_WAITS; BRIDGING_IN_FORCE; and what the kind's own rule says (NO_PROPOSAL, NOT_PROPOSER, NO_BRIDGING,
  * NOT_OWED, STILL_OWED, OUTCOME_NOT_ALLOWED, DATE_NOT_ALLOWED, NO_SUCH_DIRECTOR, DELAYED_BEFORE, TOO_MUCH_OWED); `after` and
- * `ends` are then untouched.
+ * `ends` are then untouched. HISTORY and NOTICE are not judged here.
  */
 enum error case_judge(const struct case_file *before, const struct case_move *move,
                       struct case_file *after, struct case_ends *ends) MUST_CHECK;

@@ -179,11 +179,16 @@ static void write_lists(const struct case_file *c, struct case_row *out)
     out->row.owed = out->owed_list;
 }
 
-void case_row_write(const struct case_file *c, struct case_row *out)
+void case_row_write(const struct case_file *c, const Brug__V1__Case *was, struct case_row *out)
 {
     Brug__V1__Case *row = &out->row;
     brug__v1__case__init(row);
     row->case_id = id_bytes(&c->id);
+    row->municipality = was->municipality;
+    row->practice = was->practice;
+    row->team = was->team;
+    row->message_id = was->message_id;
+    row->at_ms = was->at_ms;
     row->state = c->state;
     row->custody = c->custody;
     row->director = id_bytes(&c->director);

@@ -18,8 +18,8 @@ struct case_row {
  * state was opened before cases moved: it is as a referral of that time leaves it.
  */
 enum error case_row_read(const Brug__V1__Case *row, struct case_file *out) MUST_CHECK;
-/* Fills what case_file has; municipality, practice, team, message_id and at_ms are the caller's. */
-void case_row_write(const struct case_file *c, struct case_row *out);
+/* `was` has what no move changes (municipality, practice, team, message_id, at_ms), and is borrowed too. */
+void case_row_write(const struct case_file *c, const Brug__V1__Case *was, struct case_row *out);
 void case_row_write_item(const struct owed_item *item, Brug__V1__OwedItem *out);
 
 #endif

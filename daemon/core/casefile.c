@@ -44,12 +44,12 @@ size_t casefiles_after(const struct organisation *o, const struct id *after)
     return low;
 }
 
-static bool has_room(struct organisation *o)
+static bool grow(struct organisation *o)
 {
     if (o->case_count < o->case_capacity)
         return true;
     size_t capacity = o->case_capacity ? o->case_capacity * 2 : CAPACITY_FIRST;
-    struct casefile **items = realloc(o->cases, capacity * sizeof(struct casefile *));
+    struct casefile **items = reallocarray(o->cases, capacity, sizeof(struct casefile *));
     if (!items)
         return false;
     o->cases = items;
@@ -80,33 +80,46 @@ static enum error file_step(struct state *s, struct casefile *c, const struct ca
     return ms == INT64_MAX ? ERROR_NONE : heap_insert(&s->steps, &c->step, ms);
 }
 
+/* Terms or working days are others now; what waits for no time goes on so. */
+static enum error file_step_again(struct state *s, struct casefile *c, struct arena *arena)
+{
+    struct case_file file;
+    if (c->step.position == HEAP_OUT)
+        return ERROR_NONE;
+    arena_reset(arena, SIZE_MAX);
+    Brug__V1__Case *row = casefile_unpack(c, arena);
+    enum error e = row ? case_row_read(row, &file) : ERROR_NO_MEMORY;
+    return e ? e : file_step(s, c, &file);
+}
+
 enum error casefiles_set_terms(struct state *s, const struct case_terms *terms)
 {
+    if (memcmp(&s->terms, terms, sizeof *terms) == 0)
+        return ERROR_NONE;
+    struct arena *arena = arena_new();
+    enum error e = arena ? ERROR_NONE : ERROR_NO_MEMORY;
     s->terms = *terms;
-    for (struct map_node *n = map_next(&s->cases, NULL); n; n = map_next(&s->cases, n)) {
-        struct casefile *c = container_of(n, struct casefile, node);
-        struct case_file file;
-        arena_reset(s->arena, SIZE_MAX);
-        Brug__V1__Case *row = casefile_unpack(c, s->arena);
-        enum error e = row ? case_row_read(row, &file) : ERROR_NO_MEMORY;
-        if (!e)
-            e = file_step(s, c, &file);
-        if (e)
-            return e;
-    }
-    return ERROR_NONE;
+    for (struct map_node *n = map_next(&s->cases, NULL); !e && n; n = map_next(&s->cases, n))
+        e = file_step_again(s, container_of(n, struct casefile, node), arena);
+    arena_free(arena);
+    return e;
+}
+
+enum error casefiles_on_working_days(struct state *s, const struct organisation *team)
+{
+    struct arena *arena = arena_new(); /* the state's has the record that is being applied */
+    enum error e = arena ? ERROR_NONE : ERROR_NO_MEMORY;
+    for (size_t i = 0; !e && i < team->case_count; i++)
+        e = file_step_again(s, team->cases[i], arena);
+    arena_free(arena);
+    return e;
 }
 
 /* As it is told: with the state of its time, also if it was opened before cases moved. */
 static enum error pack(const Brug__V1__Case *row, const struct case_file *file, struct buf *out)
 {
     struct case_row written;
-    case_row_write(file, &written);
-    written.row.municipality = row->municipality;
-    written.row.practice = row->practice;
-    written.row.team = row->team;
-    written.row.message_id = row->message_id;
-    written.row.at_ms = row->at_ms;
+    case_row_write(file, row, &written);
     return frame_append_bare(out, &written.row.base);
 }
 
@@ -119,7 +132,7 @@ static enum error make(const struct state *s, const Brug__V1__Case *row, struct 
     if (!id_take(row->case_id, &id) || !municipality || !practice || !team || practice == team)
         return ERROR_CORRUPT;
     struct casefile *c = calloc(1, sizeof *c);
-    if (!c || !has_room(practice) || !has_room(team)) {
+    if (!c || !grow(practice) || !grow(team)) {
         free(c);
         return ERROR_NO_MEMORY;
     }

@@ -66,12 +66,7 @@ static struct moved *moved_new(struct decision *d)
 /* Fills the record from file and ends; `was` has what a move never changes. */
 static void write(struct moved *m, const Brug__V1__Case *was)
 {
-    case_row_write(&m->file, &m->row);
-    m->row.row.municipality = was->municipality;
-    m->row.row.practice = was->practice;
-    m->row.row.team = was->team;
-    m->row.row.message_id = was->message_id;
-    m->row.row.at_ms = was->at_ms;
+    case_row_write(&m->file, was, &m->row);
     m->record.case_now = &m->row.row;
     m->record.n_ended = m->ends.count;
     m->record.ended = m->ended_list;
@@ -208,7 +203,8 @@ void decide_case_opened(const struct state *s, const struct message *m, const st
 static struct id id_of_notice(const struct case_file *c, const struct case_notice *n,
                               const struct organisation *to)
 {
-    const uint8_t numbers[] = {(uint8_t)n->kind, (uint8_t)(n->step >> 8), (uint8_t)n->step};
+    const uint8_t numbers[] = {(uint8_t)n->kind, (uint8_t)(n->step >> 8), (uint8_t)n->step,
+                               n->item.is_delayed}; /* a new date begins the steps anew */
     const struct slice parts[] = {
         slice_text("brug/1 notice"), {numbers, sizeof numbers}, id_slice(&c->id),
         id_slice(&n->item.id),       id_slice(&n->item.cause),  id_slice(&to->entity.id),

@@ -328,13 +328,15 @@ enum error directory_put_organisation(struct state *s, uint64_t lsn,
         free(municipalities);
         return ERROR_NO_MEMORY;
     }
+    unsigned days = o->row ? casefile_working_days(o) : 0;
     free_row(o->row);
     free(o->municipalities);
     o->row = copy;
     o->home = home;
     o->municipalities = municipalities;
     o->entity.changed_lsn = lsn;
-    return refresh(o);
+    e = refresh(o);
+    return e || casefile_working_days(o) == days ? e : casefiles_on_working_days(s, o);
 }
 
 /* Keeps persons ascending by id. */

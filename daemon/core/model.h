@@ -297,6 +297,8 @@ struct casefile *casefile_find(const struct state *s, const struct id *id);
 enum error casefile_put(struct state *s, const Brug__V1__Case *row) MUST_CHECK;
 /* The terms that are in force from now on: when time does something to each case is reckoned anew. */
 enum error casefiles_set_terms(struct state *s, const struct case_terms *terms) MUST_CHECK;
+/* The same after a team's working days changed. */
+enum error casefiles_on_working_days(struct state *s, const struct organisation *team) MUST_CHECK;
 struct slice casefile_row(const struct casefile *c); /* until the next put */
 /* In the arena, borrowing from the case; NULL: no memory. */
 Brug__V1__Case *casefile_unpack(const struct casefile *c, struct arena *arena);

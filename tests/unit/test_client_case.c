@@ -45,14 +45,20 @@ static int end(void **state)
 
 /* ---- the case at the relay ---- */
 
+static void write_row(const struct case_file *from, struct case_row *out)
+{
+    Brug__V1__Case was = BRUG__V1__CASE__INIT;
+    was.municipality = client_id_field(&c.municipality);
+    was.practice = client_id_field(&gp->organisation);
+    was.team = client_id_field(&one->organisation);
+    was.message_id = client_id_field(&c.kept[0].message_id);
+    was.at_ms = c.now_ms;
+    case_row_write(from, &was, out);
+}
+
 static void tell(void)
 {
-    case_row_write(&file, &row);
-    row.row.municipality = client_id_field(&c.municipality);
-    row.row.practice = client_id_field(&gp->organisation);
-    row.row.team = client_id_field(&one->organisation);
-    row.row.message_id = client_id_field(&c.kept[0].message_id);
-    row.row.at_ms = c.now_ms;
+    write_row(&file, &row);
     c.cases[0] = &row.row;
     c.case_count = 1;
 }
@@ -245,12 +251,7 @@ static void test_a_list_shows_what_ended_and_what_is_foreign(void **state)
     refer();
     other = file;
     other.id.bytes[15] ^= 1;
-    case_row_write(&other, &other_row);
-    other_row.row.municipality = client_id_field(&c.municipality);
-    other_row.row.practice = client_id_field(&gp->organisation);
-    other_row.row.team = client_id_field(&one->organisation);
-    other_row.row.message_id = client_id_field(&c.kept[0].message_id);
-    other_row.row.at_ms = c.now_ms;
+    write_row(&other, &other_row);
     c.cases[1] = &other_row.row;
     c.case_count = 2;
     OK(brug_refresh_cases(gp->b, false));

@@ -542,6 +542,57 @@ static void what_is_owed_is_reminded_of_and_overdue_once_each(void **state)
     assert_same_after_crash(x);
 }
 
+/* What was overdue and was given a new date is reminded of, and overdue, anew. */
+static void a_new_date_is_reminded_of_anew(void **state)
+{
+    struct scene *x = *state;
+    struct stage *w = x->w;
+    refer(x, 0);
+    must(x, KIND(CLAIM), &w->consultant_pc, (struct stage_codes){0});
+    struct id start;
+    assert_true(id_take(owed(told(x), OWED(START))->owed_id, &start));
+    const Brug__V1__OwedItem *item = owed(told(x), OWED(START));
+    struct id claim;
+    assert_true(id_take(item->message_id, &claim));
+    pass(x, 20 * DAY_MS);
+    assert_int_equal(take_notices(x, &w->gp_pc, KIND(OVERDUE), &claim), 1);
+    must(x, KIND(DELAY), &w->consultant_pc,
+         (struct stage_codes){.owed_id = start, .until_date = workdays_date(w->now.wall_ms) + 10});
+    discard(w);
+    for (unsigned day = 0; day < 14; day++)
+        pass(x, DAY_MS);
+    assert_int_equal(take_notices(x, &w->gp_pc, KIND(OVERDUE), &claim), 1);
+    assert_int_equal(take_notices(x, &w->consultant2_pc, KIND(REMINDER), &claim), 1);
+    assert_same_after_crash(x);
+}
+
+/* The team's card changes the days in which its debts run, so also when time does something next. */
+static void another_card_moves_the_steps(void **state)
+{
+    struct scene *x = *state;
+    struct stage *w = x->w;
+    Brug__V1__ClientFrame f = BRUG__V1__CLIENT_FRAME__INIT;
+    Brug__V1__PutCard put = BRUG__V1__PUT_CARD__INIT;
+    Brug__V1__Card card = BRUG__V1__CARD__INIT;
+    struct case_file file;
+    refer(x, 0);
+    for (unsigned day = 0; day < 7; day++) {
+        card.working_days = 1u << day;
+        put.card = &card;
+        f.frame_case = BRUG__V1__CLIENT_FRAME__FRAME_PUT_CARD;
+        f.put_card = &put;
+        stage_send(w, w->consultant_pc.session, &f);
+        stage_settle(w);
+        assert_int_equal(case_row_read(told(x), &file), 0);
+        assert_int_equal(relay_next_deadline_ms(w->relay),
+                         case_next_ms(&file, &CASE_TERMS, card.working_days));
+        pass(x, DAY_MS);
+    }
+    for (unsigned day = 0; day < 60; day++)
+        pass(x, DAY_MS);
+    assert_same_after_crash(x);
+}
+
 /* A clock that leaps makes nothing overdue before a day has passed. */
 static void a_clock_that_leaps_is_doubted(void **state)
 {
@@ -613,6 +664,8 @@ int main(void)
         TEST(rows_that_are_not_sound_are_refused),
         TEST(T11_what_nobody_opens_is_told_once_over_restarts),
         TEST(what_is_owed_is_reminded_of_and_overdue_once_each),
+        TEST(a_new_date_is_reminded_of_anew),
+        TEST(another_card_moves_the_steps),
         TEST(a_clock_that_leaps_is_doubted),
         TEST(opened_needs_room),
         TEST(notices_wait_for_room),
