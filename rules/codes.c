@@ -37,7 +37,7 @@ static const struct code_row ROWS[] = {
     ROW(KIND, REMINDER, "reminder", "Herinnering", "Reminder"),
     ROW(KIND, OVERDUE, "overdue", "Te laat", "Overdue"),
     ROW(KIND, NOT_OPENED, "not-opened", "Nog niet geopend", "Not opened yet"),
-    ROW(KIND, NON_DELIVERY, "non-delivery", "Niet opgehaald", "Not fetched"),
+    ROW(KIND, NON_DELIVERY, "non-delivery", "Niet bereikt", "Not reached"),
     ROW(KIND, FACT, "fact", "Melding van Brug", "Word of the relay"),
     ROW(REASON, MILD_PSYCHOLOGICAL, "mild-psychological", "Lichte of matige psychische klachten", "Light or moderate psychological complaints"),
     ROW(REASON, PARENTING, "parenting", "Vraag over opvoeden of hulp bij opvoeden", "Parenting question or support"),

@@ -352,6 +352,7 @@ for moment in "the day that it is due ($due):$due" "a week later:$(date -d "$due
 done
 at "$gp" sync >/dev/null
 as "M. van der Linde" "$gp" owed
+at "$gp" case "$second" | grep "door niemand van .* geopend. Bel" | sed 's/^ */   | /' || fail "nobody told the GP that his letter was not opened"
 
 step "A letter is plain CMS: any PKI tool opens it with the reader's key. Here openssl, with Joost's."
 at "$joost" export 1 --out "$work/letter.der"

@@ -43,13 +43,14 @@ static bool has_ended(const struct brug_case *item)
     return item->facts != NULL && item->facts->ended_at_ms != 0;
 }
 
-/* The oldest word of the relay among those that are shown. */
-static int64_t told_at(const struct brug_cases *list)
+/* The oldest word of the relay that counts here. What ended, and owes nothing, is asked no more and goes on saying so. */
+static int64_t told_at(const struct cmd *c, const struct brug_cases *list)
 {
     int64_t oldest = 0;
     for (size_t i = 0; i < list->n; i++) {
         const struct brug_case_facts *f = list->items[i].facts;
-        if (f != NULL && (oldest == 0 || f->told_at_ms < oldest))
+        bool counts = f != NULL && (c->is_ended || f->owed_n > 0 || !has_ended(&list->items[i]));
+        if (counts && (oldest == 0 || f->told_at_ms < oldest))
             oldest = f->told_at_ms;
     }
     return oldest;
@@ -94,8 +95,8 @@ int cmd_cases(struct cmd *c)
         return status;
     if (c->is_json)
         return print_cases_json(c, &me, list);
-    if (told_at(list) != 0)
-        (void)printf("%s:\n", case_told_text(c, told_at(list)));
+    if (told_at(c, list) != 0)
+        (void)printf("%s:\n", case_told_text(c, told_at(c, list)));
     for (size_t i = 0; i < list->n; i++) {
         const struct brug_case *item = &list->items[i];
         bool is_shown = is_mine(c, &me, item) && (c->is_ended || !has_ended(item));
@@ -203,12 +204,12 @@ int cmd_owed(struct cmd *c)
             if (list->items[i].facts != NULL && is_my_debt(c, &me, &list->items[i]))
                 n[ours] = add_debts(debts[ours], n[ours], &list->items[i], ours == 1);
     if (c->is_json)
-        return cmd_print_json(c,
-                              json_pack("{s:o, s:o, s:o}", "told_at", cmd_json_time(told_at(list)),
-                                        "we_owe", json_debts(c, debts[1], n[1]), "we_are_owed",
-                                        json_debts(c, debts[0], n[0])));
-    if (told_at(list) != 0)
-        (void)printf("%s:\n", case_told_text(c, told_at(list)));
+        return cmd_print_json(c, json_pack("{s:o, s:o, s:o}", "told_at",
+                                           cmd_json_time(told_at(c, list)), "we_owe",
+                                           json_debts(c, debts[1], n[1]), "we_are_owed",
+                                           json_debts(c, debts[0], n[0])));
+    if (told_at(c, list) != 0)
+        (void)printf("%s:\n", case_told_text(c, told_at(c, list)));
     print_debts(c, debts[1], n[1], true);
     print_debts(c, debts[0], n[0], false);
     return EX_OK;

@@ -41,6 +41,18 @@ static bool read_all(FILE *from, char **out, size_t *len)
     return true;
 }
 
+/* With what the system said of it. */
+static int complain_of_file(const struct cmd *c, int status, const char *dutch, const char *english,
+                            const char *path, int error)
+{
+    char *word = NULL;
+    if (asprintf(&word, "%s (%s)", path, strerror(error)) < 0)
+        return cmd_no_memory(c);
+    status = cmd_complain_of(c, status, dutch, english, word);
+    free(word);
+    return status;
+}
+
 int cmd_read(struct cmd *c, const char *path, char **out, size_t *len)
 {
     FILE *from = is_stream(path) ? stdin : fopen(path, "rbe");
@@ -53,8 +65,7 @@ int cmd_read(struct cmd *c, const char *path, char **out, size_t *len)
         return cmd_no_memory(c);
     if (is_read)
         return EX_OK;
-    (void)fprintf(stderr, "brug: %s: %s\n", path, strerror(error));
-    return cmd_complain_of(c, EX_NOINPUT, "%s is niet te lezen", "%s cannot be read", path);
+    return complain_of_file(c, EX_NOINPUT, "%s is niet te lezen", "%s cannot be read", path, error);
 }
 
 int cmd_read_text(struct cmd *c, const char *path, char **out)
@@ -111,9 +122,8 @@ int cmd_write(const struct cmd *c, const char *path, const void *data, size_t le
         return EX_OK;
     if (fd >= 0)
         (void)unlink(path); /* half a file helps nobody */
-    (void)fprintf(stderr, "brug: %s: %s\n", path, strerror(error));
-    return cmd_complain_of(c, EX_CANTCREAT, "%s is niet te schrijven", "%s cannot be written",
-                           path);
+    return complain_of_file(c, EX_CANTCREAT, "%s is niet te schrijven", "%s cannot be written",
+                            path, error);
 }
 
 bool cmd_has_terminal(void) { return isatty(STDIN_FILENO) != 0 && isatty(STDERR_FILENO) != 0; }

@@ -28,13 +28,24 @@ static const char *endpoint_name(struct cmd *c, const struct brug_id *endpoint)
     return cmd_say(c, "een ontvanger", "a reader");
 }
 
-static const char *non_delivery_text(struct cmd *c, const struct brug_message *about)
+/* By time alone it says that nobody opened the letter, which may well have been fetched; with a code, that nobody can. */
+static const char *non_delivery_text(struct cmd *c, const struct brug_message *m,
+                                     const struct brug_message *about)
 {
+    bool is_by_time = m->fact_code == BRUG_OK;
     const struct brug_organisation *to = about == NULL ? NULL : cmd_organisation(c, &about->to);
     const char *name =
         to == NULL ? cmd_say(c, "de organisatie", "the organisation") : cmd_clean(c, to->name);
     const char *call =
         to == NULL || to->card_telephone[0] == '\0' ? name : cmd_clean(c, to->card_telephone);
+    if (about != NULL && about->kind == BRUG_KIND_REFERRAL && is_by_time)
+        return cmd_fill(c,
+                        cmd_say(c,
+                                "Niemand van het team heeft uw verwijzing geopend. U hebt nog de "
+                                "regie. Bel %s.",
+                                "Nobody of the team has opened your referral. You still have "
+                                "custody. Call %s."),
+                        call);
     if (about != NULL && about->kind == BRUG_KIND_REFERRAL)
         return cmd_fill(c,
                         cmd_say(c,
@@ -44,8 +55,10 @@ static const char *non_delivery_text(struct cmd *c, const struct brug_message *a
                                 "Call %s."),
                         call);
     return cmd_fill(c,
-                    cmd_say(c, "Uw bericht is door niemand van %s opgehaald. Bel %s.",
-                            "Nobody of %s has fetched your message. Call %s."),
+                    is_by_time ? cmd_say(c, "Uw bericht is door niemand van %s geopend. Bel %s.",
+                                         "Nobody of %s has opened your message. Call %s.")
+                               : cmd_say(c, "Uw bericht is door niemand van %s opgehaald. Bel %s.",
+                                         "Nobody of %s has fetched your message. Call %s."),
                     name, call);
 }
 
@@ -82,7 +95,7 @@ const char *relay_text(struct cmd *c, const struct brug_message *m)
         return cmd_fill(
             c,
             cmd_say(c, "De relay meldt over bericht%s: %s", "The relay reports of message%s: %s"),
-            which, non_delivery_text(c, about));
+            which, non_delivery_text(c, m, about));
     if (m->kind == BRUG_KIND_REMINDER || m->kind == BRUG_KIND_OVERDUE)
         return owed_text(c, m);
     if (m->kind == BRUG_KIND_NOT_OPENED)

@@ -3,8 +3,10 @@
 The whole story of the case, then what must be stopped, what is shown without the relay, and that a mistyped command
 says so in one line and changes nothing. The tests build on one another, in this order.
 """
+import contextlib
 import datetime
 import os
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -299,6 +301,16 @@ def test_another_team_fits_better(w):
     said = w.gp.say("agree", code)
     assert f'brug refer "Jeugdteam Noord" --linked {code}' in said, said
     assert (case(w.gp, code)["state"], case(w.gp, code)["custody"]) == ("declined", "practice")
+
+
+def test_what_ended_makes_nothing_older(w):
+    sync(w)
+    with contextlib.closing(sqlite3.connect(os.path.join(w.gp.home, "store.db"))) as store, store:
+        assert store.execute("UPDATE casefile SET told_at_ms = 1000 WHERE ended = 1").rowcount > 0
+    for words in (["owed"], ["cases"]):
+        shown = w.gp.say(*words)
+        assert "stand van" in shown and "1970" not in shown, shown
+    assert "1970" in w.gp.say("cases", "--ended", "--wait", "0")
 
 
 # ---- without the relay ----
