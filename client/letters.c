@@ -6,11 +6,10 @@
 #include "client/home.h"
 #include "pki/certificate.h"
 #include "proto/check.h"
+#include "rules/workdays.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-#define DAY_MS (24ll * 3600 * 1000)
 
 static struct digest digest_or_zero(struct slice s, bool *is_there)
 {
@@ -141,47 +140,22 @@ enum error letters_is_missing_before(struct brug *b, const struct letters_row *r
     return e;
 }
 
-/* ---- dates: proleptic Gregorian, days since 1970-01-01 ---- */
+/* ---- dates ---- */
 
-static bool is_leap(uint32_t y) { return (y % 4 == 0 && y % 100 != 0) || y % 400 == 0; }
-
-static uint32_t days_in_month(uint32_t year, uint32_t month)
-{
-    static const uint32_t days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-    return days[month - 1] + (month == 2 && is_leap(year));
-}
+#define YEAR_MAX 2100u
 
 uint32_t letters_days_of_date(uint32_t date)
 {
     uint32_t year = date / 10000;
-    uint32_t month = date / 100 % 100;
-    uint32_t day = date % 100;
-    if (year < 1970 || year > 2100 || month < 1 || month > 12 || day < 1 ||
-        day > days_in_month(year, month))
-        return 0;
-    uint32_t days = day - 1;
-    for (uint32_t y = 1970; y < year; y++)
-        days += 365 + is_leap(y);
-    for (uint32_t m = 1; m < month; m++)
-        days += days_in_month(year, m);
-    return days;
+    return year > YEAR_MAX ? 0 : workdays_from_civil(year, date / 100 % 100, date % 100);
 }
 
 uint32_t letters_date_of_days(uint32_t days)
 {
-    uint32_t year = 1970;
-    uint32_t month = 1;
-    if (days == 0 || days > 200000)
+    if (days == 0 || days > WORKDAYS_DATE_MAX)
         return 0;
-    for (; days >= 365u + is_leap(year); year++)
-        days -= 365u + is_leap(year);
-    for (; days >= days_in_month(year, month); month++)
-        days -= days_in_month(year, month);
-    return year * 10000 + month * 100 + days + 1;
+    struct workdays_civil c = workdays_civil(days);
+    return c.year * 10000 + c.month * 100 + c.day;
 }
 
-uint32_t letters_date_of_ms(int64_t ms)
-{
-    ms += 3600 * 1000;
-    return ms <= 0 ? 0 : letters_date_of_days((uint32_t)(ms / DAY_MS));
-}
+uint32_t letters_date_of_ms(int64_t ms) { return letters_date_of_days(workdays_date(ms)); }

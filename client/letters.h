@@ -47,7 +47,7 @@ enum error letters_is_missing_before(struct brug *b, const struct letters_row *r
 /* yyyymmdd and the wire's days since 1970; 0 stays 0, and what is no date gives 0. */
 uint32_t letters_days_of_date(uint32_t yyyymmdd);
 uint32_t letters_date_of_days(uint32_t days);
-/* The date, in Amsterdam's civil time closely enough for ages (UTC+1). */
+/* The date in Amsterdam. */
 uint32_t letters_date_of_ms(int64_t ms);
 
 #endif

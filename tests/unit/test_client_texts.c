@@ -71,6 +71,8 @@ static void test_dates(void **state)
         assert_int_equal(letters_days_of_date(letters_date_of_days(days)), days);
     assert_int_equal(letters_date_of_ms(INT64_C(1795388399000)), 20261122);
     assert_int_equal(letters_date_of_ms(INT64_C(1795388400000)), 20261123); /* midnight here */
+    assert_int_equal(letters_date_of_ms(INT64_C(1782856800000)), 20260701); /* and in summer */
+    assert_int_equal(letters_date_of_ms(INT64_C(1782856799999)), 20260630);
 }
 
 int main(void)
