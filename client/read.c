@@ -78,6 +78,7 @@ static enum error fill_message(struct brug *b, struct words *w, const struct let
     m->about_endpoint = client_public_id(&about);
     m->owed_id = client_public_id(&owed);
     m->until_date = letters_date_of_days(h->until_date);
+    m->owed_kind = (int)h->owed_kind;
     m->subject = m->youth_name = "";
     struct id endpoint = h->from ? client_field_id(h->from->endpoint) : ID_NONE;
     enum error e = fill_names(b, w, m);

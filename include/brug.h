@@ -574,6 +574,7 @@ struct brug_message {
     struct brug_id about_endpoint; /* of a relay-made message */
     struct brug_id owed_id;        /* likewise: what it reminds of */
     uint32_t until_date;           /* likewise */
+    int owed_kind;                 /* likewise; a number of BRUG_LIST_OWED_KIND, or 0 */
     /* from the sealed part, only in state READY or of a sent letter; else "" and 0 */
     const char *subject, *youth_name;
     uint32_t youth_born;

@@ -62,7 +62,7 @@ static const char *non_delivery_text(struct cmd *c, const struct brug_message *m
                     name, call);
 }
 
-/* What is owed as it stands now; once it is settled, the relay's old word says no more than its kind. */
+/* What is owed as it stands now; once it is settled, what it was. */
 static const char *owed_text(struct cmd *c, const struct brug_message *m)
 {
     char date[CMD_TIME_BYTES];
@@ -81,10 +81,13 @@ static const char *owed_text(struct cmd *c, const struct brug_message *m)
                         cmd_say(c, "De overbrugging stopt op %s. Maak samen een nieuwe afspraak.",
                                 "The bridging care ends on %s. Make a new agreement together."),
                         cmd_date(m->until_date, date));
-    return is_reminder ? cmd_say(c, "De relay herinnerde aan iets dat niet meer openstaat.",
-                                 "The relay reminded of something that is not owed any more.")
-                       : cmd_say(c, "Iets was te laat, en staat niet meer open.",
-                                 "Something was overdue, and is not owed any more.");
+    return cmd_fill(c,
+                    is_reminder
+                        ? cmd_say(c, "De relay herinnerde aan: %s. Dat staat niet meer open.",
+                                  "The relay reminded of: %s. That is not owed any more.")
+                        : cmd_say(c, "De relay meldde te laat: %s. Dat staat niet meer open.",
+                                  "The relay reported as overdue: %s. That is not owed any more."),
+                    brug_list_text(BRUG_LIST_OWED_KIND, m->owed_kind, c->language));
 }
 
 const char *relay_text(struct cmd *c, const struct brug_message *m)
