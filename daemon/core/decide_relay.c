@@ -27,19 +27,22 @@ static struct id id_of_cause(const struct message *m, Brug__V1__Kind kind, enum 
     return id_v8(&d);
 }
 
-static void set_readers(struct decision *d, const struct organisation *o, Brug__V1__Header *h,
-                        Brug__V1__Accepted *r)
+/* The organisation's readers; with a person, that person's. */
+static void set_readers(struct decision *d, const struct organisation *o,
+                        const struct person *person, Brug__V1__Header *h, Brug__V1__Accepted *r)
 {
-    size_t count = o->readers.count;
-    h->n_readers = r->n_readers = count;
-    h->readers = decision_alloc(d, count, sizeof *h->readers);
-    r->readers = decision_alloc(d, count, sizeof *r->readers);
-    for (size_t i = 0; i < count; i++) {
+    h->readers = decision_alloc(d, o->readers.count, sizeof *h->readers);
+    r->readers = decision_alloc(d, o->readers.count, sizeof *r->readers);
+    for (size_t i = 0; i < o->readers.count; i++) {
         struct endpoint *e = o->readers.items[i];
-        h->readers[i] = id_bytes(&e->entity.id);
-        r->readers[i] = decision_message(d, &brug__v1__reader_sequence__descriptor);
-        r->readers[i]->endpoint = h->readers[i];
-        r->readers[i]->sequence = e->sequence + 1;
+        if (person && e->person != person)
+            continue;
+        Brug__V1__ReaderSequence *copy =
+            decision_message(d, &brug__v1__reader_sequence__descriptor);
+        copy->endpoint = id_bytes(&e->entity.id);
+        copy->sequence = e->sequence + 1;
+        h->readers[h->n_readers++] = copy->endpoint;
+        r->readers[r->n_readers++] = copy;
     }
 }
 
@@ -55,12 +58,14 @@ static struct body *body_of(const Brug__V1__Header *h)
 }
 
 void decide_tell(const struct state *s, struct decision *d, const struct organisation *to,
-                 const struct municipality *municipality, Brug__V1__Header *h, struct instant now)
+                 const struct person *person, const struct municipality *municipality,
+                 Brug__V1__Header *h, struct instant now)
 {
     struct message_key key = {.organisation = ID_NONE};
-    if (to->readers.count == 0 || !id_take(h->message_id, &key.id) || message_find(s, &key))
-        return;
     Brug__V1__Accepted *r = decision_message(d, &brug__v1__accepted__descriptor);
+    set_readers(d, to, person, h, r);
+    if (r->n_readers == 0 || !id_take(h->message_id, &key.id) || message_find(s, &key))
+        return;
     h->protocol = LIMIT_PROTOCOL;
     h->profile = LIMIT_PROFILE;
     h->municipality = r->municipality = id_bytes(&municipality->entity.id);
@@ -71,7 +76,6 @@ void decide_tell(const struct state *s, struct decision *d, const struct organis
     r->kind = h->kind;
     r->case_id = h->case_id;
     r->in_reply_to = h->in_reply_to;
-    set_readers(d, to, h, r);
     struct body *b = body_of(h);
     r->digest = digest_bytes(&b->digest);
     r->body_bytes = (uint32_t)b->len;
@@ -94,7 +98,7 @@ void decide_tell_sender(const struct state *s, struct decision *d, const struct 
     h->fact_code = (Brug__V1__Code)code;
     if (about)
         h->about_endpoint = id_bytes(&about->entity.id);
-    decide_tell(s, d, m->sender->organisation, m->municipality, h, now);
+    decide_tell(s, d, m->sender->organisation, NULL, m->municipality, h, now);
 }
 
 /* Whether, without r, nobody of the addressed organisation fetched it or still may. */
