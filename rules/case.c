@@ -429,13 +429,16 @@ static enum error on_stop_proposal(struct moving *x)
     return ERROR_NONE;
 }
 
-/* The case goes on as before. */
+/* The case goes on as before. A team that retracts has nothing to open: it wrote the letter itself. */
 static void drop_proposal(struct moving *x)
 {
-    bool was_decline = x->c->proposal.kind == KIND(DECLINE_PROPOSAL);
-    x->c->proposal = (struct case_proposal){0};
-    if (was_decline && x->c->state == STATE(REFERRED))
-        owe_within(x, OWED(TAKE_UP), TEAM, x->m->terms->take_up);
+    struct case_file *c = x->c;
+    bool was_decline = c->proposal.kind == KIND(DECLINE_PROPOSAL);
+    c->proposal = (struct case_proposal){0};
+    if (!was_decline || c->state != STATE(REFERRED))
+        return;
+    owe_within(x, OWED(TAKE_UP), TEAM, x->m->terms->take_up);
+    c->owed[c->owed_count - 1].is_opened = x->m->actor.side == TEAM;
 }
 
 static bool is_of_others(const struct moving *x, Brug__V1__Side by, const struct id *message_id)

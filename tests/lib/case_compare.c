@@ -6,7 +6,8 @@ static bool is_same_debt(const struct owed_item *a, const struct owed_item *b)
     return a->kind == b->kind && a->debtor == b->debtor && a->moment == b->moment &&
            a->due_date == b->due_date && a->is_delayed == b->is_delayed &&
            a->born_at_ms == b->born_at_ms && a->is_opened == b->is_opened &&
-           a->notices == b->notices && id_equal(&a->cause, &b->cause);
+           a->notices == b->notices && a->unopened_notices == b->unopened_notices &&
+           id_equal(&a->cause, &b->cause);
 }
 
 /* One that was there keeps its id; one that was born has a derived one. */
@@ -48,7 +49,7 @@ static bool is_same_bridging(const struct case_bridging *a, const struct case_br
 {
     return a->by == b->by && id_equal(&a->person, &b->person) &&
            id_equal(&a->message_id, &b->message_id) && a->carrier == b->carrier &&
-           a->until_date == b->until_date;
+           a->until_date == b->until_date && a->is_reminded == b->is_reminded;
 }
 
 static bool is_same_proposal(const struct case_proposal *a, const struct case_proposal *b)

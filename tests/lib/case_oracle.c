@@ -58,7 +58,7 @@ uint32_t oracle_date(unsigned year, unsigned month, unsigned day)
     return first + (year - 2025) * 365 + BEFORE[month - 1] + leap + day - 1;
 }
 
-static bool is_working_day(uint32_t date, unsigned working_days)
+bool oracle_is_working_day(uint32_t date, unsigned working_days)
 {
     unsigned monday_is_0 = (date + 3) % 7; /* 1970 began on a Thursday */
     assert(date >= oracle_date(2025, 1, 1) && date <= oracle_date(2028, 12, 31));
@@ -72,7 +72,7 @@ static bool is_working_day(uint32_t date, unsigned working_days)
 uint32_t oracle_working_day(uint32_t date, unsigned n, unsigned working_days)
 {
     while (n > 0)
-        if (is_working_day(++date, working_days))
+        if (oracle_is_working_day(++date, working_days))
             n--;
     return date;
 }
@@ -426,7 +426,7 @@ static enum error judge_interim(struct scene *s)
 
 /* director | something owed by the team | gives one owed item a new date, once
  * and on any dated debt of the team, from today to 366 days ahead; by any consultant where there is no director, or
- * while it is away */
+ * while it is away; it is told of anew */
 static enum error judge_delay(struct scene *s)
 {
     NEEDS(is_consultant(s), ROLE_NOT_ALLOWED);
@@ -438,6 +438,7 @@ static enum error judge_delay(struct scene *s)
     NEEDS(is_date_allowed(s, s->letter->until_date), DATE_NOT_ALLOWED);
     item->due_date = s->letter->until_date;
     item->is_delayed = true;
+    item->notices = 0;
     return ERROR_NONE;
 }
 
@@ -504,12 +505,15 @@ static enum error judge_stop_proposal(struct scene *s)
     return ERROR_NONE;
 }
 
-/* "back to the state before" */
+/* "back to the state before"
+ * and the team, which retracts, needs to open nothing for that */
 static void drop_proposal(struct scene *s)
 {
     s->now.proposal = (struct case_proposal){0};
-    if (is_referred(s))
-        owe_in(s, OWED(TAKE_UP), TEAM, s->move->terms->take_up);
+    if (!is_referred(s))
+        return;
+    owe_in(s, OWED(TAKE_UP), TEAM, s->move->terms->take_up);
+    s->now.owed[s->now.owed_count - 1].is_opened = s->move->actor.side == TEAM;
 }
 
 /* practice | pending | accept: DECLINED or STOPPED, custody to practice; object: back to the state before

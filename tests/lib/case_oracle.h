@@ -20,6 +20,7 @@ bool oracle_stops_closing(const struct case_file *c, const struct owed_item *ite
 
 /* The calendar, from 2025 to 2028: days since 1970, and the n-th working day after a date. */
 uint32_t oracle_date(unsigned year, unsigned month, unsigned day);
+bool oracle_is_working_day(uint32_t date, unsigned working_days);
 uint32_t oracle_working_day(uint32_t date, unsigned n, unsigned working_days);
 
 #endif

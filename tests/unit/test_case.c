@@ -240,6 +240,8 @@ static void take_up_is_owed_again_after_an_objection_or_a_retraction(void **stat
     desk_do(&d, &LEA, KIND(RETRACT));
     struct id third = desk_owed(&d, OWED(TAKE_UP))->id;
     assert_false(id_equal(&first, &second.id) || id_equal(&second.id, &third));
+    /* the team need not open what it wrote itself; an objection it must */
+    assert_true(desk_owed(&d, OWED(TAKE_UP))->is_opened && !second.is_opened);
     desk_do(&d, &ANNA, KIND(CLAIM));
 }
 
