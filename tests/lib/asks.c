@@ -183,11 +183,36 @@ void ask_list_cases(struct buf *out, uint64_t request, const struct id *after, u
     ask_pack(out, &frame);
 }
 
+void ask_put_card(struct buf *out, uint64_t request, uint32_t working_days)
+{
+    Brug__V1__ClientFrame frame = BRUG__V1__CLIENT_FRAME__INIT;
+    Brug__V1__PutCard put = BRUG__V1__PUT_CARD__INIT;
+    Brug__V1__Card card = BRUG__V1__CARD__INIT;
+    card.working_days = working_days;
+    put.card = &card;
+    frame.request = request;
+    frame.frame_case = FRAME(PUT_CARD);
+    frame.put_card = &put;
+    ask_pack(out, &frame);
+}
+
+void ask_put_absence(struct buf *out, uint64_t request, int64_t away_until_ms)
+{
+    Brug__V1__ClientFrame frame = BRUG__V1__CLIENT_FRAME__INIT;
+    Brug__V1__PutAbsence put = BRUG__V1__PUT_ABSENCE__INIT;
+    put.away_until_ms = away_until_ms;
+    frame.request = request;
+    frame.frame_case = FRAME(PUT_ABSENCE);
+    frame.put_absence = &put;
+    ask_pack(out, &frame);
+}
+
 static void set_codes(Brug__V1__Header *h, const struct stage_codes *c)
 {
     h->in_reply_to = id_bytes(&c->in_reply_to);
     h->owed_id = id_bytes(&c->owed_id);
     h->new_director = id_bytes(&c->new_director);
+    h->other_organisation = id_bytes(&c->other_organisation);
     h->decision = c->decision;
     h->outcome = c->outcome;
     h->decline_reason = c->decline_reason;
@@ -197,49 +222,70 @@ static void set_codes(Brug__V1__Header *h, const struct stage_codes *c)
     h->until_date = c->until_date;
     h->called_on_date = c->called_on_date;
     h->moment = c->moment;
+    h->conversations = c->conversations;
     h->flags |= c->flags;
+}
+
+static void set_referral(struct stage_header *out, const struct stage_letter *l)
+{
+    Brug__V1__Header *h = &out->header;
+    const struct stage_codes *c = &l->codes;
+    h->flags = l->has_no_ground ? 0 : BRUG__V1__HEADER_FLAG__HEADER_FLAG_GROUND_RECORDED;
+    h->reason = c->reason ? c->reason : BRUG__V1__REASON__REASON_PARENTING;
+    h->request_type =
+        c->request_type ? c->request_type : BRUG__V1__REQUEST_TYPE__REQUEST_TYPE_CLARIFY;
+    h->moments = out->moment_list;
+    for (size_t i = 0; i < STAGE_MOMENTS_MAX; i++) {
+        if (!c->moments[i].event)
+            continue;
+        Brug__V1__Moment *m = out->moment_list[h->n_moments] = &out->moments[i];
+        brug__v1__moment__init(m);
+        m->event = c->moments[i].event;
+        m->date = c->moments[i].date;
+        m->conversations = c->moments[i].conversations;
+        h->n_moments++;
+    }
+}
+
+void stage_header_init(struct stage_header *out, const struct stage_letter *l)
+{
+    Brug__V1__Header *h = &out->header;
+    brug__v1__header__init(h);
+    brug__v1__sender__init(&out->from);
+    out->from.organisation = id_bytes(&l->from->organisation);
+    out->from.endpoint = id_bytes(&l->from->id);
+    out->from.person = id_bytes(&l->person);
+    h->protocol = LIMIT_PROTOCOL;
+    h->profile = LIMIT_PROFILE;
+    h->message_id = id_bytes(&l->id);
+    h->kind = l->kind;
+    h->case_id = id_bytes(&l->case_id);
+    h->municipality = id_bytes(&l->municipality);
+    h->from = &out->from;
+    h->to = id_bytes(&l->to);
+    set_ids(out->readers, l->readers, l->reader_count);
+    set_ids(out->copies, l->copies, l->copy_count);
+    h->n_readers = l->reader_count;
+    h->readers = out->readers;
+    h->n_copies = l->copy_count;
+    h->copies = out->copies;
+    h->written_at_ms = l->written_at_ms;
+    if (l->kind == BRUG__V1__KIND__KIND_REFERRAL)
+        set_referral(out, l);
+    set_codes(h, &l->codes);
 }
 
 void ask_submit(struct buf *out, uint64_t request, const struct stage_letter *l)
 {
-    Brug__V1__Moment moment = BRUG__V1__MOMENT__INIT, *moments = &moment;
     Brug__V1__ClientFrame frame = BRUG__V1__CLIENT_FRAME__INIT;
     Brug__V1__Submit submit = BRUG__V1__SUBMIT__INIT;
     Brug__V1__Envelope envelope = BRUG__V1__ENVELOPE__INIT;
-    Brug__V1__Header h = BRUG__V1__HEADER__INIT;
-    Brug__V1__Sender from = BRUG__V1__SENDER__INIT;
-    ProtobufCBinaryData readers[STAGE_READERS_MAX], copies[STAGE_READERS_MAX];
+    struct stage_header h;
     struct buf header, sealed;
     buf_init(&header, LIMIT_HEADER_BYTES);
     buf_init(&sealed, SIZE_MAX / 2);
-    from.organisation = id_bytes(&l->from->organisation);
-    from.endpoint = id_bytes(&l->from->id);
-    from.person = id_bytes(&l->person);
-    h.protocol = LIMIT_PROTOCOL;
-    h.profile = LIMIT_PROFILE;
-    h.message_id = id_bytes(&l->id);
-    h.kind = l->kind;
-    h.case_id = id_bytes(&l->case_id);
-    h.municipality = id_bytes(&l->municipality);
-    h.from = &from;
-    h.to = id_bytes(&l->to);
-    set_ids(readers, l->readers, l->reader_count);
-    set_ids(copies, l->copies, l->copy_count);
-    h.n_readers = l->reader_count;
-    h.readers = readers;
-    h.n_copies = l->copy_count;
-    h.copies = copies;
-    h.written_at_ms = l->written_at_ms;
-    if (l->kind == BRUG__V1__KIND__KIND_REFERRAL) {
-        h.flags = l->has_no_ground ? 0 : BRUG__V1__HEADER_FLAG__HEADER_FLAG_GROUND_RECORDED;
-        h.reason = BRUG__V1__REASON__REASON_PARENTING;
-        h.request_type = BRUG__V1__REQUEST_TYPE__REQUEST_TYPE_CLARIFY;
-        moment.event = l->codes.moment_event;
-        h.n_moments = moment.event != BRUG__V1__MOMENT_EVENT__MOMENT_EVENT_NONE;
-        h.moments = &moments;
-    }
-    set_codes(&h, &l->codes);
-    assert_int_equal(frame_append_bare(&header, &h.base), 0);
+    stage_header_init(&h, l);
+    assert_int_equal(frame_append_bare(&header, &h.header.base), 0);
     assert_int_equal(buf_append_slice(&sealed, slice_text(l->sealed)), 0);
     for (size_t i = 0; i < l->filler_bytes; i++)
         assert_int_equal(buf_append_u8(&sealed, (uint8_t)i), 0);

@@ -17,17 +17,22 @@ struct stage_endpoint {
     uint64_t session;                   /* the newest; 0: none */
 };
 
+#define STAGE_MOMENTS_MAX 2u
+
 /* What moves a case; 0 and ID_NONE: not carried. */
 struct stage_codes {
-    struct id in_reply_to, owed_id, new_director;
+    struct id in_reply_to, owed_id, new_director, other_organisation;
     Brug__V1__Decision decision;
     Brug__V1__Outcome outcome;
     Brug__V1__DeclineReason decline_reason;
     Brug__V1__StopReason stop_reason;
     Brug__V1__Involvement involvement;
     Brug__V1__BridgingCarrier carrier;
-    uint32_t until_date, called_on_date, moment, flags;
-    Brug__V1__MomentEvent moment_event; /* of the one moment that a referral names */
+    uint32_t until_date, called_on_date, moment, conversations, flags;
+    /* Of a referral; without a reason or a type it has some. */
+    Brug__V1__Reason reason;
+    Brug__V1__RequestType request_type;
+    struct case_moment moments[STAGE_MOMENTS_MAX]; /* those with an event */
 };
 
 struct stage_letter {
@@ -43,6 +48,16 @@ struct stage_letter {
     bool has_no_ground;
     struct stage_codes codes;
 };
+
+/* A letter's header, with all that it points to; it borrows the letter's ids. */
+struct stage_header {
+    Brug__V1__Header header;
+    Brug__V1__Sender from;
+    Brug__V1__Moment moments[STAGE_MOMENTS_MAX], *moment_list[STAGE_MOMENTS_MAX];
+    ProtobufCBinaryData readers[STAGE_READERS_MAX], copies[STAGE_READERS_MAX];
+};
+
+void stage_header_init(struct stage_header *out, const struct stage_letter *l);
 
 /* ---- clients ---- */
 
@@ -60,6 +75,8 @@ void ask_directory(struct buf *out, uint64_t request, const struct id *municipal
 void ask_get_case(struct buf *out, uint64_t request, const struct id *case_id);
 void ask_list_cases(struct buf *out, uint64_t request, const struct id *after, uint32_t cases_max,
                     bool ended);
+void ask_put_card(struct buf *out, uint64_t request, uint32_t working_days);
+void ask_put_absence(struct buf *out, uint64_t request, int64_t away_until_ms);
 void ask_submit(struct buf *out, uint64_t request, const struct stage_letter *l);
 
 /* The readers and copies that this directory asks for. */

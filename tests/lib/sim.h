@@ -23,6 +23,7 @@
  *   sim_world.c    events, clock, ends, starts    sim_links.c    connections between clients and relay
  *   sim_disk.[ch]  the store and its thread       sim_clients.c  endpoints that send and read
  *   sim_sabotage.c what controls break            sim_judge.c    what must hold
+ *   sim_people.c   people with cases              sim_cases.[ch] what must hold of cases
  *   sim_seed.c     which world fails, and again
  */
 #ifndef TESTS_LIB_SIM_H
@@ -38,6 +39,7 @@
 #define SIM_NO_ANSWER ((enum error) - 1)
 
 struct sim;
+struct sim_cases;
 struct sim_client;
 struct sim_link;
 
@@ -74,7 +76,7 @@ enum sim_sabotage {
     SIM_OTHER_ANSWER,  /* a repeat's receipt says another time */
     SIM_NOW_REFUSED,   /* a repeat is refused after a receipt */
     SIM_NO_RECEIPT,    /* one client never gets a receipt */
-    SIM_NO_FACT,       /* no fact about a letter arrives */
+    SIM_NO_FACT,       /* no word of a letter that reached nobody arrives */
     SIM_LOST_BY_END,   /* after an end nothing is delivered any more */
     SIM_LOST_BY_AGE,   /* nothing is delivered that the clock says is old, or from the future */
     SIM_LOST_BEHIND_PARKED, /* nothing is delivered to who has a parked copy */
@@ -100,6 +102,20 @@ enum sim_sabotage {
     SIM_OTHER_LOADED, /* a start loads another state */
     SIM_OTHER_ROW,    /* a row of the tables is not what the records say */
     SIM_OTHER_BOOKS,  /* memory has a copy that the books have not */
+    /* In a world with cases */
+    SIM_STEP_AGAIN,    /* a start forgets that a step of time was taken */
+    SIM_DROP_OWED,     /* something that is owed leaves the relay's mind */
+    SIM_END_UNASKED,   /* a proposal that nobody answered ends the case */
+    SIM_TELL_CUSTODY,  /* the other side is said to have custody */
+    SIM_SHORT_PAGE,    /* a case is left out of a page */
+    SIM_LOSE_NOTICE,   /* a step of time is committed without its notice */
+    SIM_OTHER_NOTICE,  /* a link changes what a notice is about */
+    SIM_BELIEVE_CLOCK, /* the relay does not doubt a clock that leapt */
+    SIM_FORGET_STEP,   /* time does nothing to a case any more */
+    SIM_REMIND_EARLY,  /* a day before it should */
+    SIM_LONGER_TERM,   /* of START */
+    SIM_BOTH_CLAIM,    /* who comes second hears of a receipt */
+    SIM_UNCLEAR,       /* or of another refusal */
 };
 
 struct sim_control {
@@ -122,6 +138,7 @@ struct sim_profile {
     int64_t latency_us, think_us, disk_us; /* at most */
     size_t output_bytes_max;               /* of one link; beyond, the relay must wait */
     bool steps_wall_back;                  /* wall clock jumps by up to a year, both ways */
+    bool has_cases; /* people lead cases, over months; nights are skipped (sim_cases.h) */
 };
 
 /* ---- what clients know ---- */
@@ -182,13 +199,21 @@ enum sim_asked {
     SIM_ASKED_FOREIGN, /* with a twin about an id that nobody has */
     SIM_ASKED_UNKNOWN,
     SIM_ASKED_ORDER,
+    SIM_ASKED_CASE,
+    SIM_ASKED_PAGE, /* of cases */
+    SIM_ASKED_PUT,  /* an absence, a card */
 };
 
 struct sim_question {
     enum sim_asked asked;
     struct sim_client *client;
     struct sim_letter *letter;
-    struct message_key key;
+    struct message_key key; /* of a case: its id */
+    struct {
+        struct id after;
+        uint32_t cases_max;
+        bool ended;
+    } page;
     uint64_t session;
     uint64_t lsn;    /* of the state when it was judged, or later */
     uint64_t twin;   /* of a foreign id: the request about the unknown one, and back */
@@ -254,7 +279,8 @@ struct sim {
     struct heap events;
     struct sim_event wake_end, disk_done, collect, second, start;
 
-    struct id municipalities[2], organisations[5];
+    struct id municipalities[2], organisations[6];
+    size_t organisation_count;
     struct sim_client clients[SIM_CLIENTS_MAX];
     size_t client_count;
     struct list links;
@@ -270,7 +296,8 @@ struct sim {
     } known_cases[256];
     struct sim_question *questions; /* by request; 0 is none */
     size_t question_count, question_capacity;
-    uint64_t order; /* the operator's open question; 0: none */
+    uint64_t order;          /* the operator's open question; 0: none */
+    struct sim_cases *cases; /* NULL: a world without */
 
     uint64_t steps, kills, cuts, ends_in_start, commits, deliveries, receipts, acked;
     uint64_t walks, accounts; /* in full */

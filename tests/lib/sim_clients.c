@@ -7,7 +7,7 @@
  */
 #include "proto/limits.h"
 #include "rules/roles.h"
-#include "tests/lib/sim.h"
+#include "tests/lib/sim_cases.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -22,6 +22,8 @@
 #define LETTERS_PENDING_MAX 12u
 #define NEWEST_LETTERS 16u
 #define DAY_MS INT64_C(86400000)
+#define ACKS_AT_ONCE 8u             /* of months of letters */
+#define OFFLINE_US (30000 * SIM_MS) /* ten nights, about (sim_cases.c) */
 
 /* ---- what they keep ---- */
 
@@ -295,7 +297,10 @@ struct sim_letter *sim_client_write(struct sim *w, struct sim_client *c, const s
                                  .written_at_ms = sim_now(w).wall_ms};
     if (sim_one_in(w, 12))
         l->l.filler_bytes = (size_t)sim_below(w, 9000);
-    address(w, c, to, &l->l);
+    if (w->cases && !to)
+        sim_people_address(w, c, &l->l);
+    else
+        address(w, c, to, &l->l);
     ask_set_readers(w->truth, &l->l);
     if (!to && sim_one_in(w, 30) && l->l.reader_count > 0)
         l->l.reader_count--;
@@ -358,6 +363,8 @@ static void hear_delivery(struct sim *w, struct sim_client *c, const Brug__V1__D
         assert_true(id_take_optional(h->in_reply_to, &copy->in_reply_to));
     }
     judge_delivery(w, c, d, copy);
+    if (w->cases && !h->from)
+        judge_notice(w, &key.id, h);
     copy->session = c->link->session;
     copy->deliveries++;
     brug__v1__header__free_unpacked(h, NULL);
@@ -404,6 +411,10 @@ void sim_client_on_frame(struct sim *w, struct sim_client *c, const Brug__V1__Se
         break;
     case SERVER(ACKED):
         hear_acked(c, f->acked);
+        break;
+    case SERVER(CASES):
+        if (q)
+            sim_people_on_page(w, c, q, f->cases);
         break;
     default:
         break;
@@ -529,10 +540,55 @@ static void do_something(struct sim *w, struct sim_client *c)
         ask_small(w, c);
 }
 
+/* One of the newest as a rule: later it is too late. */
+static const struct sim_copy *copy_to_open(struct sim *w, const struct sim_client *c)
+{
+    size_t n = c->count < NEWEST_LETTERS || sim_one_in(w, 6) ? c->count : NEWEST_LETTERS;
+    return c->list[c->count - 1 - sim_below(w, n)];
+}
+
+/* Away for days. */
+static void go_offline(struct sim *w, struct sim_client *c)
+{
+    sim_link_cut(w, c->link, (int64_t)sim_below(w, 2000 * SIM_MS));
+    sim_client_on_end(w, c);
+    sim_schedule(w, &c->act, (int64_t)sim_below(w, OFFLINE_US));
+}
+
+static bool ack_many(struct sim *w, struct sim_client *c)
+{
+    unsigned n = 0;
+    while (n < ACKS_AT_ONCE && may_ask(w, c, 2) && ack_some(w, c))
+        n++;
+    return n > 0;
+}
+
+/* A working day: less of everything else than in do_something, and more of letters that are read and opened. */
+static void lead_cases(struct sim *w, struct sim_client *c)
+{
+    uint64_t what = sim_below(w, 20);
+    if (what < 6 && c->reads)
+        ack_many(w, c);
+    else if (what < 13 && (list_is_empty(&c->pending) || sim_one_in(w, 3)))
+        write_new(w, c);
+    else if (what < 13)
+        for (unsigned i = 0; i < 4 && may_ask(w, c, 2) && send_pending(w, c); i++)
+            continue;
+    else if (what < 17 && c->count > 0)
+        say_opened(w, c, copy_to_open(w, c));
+    else if (what < 18)
+        sim_people_ask(w, c);
+    else if (what < 19 && sim_one_in(w, 8))
+        go_offline(w, c);
+    else
+        do_something(w, c);
+}
+
 /* Finishes what is open, one thing at a time. */
 static void finish(struct sim *w, struct sim_client *c)
 {
-    if (c->reads && c->is_subscribed && !sim_one_in(w, 3) && ack_some(w, c))
+    if (c->reads && c->is_subscribed && !sim_one_in(w, 3) &&
+        (w->cases ? ack_many(w, c) : ack_some(w, c)))
         return;
     if (sim_one_in(w, 2) && send_pending(w, c))
         return; /* what is refused goes through when others have read */
@@ -568,6 +624,8 @@ void sim_client_act(struct sim *w, struct sim_event *e)
         finish(w, c);
     else if (c->reads && !c->is_subscribed)
         give_credit(w, c);
+    else if (w->cases)
+        lead_cases(w, c);
     else
         do_something(w, c);
 }
@@ -603,7 +661,8 @@ static const struct sim_client *undone(const struct sim *w)
 bool sim_clients_are_done(struct sim *w, void *ctx)
 {
     (void)ctx;
-    return w->relay && relay_is_idle(w->relay) && !undone(w);
+    return w->relay && relay_is_idle(w->relay) && !undone(w) &&
+           (!w->cases || judge_cases_are_told(w));
 }
 
 void sim_clients_flag_undone(struct sim *w)

@@ -7,7 +7,7 @@
 #include "daemon/store/inside.h"
 #include "proto/frame.h"
 #include "proto/limits.h"
-#include "tests/lib/sim.h"
+#include "tests/lib/sim_cases.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -144,6 +144,8 @@ static void judge_refusal(struct sim *w, const struct sim_question *q, enum erro
         sim_flag(w, "I1: %s is refused for good, which is not on disk", name_of(&q->key.id));
     if (q->was_known && code == ERROR_NO_SUCH_MESSAGE)
         sim_flag(w, "I2: %s is not known to the relay any more", name_of(&q->key.id));
+    if (w->cases)
+        judge_case_refusal(w, q, code);
 }
 
 static void judge_acked(struct sim *w, const struct sim_link *l, const struct sim_question *q)
@@ -240,7 +242,12 @@ static int answer_to(enum sim_asked asked)
     case SIM_ASKED_ACK:
         return SERVER(ACKED);
     case SIM_ASKED_OPENED:
+    case SIM_ASKED_PUT:
         return SERVER(NOTED);
+    case SIM_ASKED_CASE:
+        return SERVER(CASE_FACTS);
+    case SIM_ASKED_PAGE:
+        return SERVER(CASES);
     case SIM_ASKED_TRACK:
         return SERVER(TRACKED);
     case SIM_ASKED_DIRECTORY:
@@ -293,6 +300,12 @@ static void judge_question(struct sim *w, struct sim_link *l, uint64_t request,
         break;
     case SERVER(DIRECTORY):
         judge_directory(w, l, f->directory);
+        break;
+    case SERVER(CASE_FACTS):
+        judge_case_told(w, q, f->case_facts);
+        break;
+    case SERVER(CASES):
+        judge_case_page(w, q, f->cases);
         break;
     default:
         break;
@@ -743,6 +756,8 @@ void judge_end(struct sim *w)
         else
             judge_unsent(w, l);
     }
+    if (w->cases)
+        judge_cases_end(w);
     judge_walk(w);
     judge_tables(w);
     judge_books(w, w->relay->state, "at the end");

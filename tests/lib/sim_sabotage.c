@@ -47,6 +47,12 @@ static void show_elsewhere(const Brug__V1__Directory *d)
         d->organisations[0]->municipalities[i].data[0] ^= 1;
 }
 
+static void leave_out_last(Brug__V1__Cases *page)
+{
+    if (page->n_cases > 1)
+        brug__v1__case__free_unpacked(page->cases[--page->n_cases], NULL);
+}
+
 static void empty(Brug__V1__ServerFrame *f)
 {
     brug__v1__noted__free_unpacked(f->noted, NULL);
@@ -86,6 +92,10 @@ unsigned sabotage_leaving(struct sim *w, struct sim_link *l, Brug__V1__ServerFra
         f->tracked->readers[0]->fetched_at_ms++;
     if (w->sabotage == SIM_FORGET_KNOWN && q && q->asked == SIM_ASKED_UNKNOWN)
         q->was_known = true;
+    if (w->sabotage == SIM_TELL_CUSTODY && f->frame_case == SERVER(CASE_FACTS))
+        f->case_facts->custody ^= BRUG__V1__SIDE__SIDE_PRACTICE ^ BRUG__V1__SIDE__SIDE_TEAM;
+    if (w->sabotage == SIM_SHORT_PAGE && f->frame_case == SERVER(CASES))
+        leave_out_last(f->cases);
     return 1;
 }
 
@@ -130,9 +140,23 @@ static bool is_fact(const Brug__V1__Deliver *d)
     Brug__V1__Header *h =
         brug__v1__header__unpack(NULL, d->envelope->header.len, d->envelope->header.data);
     assert_non_null(h);
-    bool is = h->kind == BRUG__V1__KIND__KIND_FACT;
+    bool is = h->kind == BRUG__V1__KIND__KIND_FACT || h->kind == BRUG__V1__KIND__KIND_NON_DELIVERY;
     brug__v1__header__free_unpacked(h, NULL);
     return is;
+}
+
+/* Its date is another one. */
+static void change_notice(ProtobufCBinaryData *header)
+{
+    Brug__V1__Header *h = brug__v1__header__unpack(NULL, header->len, header->data);
+    assert_non_null(h);
+    if (h->until_date > 0) {
+        h->until_date++;
+        header->data = realloc(header->data, brug__v1__header__get_packed_size(h));
+        assert_non_null(header->data);
+        header->len = brug__v1__header__pack(h, header->data);
+    }
+    brug__v1__header__free_unpacked(h, NULL);
 }
 
 static unsigned delivery_arriving(struct sim *w, struct sim_link *l, Brug__V1__ServerFrame *f)
@@ -162,6 +186,10 @@ static unsigned delivery_arriving(struct sim *w, struct sim_link *l, Brug__V1__S
     case SIM_WRONG_READER:
         hand_to_another(w, l, f);
         return 1;
+    case SIM_OTHER_NOTICE:
+        if (sealed.len == 0)
+            change_notice(&f->deliver->envelope->header);
+        return 1;
     default:
         return 1;
     }
@@ -177,6 +205,26 @@ static void refuse(Brug__V1__ServerFrame *f)
     f->refused->code = BRUG__V1__CODE__CODE_NO_SUCH_MESSAGE;
 }
 
+static void accept(Brug__V1__ServerFrame *f)
+{
+    brug__v1__refused__free_unpacked(f->refused, NULL);
+    f->frame_case = SERVER(RECEIPT);
+    f->receipt = malloc(sizeof *f->receipt);
+    assert_non_null(f->receipt);
+    brug__v1__receipt__init(f->receipt);
+}
+
+/* To who claims a case that a colleague has. */
+static void tell_claim(const struct sim *w, Brug__V1__ServerFrame *f)
+{
+    if (f->frame_case != SERVER(REFUSED) || f->refused->code != BRUG__V1__CODE__CODE_CASE_TAKEN)
+        return;
+    if (w->sabotage == SIM_BOTH_CLAIM)
+        accept(f);
+    else if (w->sabotage == SIM_UNCLEAR)
+        f->refused->code = BRUG__V1__CODE__CODE_NO_SUCH_CASE;
+}
+
 unsigned sabotage_arriving(struct sim *w, struct sim_link *l, Brug__V1__ServerFrame *f)
 {
     const struct sim_question *q = question_of(w, f);
@@ -190,6 +238,7 @@ unsigned sabotage_arriving(struct sim *w, struct sim_link *l, Brug__V1__ServerFr
         f->receipt->stored_at_ms++;
     if (w->sabotage == SIM_NOW_REFUSED && is_repeat(q, f))
         refuse(f);
+    tell_claim(w, f);
     return 1;
 }
 
@@ -219,6 +268,10 @@ void sabotage_begin(struct sim *w)
         l->redelivery_sessions_max = LOW_CAP;
     if (w->sabotage == SIM_HIGH_CAP)
         l->redelivery_sessions_max = HIGH_CAP;
+    if (w->sabotage == SIM_REMIND_EARLY)
+        l->terms.remind++;
+    if (w->sabotage == SIM_LONGER_TERM)
+        l->terms.start++;
     if (w->relay)
         w->relay->limits = *l;
 }
@@ -252,8 +305,78 @@ static void change_a_message(const struct state *s)
         container_of(n, struct message, node)->at_ms++;
 }
 
+/* ---- cases in the relay's mind ---- */
+
+/* False: it stays as it was. */
+typedef bool change_cb(struct case_file *c);
+
+static bool forget_a_step(struct case_file *c)
+{
+    for (size_t i = 0; i < c->owed_count; i++)
+        if (c->owed[i].notices > 0) {
+            c->owed[i].notices--;
+            return true;
+        }
+    return false;
+}
+
+static bool drop_a_question(struct case_file *c)
+{
+    for (size_t i = 0; i < c->owed_count; i++)
+        if (c->owed[i].kind == BRUG__V1__OWED_KIND__OWED_KIND_INFO_REPLY) {
+            c->owed[i] = c->owed[--c->owed_count];
+            return true;
+        }
+    return false;
+}
+
+static bool end_unasked(struct case_file *c)
+{
+    if (c->proposal.kind != BRUG__V1__KIND__KIND_STOP_PROPOSAL)
+        return false;
+    *c = (struct case_file){.id = c->id,
+                            .state = BRUG__V1__CASE_STATE__CASE_STATE_STOPPED,
+                            .custody = BRUG__V1__SIDE__SIDE_PRACTICE,
+                            .director = c->director};
+    return true;
+}
+
+static void change_cases(struct state *s, change_cb *change)
+{
+    struct arena *arena = arena_new();
+    struct case_file file;
+    struct case_row row;
+    assert_non_null(arena);
+    for (struct map_node *n = map_next(&s->cases, NULL); n; n = map_next(&s->cases, n)) {
+        arena_reset(arena, SIZE_MAX);
+        Brug__V1__Case *was = casefile_unpack(container_of(n, struct casefile, node), arena);
+        assert_int_equal(case_row_read(was, &file), 0);
+        if (!change(&file))
+            continue;
+        case_row_write(&file, was, &row);
+        assert_int_equal(casefile_put(s, &row.row), 0);
+    }
+    arena_free(arena);
+}
+
+static void case_sabotage_step(struct sim *w)
+{
+    struct state *s = w->relay->state;
+    struct heap_node *first = heap_first(&s->steps);
+    if (w->sabotage == SIM_BELIEVE_CLOCK)
+        w->relay->steps_from_ms = 0;
+    if (w->sabotage == SIM_FORGET_STEP && first)
+        heap_remove(&s->steps, first);
+    if (w->sabotage == SIM_DROP_OWED && sim_one_in(w, ONE_IN))
+        change_cases(s, drop_a_question);
+    if (w->sabotage == SIM_END_UNASKED && sim_one_in(w, ONE_IN))
+        change_cases(s, end_unasked);
+}
+
 void sabotage_step(struct sim *w)
 {
+    if (w->cases && w->relay)
+        case_sabotage_step(w);
     struct sim_link *l = w->relay && w->sabotage != SIM_HONEST ? some_link(w) : NULL;
     struct session *s = l ? session_find(w->relay, l->session) : NULL;
     if (!s)
@@ -274,4 +397,6 @@ void sabotage_loaded(struct sim *w, struct state *s)
 {
     if (w->sabotage == SIM_OTHER_LOADED)
         change_a_message(s);
+    if (w->sabotage == SIM_STEP_AGAIN)
+        change_cases(s, forget_a_step);
 }

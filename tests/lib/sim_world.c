@@ -5,7 +5,7 @@
  * end the program.
  */
 #include "proto/limits.h"
-#include "tests/lib/sim.h"
+#include "tests/lib/sim_cases.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -123,7 +123,11 @@ static void apply_group(struct sim *w, const struct group *g)
     for (uint32_t i = 0; i < g->count; i++) {
         assert_int_equal(group_next_record(&rest, &type, &payload), ERROR_NONE);
         assert_int_equal(apply_record(w->truth, g->first_lsn + i, type, payload), ERROR_NONE);
+        if (w->cases)
+            judge_case_record(w, g->first_lsn + i, type, payload);
     }
+    if (w->cases)
+        judge_case_group_end(w);
 }
 
 void sim_touch_disk(struct sim *w)
@@ -240,6 +244,8 @@ static void on_second(struct sim *w, struct sim_event *e)
     if (w->relay && relay_next_deadline_ms(w->relay) <= sim_now(w).wall_ms)
         relay_on_time(w->relay, sim_now(w));
     sim_wake(w);
+    if (w->cases)
+        sim_cases_second(w);
 }
 
 /* ---- ends and starts ---- */
@@ -259,6 +265,8 @@ void sim_end(struct sim *w, enum sim_end how)
     judge_walk(w);
     w->kills += how == SIM_KILL;
     w->cuts += how == SIM_POWER_CUT;
+    if (w->cases)
+        judge_cases_relay_end(w, w->disk.group);
     sim_links_end(w);
     sim_cancel(w, &w->wake_end);
     sim_cancel(w, &w->disk_done);
@@ -363,7 +371,7 @@ static struct sim_client *add_client(struct sim *w, size_t organisation, Brug__V
                                      const struct id *person)
 {
     struct sim_client *c = &w->clients[w->client_count++];
-    size_t home = organisation == 4;
+    size_t home = organisation >= 4;
     assert_true(w->client_count <= SIM_CLIENTS_MAX);
     *c = (struct sim_client){.e = {sim_id(w, 4), w->organisations[organisation], *person, 0},
                              .role = role,
@@ -380,6 +388,14 @@ static struct sim_client *add_client(struct sim *w, size_t organisation, Brug__V
     return c;
 }
 
+static size_t organisation_of(const struct sim *w, const struct sim_client *c)
+{
+    size_t at = 0;
+    while (!id_equal(&w->organisations[at], &c->e.organisation))
+        at++;
+    return at;
+}
+
 static void begin_client(struct sim *w, struct sim_client *c)
 {
     sim_schedule(w, &c->act, (int64_t)sim_below(w, (uint64_t)w->profile.think_us));
@@ -392,14 +408,35 @@ static void give_endpoint(struct sim *w, const struct stage_endpoint *e, bool re
     give(w, &o);
 }
 
+static struct id person_of(struct sim *w, size_t organisation, Brug__V1__Role role)
+{
+    struct order o;
+    struct id id = sim_id(w, 4);
+    order_add_person(&o, &id, &w->organisations[organisation], role,
+                     role == ROLE(LOCUM) ? SIM_BEGIN_MS + 300 * 24 * HOUR_MS : 0);
+    give(w, &o);
+    return id;
+}
+
+/* Somebody new, where somebody is. */
+static void add_colleague(struct sim *w)
+{
+    const struct sim_client *of = &w->clients[sim_below(w, w->client_count)];
+    if (id_is_none(&of->e.person))
+        return;
+    size_t at = organisation_of(w, of);
+    struct id person = person_of(w, at, of->role);
+    struct sim_client *c = add_client(w, at, of->role, &person);
+    begin_client(w, c);
+    c->was_suspended = true;
+    give_endpoint(w, &c->e, false);
+}
+
 /* A colleague's new machine: readers change under everybody's letters. */
 static void add_machine(struct sim *w)
 {
     const struct sim_client *of = &w->clients[sim_below(w, w->client_count)];
-    size_t at = 0;
-    while (!id_equal(&w->organisations[at], &of->e.organisation))
-        at++;
-    struct sim_client *c = add_client(w, at, of->role, &of->e.person);
+    struct sim_client *c = add_client(w, organisation_of(w, of), of->role, &of->e.person);
     c->person = of->person;
     begin_client(w, c);
     c->was_suspended = true; /* whether it is reachable depends on another */
@@ -422,7 +459,7 @@ static void give_some_order(struct sim *w)
     if (w->order)
         return; /* one at a time */
     if (what == 0 && w->client_count < SIM_CLIENTS_MAX)
-        add_machine(w);
+        w->cases &&sim_one_in(w, 2) ? add_colleague(w) : add_machine(w);
     else if (what <= 2)
         set_status(w, OBJECT(ORGANISATION), &c->e.organisation, status);
     else if (what == 3)
@@ -442,16 +479,6 @@ static bool has_answer(struct sim *w, void *ctx)
     return w->order == 0;
 }
 
-static struct id person_of(struct sim *w, size_t organisation, Brug__V1__Role role)
-{
-    struct order o;
-    struct id id = sim_id(w, 4);
-    order_add_person(&o, &id, &w->organisations[organisation], role,
-                     role == ROLE(LOCUM) ? SIM_BEGIN_MS + 300 * 24 * HOUR_MS : 0);
-    give(w, &o);
-    return id;
-}
-
 static void add_recovery(struct sim *w, size_t organisation)
 {
     const struct stage_endpoint e = {sim_id(w, 4), w->organisations[organisation], ID_NONE, 0};
@@ -463,25 +490,28 @@ static void make_directory(struct sim *w)
     static const struct {
         size_t organisation;
         Brug__V1__Role role;
-    } PEOPLE[] = {{0, ROLE(GP)},         {0, ROLE(GP)},         {0, ROLE(SYSTEM)},
-                  {0, ROLE(ASSISTANT)},  {1, ROLE(GP)},         {1, ROLE(LOCUM)},
-                  {2, ROLE(CONSULTANT)}, {2, ROLE(CONSULTANT)}, {2, ROLE(LEADER)},
-                  {3, ROLE(CONSULTANT)}, {3, ROLE(LEADER)},     {4, ROLE(GP)},
-                  {4, ROLE(SYSTEM)}};
+    } PEOPLE[] = {
+        {0, ROLE(GP)},     {0, ROLE(GP)},         {0, ROLE(SYSTEM)},     {0, ROLE(ASSISTANT)},
+        {1, ROLE(GP)},     {1, ROLE(LOCUM)},      {2, ROLE(CONSULTANT)}, {2, ROLE(CONSULTANT)},
+        {2, ROLE(LEADER)}, {3, ROLE(CONSULTANT)}, {3, ROLE(LEADER)},     {4, ROLE(GP)},
+        {4, ROLE(SYSTEM)}, {5, ROLE(CONSULTANT)}, {5, ROLE(CONSULTANT)}, {5, ROLE(LEADER)}};
     struct order o;
     for (size_t i = 0; i < 2; i++) {
         w->municipalities[i] = sim_id(w, 4);
         order_add_municipality(&o, &w->municipalities[i], ANCHORS[i]);
         give(w, &o);
     }
-    for (size_t i = 0; i < 5; i++) {
+    for (size_t i = 0; i < w->organisation_count; i++) {
+        bool is_team = i == 2 || i == 3 || i == 5;
         w->organisations[i] = sim_id(w, 4);
-        order_add_organisation(&o, &w->organisations[i], i == 2 || i == 3 ? TEAM : PRACTICE,
-                               &w->municipalities[i == 4]);
+        order_add_organisation(&o, &w->organisations[i], is_team ? TEAM : PRACTICE,
+                               &w->municipalities[i >= 4]);
         give(w, &o);
     }
     for (size_t i = 0; i < sizeof PEOPLE / sizeof PEOPLE[0]; i++) {
         size_t at = PEOPLE[i].organisation;
+        if (at >= w->organisation_count)
+            continue;
         bool is_system = PEOPLE[i].role == ROLE(SYSTEM);
         struct id person = is_system ? ID_NONE : person_of(w, at, PEOPLE[i].role);
         struct sim_client *c = add_client(w, at, PEOPLE[i].role, &person);
@@ -568,9 +598,11 @@ static void begin(struct sim *w)
     assert_true(sim_until(w, has_answer, NULL, 10000) || w->violations);
     w->profile.ends = ends;
     w->profile.failures = failures;
-    w->clients[GREEDY_CLIENT].is_greedy = !w->control && w->seed % 3 == 1;
+    w->clients[GREEDY_CLIENT].is_greedy = !w->control && !w->cases && w->seed % 3 == 1;
     for (size_t i = 0; i < w->client_count; i++)
         begin_client(w, &w->clients[i]);
+    if (w->cases)
+        sim_cases_begin(w);
     sabotage_begin(w);
 }
 
@@ -582,8 +614,11 @@ struct sim *sim_new(uint64_t seed, const struct sim_profile *p, const struct sim
     w->profile = *p;
     w->relay_limits = p->limits;
     w->control = control;
-    w->walks_each_step = !control && seed % WORLDS_PER_WALKED == 0;
+    w->walks_each_step = !control && !p->has_cases && seed % WORLDS_PER_WALKED == 0;
     w->has_room = true;
+    w->organisation_count = p->has_cases ? 6 : 5;
+    if (p->has_cases)
+        sim_cases_init(w);
     heap_init(&w->events);
     list_init(&w->links);
     map_init(&w->letters, HASH_SEED);
@@ -623,6 +658,7 @@ void sim_free(struct sim *w)
     free(w->letter_list);
     map_fini(&w->letters);
     free(w->questions);
+    sim_cases_free(w);
     state_free(w->truth);
     sim_disk_fini(&w->disk);
     heap_fini(&w->events);
@@ -635,8 +671,11 @@ void sim_free(struct sim *w)
 /* The machine sleeps, or somebody sets the clock. */
 static void leap(struct sim *w)
 {
-    if (sim_one_in(w, 3))
-        w->wall_ahead_ms += (int64_t)sim_below(w, 4 * HOUR_MS) - 2 * HOUR_MS;
+    int64_t ms = sim_one_in(w, 3) ? (int64_t)sim_below(w, 4 * HOUR_MS) - 2 * HOUR_MS : 0;
+    if (ms && w->cases)
+        judge_cases_leap(w, ms);
+    else if (ms)
+        w->wall_ahead_ms += ms;
     else
         w->slept_ms += (int64_t)sim_below(w, 20 * HOUR_MS);
 }
@@ -721,7 +760,7 @@ static void resume_all(struct sim *w)
 {
     for (size_t i = 0; i < 2; i++)
         resume(w, OBJECT(MUNICIPALITY), &w->municipalities[i]);
-    for (size_t i = 0; i < 5; i++)
+    for (size_t i = 0; i < w->organisation_count; i++)
         resume(w, OBJECT(ORGANISATION), &w->organisations[i]);
     for (size_t i = 0; i < w->client_count; i++) {
         if (!id_is_none(&w->clients[i].e.person))

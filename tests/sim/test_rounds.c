@@ -25,7 +25,9 @@
 #define FIXED_SEED 1u
 #define STEPS_MAX 20000u /* for anything that a scene waits for */
 #define CREDIT_BYTES (1u << 20)
-#define YEAR_MS (INT64_C(365) * 86400000)
+#define KIND(name) BRUG__V1__KIND__KIND_##name
+#define DAY_MS INT64_C(86400000)
+#define YEAR_MS (365 * DAY_MS)
 #define IN_VAIN_MAX 10u
 #define IN_VAIN_INTERVAL_MS 1000u
 
@@ -154,17 +156,19 @@ static void listen_as_reader(struct scene *s)
 }
 
 /* A connection may end with the relay; then there is another. */
-static void submit(struct scene *s)
+static void submit_letter(struct scene *s, struct sim_letter *l)
 {
-    while (!s->w->violations && s->letter->answer == SIM_NO_ANSWER) {
-        if (!s->gp->link)
-            come(s, s->gp);
-        if (s->letter->asked_on != s->gp->link->session)
-            sim_client_submit(s->w, s->letter, false);
+    while (!s->w->violations && l->answer == SIM_NO_ANSWER) {
+        if (!l->from->link)
+            come(s, l->from);
+        if (l->asked_on != l->from->link->session)
+            sim_client_submit(s->w, l, false);
         if (!sim_step(s->w))
             return;
     }
 }
+
+static void submit(struct scene *s) { submit_letter(s, s->letter); }
 
 static void end_by_chance(struct scene *s, unsigned one_in)
 {
@@ -284,8 +288,7 @@ static bool has_fact(const struct sim_client *c, const struct id *letter, unsign
 {
     *count = 0;
     for (size_t i = 0; i < c->count; i++)
-        *count += c->list[i]->kind == BRUG__V1__KIND__KIND_FACT &&
-                  id_equal(&c->list[i]->in_reply_to, letter);
+        *count += c->list[i]->kind == KIND(FACT) && id_equal(&c->list[i]->in_reply_to, letter);
     return *count > 0;
 }
 
@@ -547,6 +550,120 @@ static void T34(struct scene *s)
     leave(s, s->gp);
 }
 
+/* ---- scenes of cases ---- */
+
+static unsigned count_kind(const struct sim_client *c, Brug__V1__Kind kind, const struct id *about)
+{
+    unsigned n = 0;
+    for (size_t i = 0; i < c->count; i++)
+        n += c->list[i]->kind == kind && id_equal(&c->list[i]->in_reply_to, about);
+    return n;
+}
+
+static bool sender_has_non_delivery(struct sim *w, void *ctx)
+{
+    const struct scene *s = ctx;
+    (void)w;
+    return count_kind(s->gp, KIND(NON_DELIVERY), &s->letter->key.id) > 0;
+}
+
+/* In the case that the scene's letter opened. */
+static struct sim_letter *write_in_case(struct scene *s, struct sim_client *c, const struct id *to,
+                                        Brug__V1__Kind kind)
+{
+    struct sim_letter *l = sim_client_write(s->w, c, to);
+    l->l.kind = kind;
+    l->l.case_id = s->letter->l.case_id;
+    return l;
+}
+
+/* Nobody does anything; the relay may end at any time. */
+static void let_days_pass(struct scene *s, unsigned days)
+{
+    for (unsigned i = 0; i < days; i++) {
+        s->w->slept_ms += (int64_t)(1 + sim_below(s->w, 2)) * DAY_MS;
+        a_while(s, 12);
+        end_by_chance(s, 3);
+        until(s, is_up, "the relay runs");
+    }
+}
+
+/* A letter that nobody opens: by time alone its sender is told once that it reached nobody, however late it looks. */
+static void T11(struct scene *s)
+{
+    submit(s);
+    leave(s, s->gp);
+    let_days_pass(s, 12);
+    if (sim_one_in(s->w, 2))
+        s->w->slept_ms += YEAR_MS; /* what is not read does not expire */
+    let_days_pass(s, 2);
+    come(s, s->gp);
+    sim_client_subscribe(s->w, s->gp, 1000, CREDIT_BYTES);
+    until(s, sender_has_non_delivery, "the sender is told that it reached nobody");
+    s->has_come_to_its_point = !s->w->violations;
+    for (unsigned i = 0; i < 2; i++) { /* it is not told again: the judge watches what comes back */
+        for (size_t k = 0; k < s->gp->count; k++)
+            if (!s->gp->list[k]->is_acked && s->gp->link)
+                sim_client_ack(s->w, s->gp, s->gp->list[k], ERROR_NONE);
+        let_days_pass(s, 3);
+        until(s, is_idle, "all is said");
+    }
+    expect(s, count_kind(s->gp, KIND(NON_DELIVERY), &s->letter->key.id) == 1,
+           "it is told once that it reached nobody");
+    expect(s, count_kind(s->gp, KIND(NOT_OPENED), &s->letter->key.id) <= 1,
+           "it is told once at most that nobody opened it");
+    submit_letter(s, write_in_case(s, s->gp, &s->letter->l.to, KIND(WITHDRAWAL)));
+    leave(s, s->gp);
+}
+
+static bool is_director(const struct scene *s, const struct sim_client *c)
+{
+    struct arena *arena = arena_new();
+    assert_non_null(arena);
+    arena_reset(arena, SIZE_MAX);
+    const struct casefile *f = casefile_find(s->w->truth, &s->letter->l.case_id);
+    const Brug__V1__Case *row = f ? casefile_unpack(f, arena) : NULL;
+    bool is = row && row->director.len == ID_BYTES &&
+              memcmp(row->director.data, c->person.bytes, ID_BYTES) == 0;
+    arena_free(arena);
+    return is;
+}
+
+/* Two consultants claim at once: one director, one clear refusal. */
+static void T30(struct scene *s)
+{
+    struct sim_client *two[] = {s->consultant, &s->w->clients[7]};
+    struct sim_letter *claims[2];
+    submit(s);
+    for (size_t i = 0; i < 2; i++) {
+        claims[i] = write_in_case(s, two[i], &s->letter->key.organisation, KIND(CLAIM));
+        come(s, two[i]);
+    }
+    size_t first = sim_below(s->w, 2);
+    for (size_t i = 0; i < 2 && !s->w->violations; i++) {
+        struct sim_letter *l = claims[(first + i) % 2];
+        if (l->from->link)
+            sim_client_submit(s->w, l, false);
+        a_while(s, 4);
+    }
+    a_while(s, 12);
+    end_by_chance(s, 3);
+    s->has_come_to_its_point = !s->w->violations;
+    submit_letter(s, claims[first]);
+    submit_letter(s, claims[1 - first]);
+    size_t winner = claims[1]->answer == ERROR_NONE;
+    expect(s, claims[winner]->answer == ERROR_NONE && claims[1 - winner]->answer != ERROR_NONE,
+           "one of two claims wins");
+    expect(s, claims[1 - winner]->answer == ERROR_CASE_TAKEN,
+           "the other is told that the case is taken");
+    until(s, is_idle, "all is said");
+    expect(s, is_director(s, two[winner]) && !is_director(s, two[1 - winner]),
+           "who claimed first is the director");
+    leave(s, s->gp);
+    leave(s, two[0]);
+    leave(s, two[1]);
+}
+
 /* ---- rounds ---- */
 
 #define CONTROLS_MAX 5u
@@ -588,6 +705,14 @@ static const struct row {
     {"T34 what was judged on a group that fails never leaves",
      T34,
      {{SIM_EARLY_DURABLE, "answers before the commit", "so that nothing left that was judged"}}},
+    {"T11 a non-delivery comes by time alone, once, and never expires",
+     T11,
+     {{SIM_NO_FACT, "nobody tells", "came that the sender is told that it reached"},
+      {SIM_LOST_BY_AGE, "it expires unread", "came that the sender is told that it reached"}}},
+    {"T30 two claims at once: one director, one clear refusal",
+     T30,
+     {{SIM_BOTH_CLAIM, "both claims win", "so that one of two claims wins"},
+      {SIM_UNCLEAR, "another refusal", "so that the other is told that"}}},
 };
 
 static struct sim_profile profile_of(uint64_t seed, const struct row *row)
@@ -727,6 +852,8 @@ int main(void)
         ROUNDS("T13_lost_receipt_runs_no_second_delivery", 4),
         ROUNDS("T32_clocks_that_are_off", 5),
         ROUNDS("T34_failed_group_says_nothing", 6),
+        ROUNDS("T11_non_delivery_by_time_alone", 7),
+        ROUNDS("T30_two_claims_at_once", 8),
     };
     sim_watch_aborts();
     return cmocka_run_group_tests(tests, NULL, NULL);

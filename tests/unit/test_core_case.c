@@ -106,7 +106,7 @@ static void refer(struct scene *x, Brug__V1__MomentEvent moment)
 {
     x->case_id = stage_case_id(x->w);
     x->referral =
-        must(x, KIND(REFERRAL), &x->w->gp_pc, (struct stage_codes){.moment_event = moment});
+        must(x, KIND(REFERRAL), &x->w->gp_pc, (struct stage_codes){.moments = {{.event = moment}}});
 }
 
 /* ---- what the relay tells ---- */
