@@ -1,7 +1,7 @@
 """Kill storms (T8): the relay, its clients, or both, killed with -9 at random and at named points, and a checker that
 works from the clients' own records only (check_records.py). T9 comes with it: in half of the rounds messages wait
 when the relay is killed, and must reach their readers without new traffic. T12: a letter that is never acknowledged is
-parked, and stays so (parking.py).
+parked, and stays so (parking.py). Cases, what is owed in them, and the notices that come by time alone (case_storm.py).
 
 Most rounds use scripted clients (tests/lib/scripted.py); some the real `brug` with its store. The controls are relays that
 break one promise each (tests/lib/bad_relay.py); the same checker must flag each of them.
@@ -22,6 +22,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, "..", "lib"), os.path.join(HERE, "..", "interop")]
 import proof  # noqa: E402
 from bad_relay import FAULTS, UNFINISHED, bad_relay  # noqa: E402
+from case_storm import CASES_OF_A_ROUND, ROUNDS_MAX as CASE_ROUNDS_MAX, CaseStorm  # noqa: E402
 from parking import SETTINGS as PARKING_SETTINGS, Parking  # noqa: E402
 from people import BRUG, People  # noqa: E402
 from relay import Relay, free_port  # noqa: E402
@@ -39,6 +40,7 @@ POINTS_OF_RELAY, POINTS_OF_BRUG = ([n for n in all_points(role) if os.environ.ge
 REAL_ROUNDS = int(os.environ.get("REAL_ROUNDS") or max(3, ROUNDS // 20))  # besides, with real clients
 SEED = int(os.environ.get("BRUG_SEED") or random.randrange(1 << 31))
 PARKING_ROUNDS = max(3, ROUNDS // 100)
+CASE_ROUNDS = min(CASE_ROUNDS_MAX, max(1, ROUNDS // 400))
 CONTROL_S_MAX = 5
 SETTINGS = {"fold_slice_bytes": 16384, "checkpoint_pages": 500, "log_level": "warning"}
 
@@ -183,6 +185,30 @@ def test_T12_what_is_parked_stays_so_and_is_told_once_over_kills(_):
     assert flagged, f"control not flagged: {control.broken}"
 
 
+def test_T8_cases_and_what_is_owed_in_them_survive_kills(_):
+    began = time.monotonic()
+    rng = random.Random(SEED)
+    with Relay(**SETTINGS) as relay:
+        players = Players(relay)
+        storm = CaseStorm(players, Points(POINTS_OF_RELAY, rng), rng)
+        while storm.rounds < CASE_ROUNDS and not storm.broken:
+            storm.run_round()
+        relay.restart()  # not armed any more
+        broken = storm.broken + books_broken(relay)
+    seconds = time.monotonic() - began
+    with Relay(**SETTINGS) as relay:
+        players = Players(relay)
+        with bad_relay(players, players.endpoints[0], "told") as port:
+            control = CaseStorm(players, None, rng, {players.endpoints[0].endpoint: port})
+            control.notice_s_max = CONTROL_S_MAX
+            control.run_round()
+    flagged = any(line.startswith("practice: ") and ": 2" in line for line in control.broken)
+    proof.report(f"T8 cases, claims and notices, relay killed {storm.kills} times", storm.rounds * CASES_OF_A_ROUND, "cases",
+                 len(broken), int(flagged), 1, seconds)
+    assert not broken, broken[:20]
+    assert flagged, f"control not flagged: {control.broken}"
+
+
 # ---- real clients ----
 
 class RealStorm:
@@ -288,5 +314,6 @@ def test_T8_real_clients_survive_kills_too(_):
 if __name__ == "__main__":
     print(f"# seed {SEED}, {ROUNDS} rounds", flush=True)
     tests = (test_T8_T9_kills_lose_nothing_and_bring_nothing_back,
-             test_T12_what_is_parked_stays_so_and_is_told_once_over_kills, test_T8_real_clients_survive_kills_too)
+             test_T12_what_is_parked_stays_so_and_is_told_once_over_kills,
+             test_T8_cases_and_what_is_owed_in_them_survive_kills, test_T8_real_clients_survive_kills_too)
     main([t for t in tests if os.environ.get("TESTS", "") in t.__name__], None)

@@ -218,23 +218,23 @@ class BadRelay:
     def deliver(self, frame, relay, client):
         header = wire.Header.FromString(frame.deliver.envelope.header)
         self.sequence = frame.deliver.sequence
-        is_fact = header.kind == casefile.KIND_FACT
+        is_told = header.kind >= casefile.KIND_REMINDER  # by the relay itself
         if self.fault == "asleep" and self.sessions > 1 and frame.deliver.stored_at_ms < self.began_ms:
             return
-        if self.keeps(header.message_id, "untold" if is_fact else "dropped"):
+        if self.keeps(header.message_id, "untold" if is_told else "dropped"):
             request = (1 << 40) + len(self.mine)
             self.mine.add(request)
             relay.send(wire.ClientFrame(request=request, ack=wire.Ack(
                 organisation=getattr(header, "from").organisation, message_id=header.message_id,
                 result=wire.ACK_RESULT_STORED)))
             return
-        if not is_fact and self.breaks("bytes"):
+        if not is_told and self.breaks("bytes"):
             frame.deliver.envelope.sealed = bytes([frame.deliver.envelope.sealed[0] ^ 1]) + frame.deliver.envelope.sealed[1:]
         if self.fault == "order" and not self.is_broken and self.held is None:
             self.held = frame
             return
         client.send(frame)
-        if is_fact and self.breaks("told"):
+        if is_told and self.breaks("told"):
             header.message_id = uuid7()
             self.foreign.add(header.message_id)
             frame.deliver.sequence += 1

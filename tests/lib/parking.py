@@ -2,13 +2,9 @@
 points. It is parked after a number of sessions that end, and stays parked; later letters flow; each client of the sender's
 organisation is told once; an operator's word brings it back. Used by tests/fault/test_kill.py.
 """
-import json
-import time
-
-from brug_client import Refused, new_header, readers_and_copies, referral_fields, seal_nothing
+from brug_client import new_header, readers_and_copies, referral_fields, seal_nothing
+from killed import Killed
 from relay import text
-from scripted import GONE
-from storm import ARMED_AGAIN, armed_environment, take_hits
 from wire import casefile, wire
 
 SETTINGS = {"redelivery_sessions_max": 3, "redelivery_interval_ms": 0}
@@ -16,59 +12,15 @@ SESSIONS_MAX = 60  # a session that a kill ended does not count
 QUIET_S = 0.1      # then nothing more comes
 
 
-class Parking:
+class Parking(Killed):
     def __init__(self, players, points, rng, ports=None):
-        """Without points nothing is killed. `ports`: where an endpoint connects, if not to the relay."""
-        self.players, self.relay, self.points, self.rng, self.ports = players, players.relay, points, rng, ports or {}
+        super().__init__(players, points, rng, ports)
         self.sender, self.colleague, self.deaf, self.reader = players.endpoints
         self.readers, self.copies = readers_and_copies(players.readers_of_all.values(), self.sender.endpoint)
-        self.hits_path = self.relay.log + "-hits"
-        self.kills, self.broken = 0, []
         self.parked = None    # a message id
         self.reports = {}     # ids of the FACTs about it, by endpoint
 
-    # ---- a relay that is killed, and comes back ----
-
-    def revive(self):
-        """If it is dead; armed with the next point, or not."""
-        if self.relay.process.poll() is None:
-            time.sleep(0.01)
-            return
-        self.kills += 1
-        for name in take_hits(self.hits_path):
-            self.points.hits[name] += 1
-        point = self.points.next() if self.points and self.rng.random() < ARMED_AGAIN else None
-        self.relay.start(wait=False, environment=armed_environment(point, self.rng, self.hits_path))
-
-    def kill(self):
-        if self.points:
-            self.relay.process.kill()
-            self.relay.process.wait()
-            self.revive()
-
-    def ctl(self, *words):
-        while True:
-            try:
-                return json.loads(self.relay.ctl("--json", *words))
-            except RuntimeError:
-                self.revive()
-
-    def wait_until_nobody_is_there(self):
-        while self.ctl("status")["sessions"]:
-            time.sleep(0.01)
-
     # ---- sessions ----
-
-    def session(self, endpoint, act):
-        """What act(client) gives, in a session that nobody killed."""
-        while True:
-            try:
-                with self.players.connect(endpoint, port=self.ports.get(endpoint.endpoint)) as client:
-                    return act(client)
-            except Refused:
-                raise
-            except GONE:
-                self.revive()
 
     def submit(self):
         header = new_header(casefile.KIND_REFERRAL, self.sender, self.players.town, self.players.team.id, self.readers,
