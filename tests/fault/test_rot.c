@@ -238,7 +238,7 @@ static void test_no_flip_is_believed(void **unused)
     struct sample samples[4];
     struct tally t = {0};
     struct history dice;
-    uint64_t flips = proof_size("FLIPS", 400, 16000);
+    uint64_t flips = proof_size("FLIPS", 400, 10000);
     unsigned stride = flips < 1000 ? 5 : 1;
     double began = proof_seconds();
     history_init(&dice, proof_seed(61));
