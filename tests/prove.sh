@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# prove.sh PROGRAM...: run proofs in their long form, three at a time, and print one table: what is claimed,
+# prove.sh PROGRAM...: run proofs in their long form, the longest first, and print one table: what is claimed,
 # how much was tried, what was violated, and how many of the controls (set-ups broken on purpose) failed as they
 # must. Exit 1 if a proof failed, a claim was violated, or a control did not fail.
 #
@@ -23,7 +23,7 @@ rows=$BRUG_BUILD/proof-rows
 rm -f "$rows"
 touch "$rows" || exit 1
 begin=$SECONDS
-env BRUG_PROVE=1 TELL=1 BRUG_PROOF_ROWS="$rows" TEST_SECONDS_MAX="${TEST_SECONDS_MAX:-1800}" TEST_JOBS="${TEST_JOBS:-3}" RESULTS= \
+env BRUG_PROVE=1 TELL=1 BRUG_PROOF_ROWS="$rows" TEST_SECONDS_MAX="${TEST_SECONDS_MAX:-1800}" RESULTS= \
     "$(dirname "$0")/run.sh" "${programs[@]}"
 status=$?
 
