@@ -96,6 +96,8 @@
     X(DATE_NOT_ALLOWED,     115, FINAL,   REMEMBERED, STAYS,  "the date has passed or is more than a year ahead") \
     X(NO_SUCH_DIRECTOR,     116, FINAL,   REMEMBERED, STAYS,  "the new director is not another active consultant of the team") \
     X(TOO_MUCH_OWED,        117, FINAL,   REMEMBERED, STAYS,  "too many questions wait for an answer in this case") \
+    X(FAMILY_KEY_MOVED,     118, FINAL,   REMEMBERED, STAYS,  "another family key of the team is in force") \
+    X(FAMILY_LINKED,        119, FINAL,   FORGOTTEN,  STAYS,  "the team has another open case of the same family") \
     /* 120-149: what a client's checks find in a letter (Ack result unreadable) */ \
     X(LETTER_PROFILE,       120, FINAL,   FORGOTTEN,  STAYS,  "the sealed part is not in the profile") \
     X(LETTER_NOT_FOR_ME,    121, FINAL,   FORGOTTEN,  STAYS,  "the letter is not sealed for this endpoint") \

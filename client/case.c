@@ -4,11 +4,13 @@
  * The other side is taken from letters that held, never from a header alone [T31]; only a case without any letter here has
  * the relay's word for it.
  */
+#include "client/family.h"
 #include "client/judge.h"
 #include "client/letters.h"
 #include "client/words.h"
 #include "proto/check.h"
 
+#include <openssl/crypto.h>
 #include <stdlib.h>
 
 #define CASE_YOUTH_TRIES 3 /* so many letters are opened to find the youth's name */
@@ -49,6 +51,7 @@ static enum error read_youth(struct brug *b, struct words *w, int64_t number,
 {
     struct letters_row row;
     struct letter *letter = NULL;
+    char address[FAMILY_ADDRESS_BYTES];
     enum error e = letters_load(b, number, &row);
     if (e != ERROR_NONE)
         return e;
@@ -62,6 +65,8 @@ static enum error read_youth(struct brug *b, struct words *w, int64_t number,
     if (l && l->youth) {
         item->youth_name = words_copy(w, l->youth->name);
         item->youth_born = l->youth->born;
+        item->has_household = family_read_address(l->youth->address, address);
+        OPENSSL_cleanse(address, sizeof address);
         e = item->youth_name ? ERROR_NONE : ERROR_NO_MEMORY;
     }
     letter_free(letter);
@@ -145,6 +150,22 @@ static enum error fill_moments(struct words *w, const struct case_file *c,
     return ERROR_NONE;
 }
 
+static enum error fill_links(struct brug *b, struct words *w, const Brug__V1__Case *row,
+                             struct brug_case_facts *facts)
+{
+    enum error e = ERROR_NONE;
+    facts->linked = words_alloc(w, (row->n_linked + 1) * sizeof *facts->linked);
+    if (!facts->linked)
+        return ERROR_NO_MEMORY;
+    for (size_t i = 0; e == ERROR_NONE && i < row->n_linked; i++) {
+        struct id case_id = client_field_id(row->linked[i]->case_id);
+        struct id director = client_field_id(row->linked[i]->director);
+        e = letters_fill_linked(b, w, &case_id, &director, row->linked[i]->same_child,
+                                &facts->linked[facts->linked_n++]);
+    }
+    return e;
+}
+
 static struct brug_bridging bridging_of(const struct case_bridging *b)
 {
     return (struct brug_bridging){.by = (int)b->by,
@@ -198,6 +219,8 @@ static enum error fill_facts(struct brug *b, struct words *w, const struct judge
         e = fill_owed(w, j, facts);
     if (e == ERROR_NONE)
         e = fill_moments(w, &j->told.c, facts);
+    if (e == ERROR_NONE)
+        e = fill_links(b, w, j->told.row, facts);
     if (e == ERROR_NONE && item->newest == 0) {
         item->other = j->side == BRUG__V1__SIDE__SIDE_TEAM ? facts->practice : facts->team;
         item->newest_at_ms = facts->opened_at_ms;

@@ -10,14 +10,6 @@
 #include "client/session_inside.h"
 #include "proto/limits.h"
 
-static bool is_asked(const struct session *s, const struct id *case_id)
-{
-    for (size_t i = 0; i < s->request_count; i++)
-        if (s->requests[i].type == REQUEST_CASE && id_equal(&s->requests[i].about, case_id))
-            return true;
-    return false;
-}
-
 static enum error next_wanted(struct session *s, struct id *case_id, int64_t *wanted, bool *found)
 {
     struct db_cursor c;
@@ -86,7 +78,7 @@ enum error casefetch_pump(struct session *s)
         e = next_wanted(s, &case_id, &wanted, &found);
         if (e != ERROR_NONE || !found)
             return e;
-        if (!is_asked(s, &case_id))
+        if (!session_is_asked_about(s, REQUEST_CASE, &case_id))
             e = ask_case(s, &case_id, wanted);
     }
     return e;
@@ -97,6 +89,7 @@ enum error casefetch_on_case(struct session *s, const struct request *r, const B
     struct id case_id = client_field_id(row->case_id);
     if (!id_equal(&case_id, &r->about))
         return ERROR_FRAME_MALFORMED;
+    familykey_mark(s);
     return casefile_keep(s->b, row, r->number, s->listing.round);
 }
 
@@ -119,6 +112,7 @@ enum error casefetch_on_page(struct session *s, const Brug__V1__Cases *page)
 {
     struct id next = client_field_id(page->next);
     enum error e = ERROR_NONE;
+    familykey_mark(s);
     for (size_t i = 0; e == ERROR_NONE && i < page->n_cases; i++)
         e = casefile_keep(s->b, page->cases[i], -1, s->listing.round);
     if (e != ERROR_NONE)
@@ -133,6 +127,7 @@ enum error casefetch_on_page(struct session *s, const Brug__V1__Cases *page)
 
 enum error casefetch_on_refused(struct session *s, const struct request *r, enum error code)
 {
+    familykey_mark(s);
     if (r->type == REQUEST_CASES) {
         s->listing.is_active = false;
         return store_put_int(s->b->db, "cases_wanted", 0);

@@ -270,7 +270,7 @@ static enum error fill_header(struct writing *w)
     fill_codes(w);
     enum error e = fill_moments(w);
     if (e == ERROR_NONE) {
-        e = check_header(h, SLICE_NONE, &field);
+        e = check_header(h, &field);
         if (e != ERROR_NONE)
             e = client_fail(w->b, ERROR_USAGE, "%s: %s", field, error_text(e));
     }
@@ -440,25 +440,11 @@ static enum error first_code(struct writing *w)
 
 static enum error insert_draft(struct writing *w, int64_t *number)
 {
-    struct db *db = w->b->db;
-    struct digest signer = certificate_key_digest(w->b->keys.identity_certificate);
-    enum error code = first_code(w);
-    enum error e = db_begin(db);
-    if (e != ERROR_NONE)
-        return e;
-    e = DB_RUN(
-        db,
-        "INSERT INTO message(is_sent, organisation, message_id, state, code, kind, case_id,"
-        " other, header, has_letter, signer, written_at_ms, received_at_ms)"
-        " VALUES(1, ?1, ?2, 16, ?3, ?4, ?5, ?6, ?7, 1, ?8, ?9, ?9)",
-        DB_ID(&w->b->self.organisation), DB_ID(&w->message_id), DB_INT(code), DB_INT(w->d->kind),
-        id_is_none(&w->case_id) ? DB_BLOB(SLICE_NONE) : DB_ID(&w->case_id), DB_ID(&w->to),
-        DB_BLOB(buf_slice(&w->header_bytes)), DB_DIGEST(&signer), DB_INT(w->header.written_at_ms));
-    *number = db_last_row(db);
-    if (e == ERROR_NONE)
-        e = DB_RUN(db, "INSERT INTO sealed(number, bytes) VALUES(?1, ?2)", DB_INT(*number),
-                   DB_BLOB(buf_slice(&w->sealed)));
-    return db_end(db, e);
+    const struct outbox_draft draft = {.header = &w->header,
+                                       .header_bytes = buf_slice(&w->header_bytes),
+                                       .sealed = buf_slice(&w->sealed),
+                                       .code = first_code(w)};
+    return outbox_insert(w->b, &draft, number);
 }
 
 static enum error write_draft(struct writing *w)

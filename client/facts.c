@@ -15,8 +15,9 @@ int brug_track(struct brug *b, int64_t number)
         return (int)e;
     e = client_failed(b, DB_RUN(b->db,
                                 "UPDATE message SET track = 1 WHERE is_sent = 1 AND state = 18 AND"
-                                " (number = ?1 OR (?1 = 0 AND stored_at_ms > ?2))",
-                                DB_INT(number), DB_INT(client_now_ms(b) - FACTS_TRACK_MS)));
+                                " (number = ?1 OR (?1 = 0 AND stored_at_ms > ?2)) AND kind <> ?3",
+                                DB_INT(number), DB_INT(client_now_ms(b) - FACTS_TRACK_MS),
+                                DB_INT(BRUG_KIND_FAMILY_KEY)));
     if (e == ERROR_NONE && number != 0 && db_changes(b->db) == 0)
         e = client_fail(b, ERROR_NOT_FOUND, "message %lld was not sent, or is not stored yet",
                         (long long)number);

@@ -161,6 +161,7 @@ enum error fetch_pump(struct session *s)
 
 static void block(struct session *s)
 {
+    familykey_mark(s);
     s->fetch.is_active = false;
     s->fetch.is_blocked = true;
 }
@@ -342,6 +343,7 @@ static enum error finish(struct session *s)
 {
     s->fetch.is_active = false;
     s->is_dirty = true;
+    familykey_mark(s);
     bool more = true;
     enum error e = remove_vanished(s);
     if (e == ERROR_NONE)

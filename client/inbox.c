@@ -259,7 +259,8 @@ static enum error insert_row(struct brug *b, const struct incoming *in, enum sto
         e = want_sender(b, number);
     if (e == ERROR_NONE && state != STORE_UNREADABLE)
         e = casefile_want_of(b, number);
-    if (e == ERROR_NONE)
+    if (e == ERROR_NONE &&
+        in->header->kind != BRUG__V1__KIND__KIND_FAMILY_KEY) /* nobody's to read */
         client_event(b, BRUG_EVENT_RECEIVED, code, number, &in->organisation);
     return e;
 }
@@ -291,7 +292,7 @@ enum error inbox_deliver(struct brug *b, const Brug__V1__Deliver *d)
     enum error e = frame_decode(a, &brug__v1__header__descriptor, header, &m);
     if (e == ERROR_NONE) {
         in.header = (const Brug__V1__Header *)m;
-        in.header_error = check_received_header(in.header, check_slice(d->envelope->tags), &field);
+        in.header_error = check_received_header(in.header, &field);
         e = read_ids(b, &in);
     } else if (e != ERROR_NO_MEMORY) {
         e = ERROR_FRAME_MALFORMED;

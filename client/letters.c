@@ -4,6 +4,7 @@
 #include "client/letters.h"
 
 #include "client/home.h"
+#include "client/words.h"
 #include "pki/certificate.h"
 #include "proto/check.h"
 #include "rules/workdays.h"
@@ -138,6 +139,20 @@ enum error letters_is_missing_before(struct brug *b, const struct letters_row *r
     if (e == ERROR_NONE)
         *out = !is_here;
     return e;
+}
+
+enum error letters_fill_linked(struct brug *b, struct words *w, const struct id *case_id,
+                               const struct id *director, bool is_same_child,
+                               struct brug_linked *out)
+{
+    *out = (struct brug_linked){.case_id = client_public_id(case_id),
+                                .director = client_public_id(director),
+                                .director_name = "",
+                                .is_same_child = is_same_child};
+    if (id_is_none(case_id))
+        return ERROR_NONE;
+    (void)id_to_spoken(case_id, out->case_code); /* returns its second argument */
+    return words_person(b, w, &b->self.organisation, director, &out->director_name);
 }
 
 /* ---- dates ---- */

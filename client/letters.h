@@ -44,6 +44,12 @@ enum error letters_open(struct brug *b, const struct letters_row *row, struct le
 enum error letters_is_missing_before(struct brug *b, const struct letters_row *row, bool *out)
     MUST_CHECK;
 
+/* Another case of the family, as the relay names it; the director is of the own organisation. */
+struct words;
+enum error letters_fill_linked(struct brug *b, struct words *w, const struct id *case_id,
+                               const struct id *director, bool is_same_child,
+                               struct brug_linked *out) MUST_CHECK;
+
 /* yyyymmdd and the wire's days since 1970; 0 stays 0, and what is no date gives 0. */
 uint32_t letters_days_of_date(uint32_t yyyymmdd);
 uint32_t letters_date_of_days(uint32_t days);

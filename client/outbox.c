@@ -127,6 +127,39 @@ static enum error find_readers(struct sealing *s)
     return e;
 }
 
+/* ---- what is told: of a person's letters, not of the program's own ---- */
+
+static void tell(struct brug *b, enum brug_event_type type, enum error code, int64_t number,
+                 int kind)
+{
+    if (kind != BRUG_KIND_FAMILY_KEY)
+        client_event(b, type, (int)code, number, NULL);
+}
+
+/* ---- drafts ---- */
+
+enum error outbox_insert(struct brug *b, const struct outbox_draft *d, int64_t *number)
+{
+    struct db *db = b->db;
+    struct digest signer = certificate_key_digest(b->keys.identity_certificate);
+    const Brug__V1__Header *h = d->header;
+    enum error e = db_begin(db);
+    if (e != ERROR_NONE)
+        return e;
+    e = DB_RUN(db,
+               "INSERT INTO message(is_sent, organisation, message_id, state, code, kind, case_id,"
+               " other, header, has_letter, signer, written_at_ms, received_at_ms)"
+               " VALUES(1, ?1, ?2, 16, ?3, ?4, ?5, ?6, ?7, 1, ?8, ?9, ?9)",
+               DB_ID(&b->self.organisation), DB_BLOB(check_slice(h->message_id)), DB_INT(d->code),
+               DB_INT(h->kind), DB_BLOB(check_slice(h->case_id)), DB_BLOB(check_slice(h->to)),
+               DB_BLOB(d->header_bytes), DB_DIGEST(&signer), DB_INT(h->written_at_ms));
+    *number = db_last_row(db);
+    if (e == ERROR_NONE)
+        e = DB_RUN(db, "INSERT INTO sealed(number, bytes) VALUES(?1, ?2)", DB_INT(*number),
+                   DB_BLOB(d->sealed));
+    return db_end(db, e);
+}
+
 /* ---- sealing ---- */
 
 static enum error choose_id(struct sealing *s, bool needs_new)
@@ -186,7 +219,7 @@ static enum error write_header(struct sealing *s)
     h.in_reply_to = client_id_field(&s->in_reply_to);
     enum error e = find_epoch(s->b, &municipality, &h.epoch);
     if (e == ERROR_NONE)
-        e = check_header(&h, SLICE_NONE, &field);
+        e = check_header(&h, &field);
     return e == ERROR_NONE ? frame_append_bare(&s->header, &h.base) : e;
 }
 
@@ -296,7 +329,7 @@ static enum error seal_row(struct brug *b, const struct letters_row *row, bool n
 }
 
 /* What failed, as a state: what waits for the directory or a person, what the letter can never be, and what the process lacks. */
-static enum error save_seal_failure(struct brug *b, int64_t number, enum error e)
+static enum error save_seal_failure(struct brug *b, const struct letters_row *row, enum error e)
 {
     bool is_final = e == ERROR_LETTER_CONTENT || e == ERROR_MESSAGE_TOO_LARGE ||
                     e == ERROR_TOO_MANY_READERS || e == ERROR_LETTER_SIGNER;
@@ -306,10 +339,11 @@ static enum error save_seal_failure(struct brug *b, int64_t number, enum error e
         DB_RUN(b->db,
                "UPDATE message SET state = ?2, code = ?3, retry_at_ms = ?4 WHERE number = ?1 AND"
                " state = 16", /* not what another process gave up meanwhile */
-               DB_INT(number), DB_INT(is_final ? STORE_REFUSED : STORE_DRAFT), DB_INT(e),
+               DB_INT(row->number), DB_INT(is_final ? STORE_REFUSED : STORE_DRAFT), DB_INT(e),
                DB_INT(OUTBOX_NEVER));
     if (saved == ERROR_NONE && db_changes(b->db) > 0)
-        client_event(b, is_final ? BRUG_EVENT_REFUSED : BRUG_EVENT_WAITING, (int)e, number, NULL);
+        tell(b, is_final ? BRUG_EVENT_REFUSED : BRUG_EVENT_WAITING, e, row->number,
+             (int)row->decoded->kind);
     return saved;
 }
 
@@ -324,7 +358,7 @@ static enum error seal_number(struct brug *b, int64_t number, bool needs_new_id,
     if (e == ERROR_EXISTS)
         e = ERROR_NONE;
     else if (e != ERROR_NONE)
-        e = save_seal_failure(b, number, e);
+        e = save_seal_failure(b, &row, e);
     letters_row_free(&row);
     return e;
 }
@@ -414,35 +448,43 @@ enum error outbox_is_busy(struct brug *b, bool *busy)
 
 /* ---- answers ---- */
 
-enum error outbox_stored(struct brug *b, int64_t number, int64_t stored_at_ms)
-{
-    enum error e = DB_RUN(b->db,
-                          "UPDATE message SET state = 18, code = 0, stored_at_ms = ?2, track = 1"
-                          " WHERE number = ?1 AND state = 17",
-                          DB_INT(number), DB_INT(stored_at_ms));
-    if (e != ERROR_NONE || db_changes(b->db) == 0)
-        return e;
-    client_event(b, BRUG_EVENT_STORED, 0, number, NULL);
-    return casefile_want_of(b, number);
-}
+/* A letter of ours, of which the relay says something. */
+struct sent {
+    int64_t attempts;
+    struct id message_id, other;
+    int kind;
+};
 
-static enum error load_attempts(struct brug *b, int64_t number, int64_t *attempts,
-                                struct id *message_id, struct id *other)
+static enum error load_sent(struct brug *b, int64_t number, struct sent *out)
 {
     struct db_cursor c;
-    enum error e =
-        DB_SELECT(b->db, &c, "SELECT attempts, message_id, other FROM message WHERE number = ?1",
-                  DB_INT(number));
+    enum error e = DB_SELECT(b->db, &c,
+                             "SELECT attempts, message_id, other, kind FROM message WHERE"
+                             " number = ?1",
+                             DB_INT(number));
     if (e != ERROR_NONE)
         return e;
     bool found = db_next(&c);
-    if (found) {
-        *attempts = db_int(&c, 0);
-        *message_id = db_id(&c, 1);
-        *other = db_id(&c, 2);
-    }
+    if (found)
+        *out = (struct sent){db_int(&c, 0), db_id(&c, 1), db_id(&c, 2), (int)db_int(&c, 3)};
     e = db_done(&c);
     return e == ERROR_NONE && !found ? ERROR_NOT_FOUND : e;
+}
+
+enum error outbox_stored(struct brug *b, int64_t number, int64_t stored_at_ms)
+{
+    enum error e = DB_RUN(b->db,
+                          "UPDATE message SET state = 18, code = 0, stored_at_ms = ?2, track ="
+                          " kind <> ?3 WHERE number = ?1 AND state = 17",
+                          DB_INT(number), DB_INT(stored_at_ms), DB_INT(BRUG_KIND_FAMILY_KEY));
+    if (e != ERROR_NONE || db_changes(b->db) == 0)
+        return e;
+    struct sent sent;
+    e = load_sent(b, number, &sent);
+    if (e != ERROR_NONE)
+        return e;
+    tell(b, BRUG_EVENT_STORED, ERROR_NONE, number, sent.kind);
+    return casefile_want_of(b, number);
 }
 
 static int64_t backoff_ms(int64_t attempts)
@@ -487,27 +529,27 @@ static enum error want_organisations(struct brug *b, const struct id *other)
 enum error outbox_refused(struct brug *b, int64_t number, enum error code, bool passing,
                           uint32_t retry_after_ms, int64_t server_ahead_ms)
 {
-    int64_t attempts = 0;
-    struct id message_id;
-    struct id other;
-    enum error e = load_attempts(b, number, &attempts, &message_id, &other);
+    struct sent sent;
+    enum error e = load_sent(b, number, &sent);
     if (e != ERROR_NONE)
         return e;
-    int64_t wait = backoff_ms(attempts);
+    int64_t wait = backoff_ms(sent.attempts);
     wait = wait > (int64_t)retry_after_ms ? wait : (int64_t)retry_after_ms;
     wait = wait < OUTBOX_WAIT_MS_MAX ? wait : OUTBOX_WAIT_MS_MAX;
     if (code == ERROR_DIRECTORY_CHANGED) {
-        e = want_organisations(b, &other);
+        e = want_organisations(b, &sent.other);
         return e == ERROR_NONE ? seal_again(b, number, code, OUTBOX_NEVER) : e;
     }
     if (code == ERROR_CLOCK_AHEAD) {
-        int64_t clock = when_clock_allows(&message_id, client_now_ms(b) + server_ahead_ms);
+        int64_t clock = when_clock_allows(&sent.message_id, client_now_ms(b) + server_ahead_ms);
         if (clock == OUTBOX_NEVER)
             return seal_again(b, number, code, 0);
         return try_again(b, number, code, clock > wait ? clock : wait);
     }
     if (passing)
         return try_again(b, number, code, wait);
+    if (sent.kind == BRUG_KIND_FAMILY_KEY) /* nobody wrote it, and another takes its place */
+        return DB_RUN(b->db, "DELETE FROM message WHERE number = ?1", DB_INT(number));
     e = DB_RUN(b->db, "UPDATE message SET state = 19, code = ?2 WHERE number = ?1 AND state = 17",
                DB_INT(number), DB_INT(code));
     if (e != ERROR_NONE)

@@ -13,9 +13,18 @@
 #ifndef CLIENT_OUTBOX_H
 #define CLIENT_OUTBOX_H
 
+#include "brug/v1/wire.pb-c.h"
 #include "client/client.h"
 
 #define OUTBOX_NEVER INT64_MAX /* retry_at_ms of what waits for the directory or for a person */
+
+/* A new letter, sealed to the own key alone. */
+struct outbox_draft {
+    const Brug__V1__Header *header; /* its exact bytes, too */
+    struct slice header_bytes, sealed;
+    enum error code; /* what keeps it here, as it looks now; ERROR_NONE: nothing */
+};
+enum error outbox_insert(struct brug *b, const struct outbox_draft *d, int64_t *number) MUST_CHECK;
 
 /* The next letter that may be sent now, after number `after`: 0 when there is none. Seals it if need be; what cannot be
  * sealed is marked as waiting and passed over. */

@@ -48,6 +48,16 @@ static enum error fill_names(struct brug *b, struct words *w, struct brug_messag
     return e == ERROR_NONE ? words_organisation(b, w, &to, &m->to_name) : e;
 }
 
+static enum error fill_linked(struct brug *b, struct words *w, const Brug__V1__Header *h,
+                              struct brug_message *m)
+{
+    bool is_linked = h->fact_code == BRUG__V1__CODE__CODE_FAMILY_LINKED;
+    struct id linked = is_linked ? client_field_id(h->linked_case) : ID_NONE;
+    struct id director = client_field_id(h->linked_director);
+    bool is_same_child = (h->flags & BRUG__V1__HEADER_FLAG__HEADER_FLAG_SAME_CHILD) != 0;
+    return letters_fill_linked(b, w, &linked, &director, is_same_child, &m->linked);
+}
+
 static enum error fill_message(struct brug *b, struct words *w, const struct letters_row *r,
                                struct brug_message *m)
 {
@@ -81,7 +91,9 @@ static enum error fill_message(struct brug *b, struct words *w, const struct let
     m->owed_kind = (int)h->owed_kind;
     m->subject = m->youth_name = "";
     struct id endpoint = h->from ? client_field_id(h->from->endpoint) : ID_NONE;
-    enum error e = fill_names(b, w, m);
+    enum error e = fill_linked(b, w, h, m);
+    if (e == ERROR_NONE)
+        e = fill_names(b, w, m);
     if (e == ERROR_NONE)
         e = pins_is_system(b, &r->organisation, &endpoint, &m->is_by_system);
     return e == ERROR_NONE ? letters_is_missing_before(b, r, &m->is_missing_before) : e;
@@ -216,10 +228,11 @@ static enum error next_number(struct brug *b, const struct brug_query *q, int64_
         DB_SELECT(b->db, &c,
                   "SELECT number FROM message WHERE number < ?1 AND is_sent IN (?2, ?3)"
                   " AND (?4 = 0 OR case_id = ?5) AND (?6 = 0 OR (is_sent = 0 AND opened_at_ms = 0))"
-                  " AND (?7 = 0 OR state NOT IN (1, 5, 18, 20)) ORDER BY number DESC LIMIT 1",
+                  " AND (?7 = 0 OR state NOT IN (1, 5, 18, 20)) AND kind <> ?8"
+                  " ORDER BY number DESC LIMIT 1",
                   DB_INT(before), DB_INT(both ? 0 : q->sent), DB_INT(both ? 1 : q->sent),
                   DB_INT(!id_is_none(&case_id)), DB_ID(&case_id), DB_INT(q->unopened_only),
-                  DB_INT(q->problems_only));
+                  DB_INT(q->problems_only), DB_INT(BRUG_KIND_FAMILY_KEY));
     if (e != ERROR_NONE)
         return e;
     *number = db_next(&c) ? db_int(&c, 0) : 0;
@@ -584,6 +597,10 @@ int brug_open_letter(struct brug *b, int64_t number, bool mark, const struct bru
     if (e != ERROR_NONE)
         return (int)e;
     e = letters_load(b, number, &row);
+    if (e == ERROR_NONE && row.decoded->kind == BRUG__V1__KIND__KIND_FAMILY_KEY) {
+        letters_row_free(&row);
+        e = ERROR_NOT_FOUND; /* it is the program's own */
+    }
     if (e != ERROR_NONE)
         return (int)(e == ERROR_NOT_FOUND
                          ? client_fail(b, e, "there is no message %lld", (long long)number)

@@ -37,6 +37,14 @@ bool session_is_asked(const struct session *s, enum request_type type, int64_t n
     return false;
 }
 
+bool session_is_asked_about(const struct session *s, enum request_type type, const struct id *about)
+{
+    for (size_t i = 0; i < s->request_count; i++)
+        if (s->requests[i].type == type && id_equal(&s->requests[i].about, about))
+            return true;
+    return false;
+}
+
 enum error session_ask(struct session *s, Brug__V1__ClientFrame *frame, enum request_type type,
                        int64_t number, const struct id *about)
 {
@@ -208,15 +216,6 @@ static enum error pump_submits(struct session *s)
     return ERROR_NONE;
 }
 
-static bool is_countersignature_asked(const struct session *s, const struct id *endpoint)
-{
-    for (size_t i = 0; i < s->request_count; i++)
-        if (s->requests[i].type == REQUEST_COUNTERSIGNATURE &&
-            id_equal(&s->requests[i].about, endpoint))
-            return true;
-    return false;
-}
-
 static enum error send_countersignature(struct session *s, const struct id *endpoint,
                                         struct slice signature)
 {
@@ -242,7 +241,7 @@ static enum error pump_countersignatures(struct session *s)
     enum error sent = ERROR_NONE;
     while (sent == ERROR_NONE && session_has_room(s) && db_next(&c)) {
         struct id endpoint = db_id(&c, 0);
-        if (!is_countersignature_asked(s, &endpoint))
+        if (!session_is_asked_about(s, REQUEST_COUNTERSIGNATURE, &endpoint))
             sent = send_countersignature(s, &endpoint, db_blob(&c, 1));
     }
     e = db_done(&c);
@@ -284,7 +283,9 @@ enum error session_pump(struct session *s)
         e = pump_rows(s, DUE_SQL("track = 1", "NULL", "0"), REQUEST_TRACK, send_track);
     if (e == ERROR_NONE)
         e = pump_countersignatures(s);
-    return e == ERROR_NONE ? casefetch_pump(s) : e;
+    if (e == ERROR_NONE)
+        e = casefetch_pump(s);
+    return e == ERROR_NONE ? familykey_pump(s) : e;
 }
 
 /* ---- answers ---- */
@@ -328,7 +329,7 @@ static enum error on_noted(struct session *s, const struct request *r)
     if (r->type == REQUEST_COUNTERSIGNATURE)
         return DB_RUN(s->b->db, "UPDATE countersignature SET told = 1 WHERE endpoint = ?1",
                       DB_ID(&r->about));
-    return ERROR_NONE;
+    return r->type == REQUEST_TAGS ? familykey_on_tagged(s, r, ERROR_NONE, false) : ERROR_NONE;
 }
 
 static enum error on_pong(struct session *s, const Brug__V1__Pong *p)
@@ -342,14 +343,29 @@ static enum error on_pong(struct session *s, const Brug__V1__Pong *p)
     return store_put_int(s->b->db, "server_ahead_ms", ahead);
 }
 
+static enum error on_letter_refused(struct session *s, const struct request *r,
+                                    const Brug__V1__Refused *f)
+{
+    struct letters_row row;
+    enum error e = letters_load(s->b, r->number, &row);
+    if (e != ERROR_NONE)
+        return e;
+    if (!f->passing)
+        familykey_on_refused(s, row.decoded, (enum error)f->code);
+    letters_row_free(&row);
+    return outbox_refused(s->b, r->number, (enum error)f->code, f->passing, f->retry_after_ms,
+                          s->server_ahead_ms);
+}
+
 static enum error on_refused(struct session *s, const struct request *r, const Brug__V1__Refused *f)
 {
     enum error code = (enum error)f->code;
     if (code == ERROR_NONE)
         return ERROR_FRAME_MALFORMED;
     if (r->type == REQUEST_SUBMIT)
-        return outbox_refused(s->b, r->number, code, f->passing, f->retry_after_ms,
-                              s->server_ahead_ms);
+        return on_letter_refused(s, r, f);
+    if (r->type == REQUEST_TAGS)
+        return familykey_on_tagged(s, r, code, f->passing);
     if (f->passing || r->type == REQUEST_FREE)
         return code; /* the session ends and comes back later */
     switch (r->type) {
@@ -376,7 +392,8 @@ static enum error on_deliver(struct session *s, const Brug__V1__Deliver *d)
     s->quiet_pings = 0;
     s->credit_messages++;
     s->credit_bytes += brug__v1__envelope__get_packed_size(d->envelope);
-    return inbox_deliver(s->b, d);
+    enum error e = inbox_deliver(s->b, d);
+    return e == ERROR_NONE ? familykey_on_delivery(s, d) : e;
 }
 
 /* Whether the answer is one that this request can have. */
@@ -388,7 +405,8 @@ static bool fits(const struct request *r, int frame_case)
     case BRUG__V1__SERVER_FRAME__FRAME_ACKED:
         return r->type == REQUEST_ACK;
     case BRUG__V1__SERVER_FRAME__FRAME_NOTED:
-        return r->type == REQUEST_OPENED || r->type == REQUEST_COUNTERSIGNATURE;
+        return r->type == REQUEST_OPENED || r->type == REQUEST_COUNTERSIGNATURE ||
+               r->type == REQUEST_TAGS;
     case BRUG__V1__SERVER_FRAME__FRAME_TRACKED:
         return r->type == REQUEST_TRACK;
     case BRUG__V1__SERVER_FRAME__FRAME_DIRECTORY:
@@ -404,25 +422,22 @@ static bool fits(const struct request *r, int frame_case)
     }
 }
 
-/* A receipt or a refusal must be of the letter that was submitted. */
-static enum error check_message_id(struct session *s, const struct request *r,
-                                   ProtobufCBinaryData said)
+/* It must be of the letter that was submitted. */
+static enum error on_receipt(struct session *s, const struct request *r,
+                             const Brug__V1__Receipt *receipt)
 {
     struct letters_row row;
     enum error e = letters_load(s->b, r->number, &row);
     if (e != ERROR_NONE)
         return e;
-    if (!slice_equal(check_slice(said), id_slice(&row.message_id)))
+    if (!slice_equal(check_slice(receipt->message_id), id_slice(&row.message_id)))
         e = ERROR_FRAME_MALFORMED;
+    if (e == ERROR_NONE)
+        e = outbox_stored(s->b, r->number, receipt->stored_at_ms);
+    if (e == ERROR_NONE)
+        familykey_on_receipt(s, row.decoded);
     letters_row_free(&row);
     return e;
-}
-
-static enum error on_receipt(struct session *s, const struct request *r,
-                             const Brug__V1__Receipt *receipt)
-{
-    enum error e = check_message_id(s, r, receipt->message_id);
-    return e == ERROR_NONE ? outbox_stored(s->b, r->number, receipt->stored_at_ms) : e;
 }
 
 enum error session_on_frame(struct session *s, const Brug__V1__ServerFrame *f)

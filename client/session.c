@@ -86,6 +86,8 @@ static void drain_wake(struct session *s)
         s->is_dirty = true;
     int64_t version = db_data_version(s->b->db);
     s->is_dirty = s->is_dirty || version != s->data_version;
+    if (version != s->data_version)
+        familykey_mark(s); /* another process may have confirmed a colleague */
     s->data_version = version;
 }
 
@@ -336,6 +338,7 @@ static enum error on_welcome(struct session *s, const Brug__V1__Welcome *w)
     s->failures = 0;
     s->is_hopeless = false;
     s->is_dirty = true;
+    familykey_on_welcome(s, w);
     enum error e = store_welcome(s, w);
     if (e == ERROR_NONE)
         e = subscribe(s, limits);
@@ -480,7 +483,8 @@ static enum error look_after_crls(struct session *s)
 static enum error send_due(struct session *s)
 {
     enum error e = look_after_crls(s);
-    if (e == ERROR_NONE && (s->is_dirty || client_now_ms(s->b) >= s->outbox_due_ms)) {
+    if (e == ERROR_NONE && (s->is_dirty || client_now_ms(s->b) >= s->outbox_due_ms ||
+                            mono_ms() >= familykey_due_ms(s))) {
         e = session_pump(s);
         if (e == ERROR_NONE)
             e = outbox_due_ms(s->b, &s->outbox_due_ms);
@@ -565,6 +569,7 @@ static int64_t next_due_mono_ms(const struct session *s)
         due = earlier(due, s->sent_at_ms + (int64_t)s->idle_ms_max / 2);
     if (s->outbox_due_ms != OUTBOX_NEVER)
         due = earlier(due, now + (s->outbox_due_ms - client_now_ms(s->b)));
+    due = earlier(due, familykey_due_ms(s));
     return due;
 }
 
@@ -656,7 +661,8 @@ static enum error is_quiet(struct session *s, bool *out)
     if (s->phase != SESSION_UP || s->is_dirty || s->request_count > 0 || s->out.len > 0)
         return ERROR_NONE;
     if (s->quiet_pings >= 2) {
-        *out = true;
+        s->is_dirty = familykey_due_ms(s) <= now;
+        *out = !s->is_dirty;
         return ERROR_NONE;
     }
     if (s->quiet_pings == 1 && now - s->quiet_at_ms < SESSION_QUIET_MS)

@@ -1,6 +1,6 @@
 /*
  * client/session_inside.h: struct session, shared by the files that make it up: session.c (connecting, reading, writing),
- * requests.c (what is asked and answered), fetch.c (the directory), casefetch.c (cases).
+ * requests.c (what is asked and answered), fetch.c (the directory), casefetch.c (cases), familykey.c (family linkage).
  */
 #ifndef CLIENT_SESSION_INSIDE_H
 #define CLIENT_SESSION_INSIDE_H
@@ -24,6 +24,7 @@ enum request_type {
     REQUEST_SUBSCRIBE,
     REQUEST_CASE,  /* about: the case; number: casefile.wanted when it was asked */
     REQUEST_CASES, /* a page of the list */
+    REQUEST_TAGS,  /* about: the case */
 };
 
 struct request {
@@ -55,6 +56,14 @@ struct listing {
     struct id after;
 };
 
+/* The team's family key, and when to look after it. */
+struct family_watch {
+    struct id key; /* that is in force, as far as was heard; ID_NONE: none */
+    bool is_on;    /* this endpoint is of a team, and the relay knows families */
+    bool is_due;
+    int64_t quiet_since_ms, not_before_ms; /* monotonic */
+};
+
 enum session_phase { SESSION_AWAY, SESSION_LINKING, SESSION_GREETING, SESSION_UP };
 
 struct session {
@@ -70,6 +79,7 @@ struct session {
     size_t requests_max; /* in force */
     struct fetch fetch;
     struct listing listing;
+    struct family_watch family;
     bool
         is_trust_ahead; /* perhaps: a transaction was rolled back, and revocation lists may have come in it */
     /* limits of the relay */
@@ -103,6 +113,8 @@ struct session {
 enum error session_ask(struct session *s, Brug__V1__ClientFrame *frame, enum request_type type,
                        int64_t number, const struct id *about) MUST_CHECK;
 bool session_is_asked(const struct session *s, enum request_type type, int64_t number);
+bool session_is_asked_about(const struct session *s, enum request_type type,
+                            const struct id *about);
 bool session_has_room(const struct session *s);
 /* Takes from the store what can be sent now. */
 enum error session_pump(struct session *s) MUST_CHECK;
@@ -125,5 +137,19 @@ enum error casefetch_on_case(struct session *s, const struct request *r, const B
 enum error casefetch_on_page(struct session *s, const Brug__V1__Cases *page) MUST_CHECK;
 enum error casefetch_on_refused(struct session *s, const struct request *r, enum error code)
     MUST_CHECK;
+
+/* familykey.c */
+void familykey_on_welcome(struct session *s, const Brug__V1__Welcome *w);
+/* Something changed that keys or tags depend on. */
+void familykey_mark(struct session *s);
+int64_t familykey_due_ms(const struct session *s); /* monotonic; INT64_MAX: nothing is due */
+enum error familykey_pump(struct session *s) MUST_CHECK;
+void familykey_on_receipt(struct session *s, const Brug__V1__Header *h);
+/* A letter of ours was refused for good. */
+void familykey_on_refused(struct session *s, const Brug__V1__Header *h, enum error code);
+enum error familykey_on_delivery(struct session *s, const Brug__V1__Deliver *d) MUST_CHECK;
+/* ERROR_NONE, or why tags were refused. */
+enum error familykey_on_tagged(struct session *s, const struct request *r, enum error code,
+                               bool is_passing) MUST_CHECK;
 
 #endif

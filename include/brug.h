@@ -128,6 +128,8 @@ enum brug_error {
     BRUG_DATE_NOT_ALLOWED = 115,
     BRUG_NO_SUCH_DIRECTOR = 116,
     BRUG_TOO_MUCH_OWED = 117,
+    BRUG_FAMILY_KEY_MOVED = 118,
+    BRUG_FAMILY_LINKED = 119,
     /* a letter that fails its checks */
     BRUG_LETTER_PROFILE = 120,
     BRUG_LETTER_NOT_FOR_ME = 121,
@@ -227,6 +229,7 @@ enum brug_kind {
     BRUG_KIND_NOTE = 20,
     BRUG_KIND_HISTORY = 21,
     BRUG_KIND_NOTICE = 22,
+    BRUG_KIND_FAMILY_KEY = 23, /* of the program itself; never shown */
     /* made by the relay only */
     BRUG_KIND_REMINDER = 64,
     BRUG_KIND_OVERDUE = 65,
@@ -533,6 +536,15 @@ int brug_discard(struct brug *b, int64_t number);
 
 /* ---- reading ------------------------------------------------------------------------------------- */
 
+/* Another open case of the team that is of the same family. */
+struct brug_linked {
+    struct brug_id case_id;
+    char case_code[BRUG_CODE_BYTES];
+    struct brug_id director;
+    const char *director_name;
+    bool is_same_child; /* else the same household */
+};
+
 enum brug_message_state {
     /* received */
     BRUG_MESSAGE_READY = 1,   /* all checks held */
@@ -575,6 +587,7 @@ struct brug_message {
     struct brug_id owed_id;        /* likewise: what it reminds of */
     uint32_t until_date;           /* likewise */
     int owed_kind;                 /* likewise; a number of BRUG_LIST_OWED_KIND, or 0 */
+    struct brug_linked linked;     /* likewise, with FAMILY_LINKED; case_id none: nothing */
     /* from the sealed part, only in state READY or of a sent letter; else "" and 0 */
     const char *subject, *youth_name;
     uint32_t youth_born;
@@ -652,6 +665,8 @@ struct brug_case_facts {
     size_t owed_n;
     struct brug_id closing_id; /* the closing letter, while custody waits for a GP to open it */
     struct brug_id linked_case;
+    struct brug_linked *linked; /* told to the director only */
+    size_t linked_n;
 };
 
 struct brug_case {
@@ -666,6 +681,8 @@ struct brug_case {
     int64_t newest_at_ms;
     const char *youth_name;
     uint32_t youth_born;
+    bool
+        has_household; /* the youth's address reads as a postcode and a house number: other cases of the household are found */
     const struct brug_case_facts *facts; /* NULL: the relay never told of it */
     int *
         next; /* kinds of letters that the profile's person may send in it now, our letters under way counted in */

@@ -38,7 +38,6 @@ static const struct form_rule SUBMIT[] = {
 static const struct form_rule ENVELOPE[] = {
     {FORM(Envelope, header, FORM_BYTES, "envelope.header", ERROR_HEADER_MALFORMED), .min = 1,
      .max = LIMIT_HEADER_BYTES},
-    {FORM(Envelope, tags, FORM_BYTES, "envelope.tags", MALFORMED), .max = LIMIT_TAGS_BYTES},
     {FORM(Envelope, sealed, FORM_BYTES, "envelope.sealed", ERROR_NOTHING_SEALED), .min = 1,
      .max = SIZE_MAX},
 };
@@ -107,6 +106,14 @@ static const struct form_rule PUT_ABSENCE[] = {
     {FORM(PutAbsence, away_until_ms, FORM_TIME, "put_absence.away_until_ms", MALFORMED)},
 };
 
+/* [P-162] */
+static const struct form_rule PUT_TAGS[] = {
+    {FORM(PutTags, case_id, FORM_ID, "put_tags.case_id", BAD_ID)},
+    {FORM(PutTags, key_id, FORM_UUID, "put_tags.key_id", BAD_ID)},
+    {FORM(PutTags, child, FORM_DIGEST_OR_NONE, "put_tags.child", MALFORMED)},
+    {FORM(PutTags, household, FORM_DIGEST_OR_NONE, "put_tags.household", MALFORMED)},
+};
+
 static const struct form_rule PUT_CARD[] = {
     {FORM(PutCard, card, FORM_MESSAGE, "put_card.card", MALFORMED)},
 };
@@ -162,6 +169,14 @@ static enum error check_put_card(const Brug__V1__PutCard *p, const char **field)
     return e != ERROR_NONE ? e : check_card(p->card, field);
 }
 
+static enum error check_put_tags(const Brug__V1__PutTags *p, const char **field)
+{
+    enum error e = FORM_CHECK(PUT_TAGS, p, field);
+    if (e == ERROR_NONE && p->child.len == 0 && p->household.len == 0)
+        e = form_refuse(MALFORMED, "put_tags.child", field);
+    return e;
+}
+
 enum error check_client_frame(const Brug__V1__ClientFrame *f, const char **field)
 {
     switch (f->frame_case) {
@@ -191,6 +206,8 @@ enum error check_client_frame(const Brug__V1__ClientFrame *f, const char **field
         return FORM_CHECK(PUT_ABSENCE, f->put_absence, field);
     case BRUG__V1__CLIENT_FRAME__FRAME_PUT_CARD:
         return check_put_card(f->put_card, field);
+    case BRUG__V1__CLIENT_FRAME__FRAME_PUT_TAGS:
+        return check_put_tags(f->put_tags, field);
     case BRUG__V1__CLIENT_FRAME__FRAME_GET_CASE:
         return FORM_CHECK(GET_CASE, f->get_case, field);
     case BRUG__V1__CLIENT_FRAME__FRAME_LIST_CASES:

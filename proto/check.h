@@ -23,12 +23,11 @@ enum error check_client_frame(const Brug__V1__ClientFrame *f, const char **field
 /*
  * A header: its version (UPDATE_SENDER), ids (ID_MALFORMED; the message id v4 or v7), enums in their
  * closed lists (CODE_UNKNOWN; an unknown or relay-made kind: UPDATE_RELAY), readers and copies strictly
- * ascending and within LIMIT_READERS / LIMIT_COPIES (TOO_MANY_READERS), the tags' digest against the
- * envelope, no bytes but ids and digests anywhere (so that no free text can hide), which codes the kind
- * needs (CODE_MISSING) and may carry (FIELD_NOT_ALLOWED): one table, kind x field.
+ * ascending and within LIMIT_READERS / LIMIT_COPIES (TOO_MANY_READERS), no bytes but ids anywhere (so
+ * that no free text can hide), which codes the kind needs (CODE_MISSING) and may carry
+ * (FIELD_NOT_ALLOWED): one table, kind x field.
  */
-enum error check_header(const Brug__V1__Header *h, struct slice tags, const char **field)
-    MUST_CHECK;
+enum error check_header(const Brug__V1__Header *h, const char **field) MUST_CHECK;
 
 /*
  * The same for a frame that a client received: every id, length, enum, count and text; all that does not
@@ -39,8 +38,7 @@ enum error check_server_frame(const Brug__V1__ServerFrame *f, const char **field
  * A header that a client received: as check_header, but relay-made kinds are allowed (without a sender, the
  * message id a UUIDv8), and so is an unknown kind (shown as "update"), which may carry any field.
  */
-enum error check_received_header(const Brug__V1__Header *h, struct slice tags, const char **field)
-    MUST_CHECK;
+enum error check_received_header(const Brug__V1__Header *h, const char **field) MUST_CHECK;
 /* Parts of the directory, sent or received: REQUEST_MALFORMED, ID_MALFORMED. A roster's and a binding's
  * exact bytes are decoded first; no clear text may hold what looks like a BSN. */
 enum error check_card(const Brug__V1__Card *c, const char **field) MUST_CHECK;

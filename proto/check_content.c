@@ -24,6 +24,7 @@ static const struct form_rule CONTENT[] = {
     {FORM(Content, sender_roster_digest, FORM_DIGEST, "content.sender_roster_digest", BAD)},
     {FORM(Content, to_roster_digest, FORM_DIGEST, "content.to_roster_digest", BAD)},
     {FORM(Content, answered_digest, FORM_DIGEST_OR_NONE, "content.answered_digest", BAD)},
+    {FORM(Content, family_key, FORM_DIGEST_OR_NONE, "content.family_key", BAD)},
 };
 
 static const struct form_rule SEEN[] = {
@@ -123,7 +124,8 @@ enum error check_content(const Brug__V1__Content *c, const char **field)
     enum error e = FORM_CHECK(CONTENT, c, field);
     if (e == ERROR_NONE && c->seen)
         e = FORM_CHECK(SEEN, c->seen, field);
-    if (e == ERROR_NONE && !c->letter == !c->history)
+    if (e == ERROR_NONE &&
+        (c->letter != NULL) + (c->history != NULL) + (c->family_key.len > 0) != 1)
         e = form_refuse(BAD, "content.letter", field);
     if (e == ERROR_NONE && c->letter)
         e = check_letter(c->letter, field);

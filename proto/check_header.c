@@ -1,10 +1,9 @@
 /*
  * proto/check_header.c: the header of a message; see check.h, [P-41] and [P-57] to [P-61].
  *
- * Order: version, kind, forms (ids, lists, ranges), tags, then what the kind needs and may carry. The
- * last is one table, kind x field; a field that stands in neither column of a kind is not allowed.
+ * Order: version, kind, forms (ids, lists, ranges), then what the kind needs and may carry. The last is
+ * one table, kind x field; a field that stands in neither column of a kind is not allowed.
  */
-#include "base/digest.h"
 #include "proto/check.h"
 #include "proto/form.h"
 #include "proto/limits.h"
@@ -61,6 +60,9 @@ static const struct form_rule HEADER[] = {
      .list = &brug__v1__owed_kind__descriptor},
     {FORM(Header, debtor, FORM_CODE, "header.debtor", UNKNOWN),
      .list = &brug__v1__side__descriptor},
+    {FORM(Header, key_id, FORM_UUID_OR_NONE, "header.key_id", BAD_ID)},
+    {FORM(Header, replaced_key, FORM_UUID_OR_NONE, "header.replaced_key", BAD_ID)},
+    {FORM(Header, linked_director, FORM_ID_OR_NONE, "header.linked_director", BAD_ID)},
 };
 
 /* After their number was checked: a wrong one must be told from too many. */
@@ -127,26 +129,12 @@ static enum error check_made_ids(const Brug__V1__Header *h, const char **field)
     return ERROR_NONE;
 }
 
-/* Family linkage: one or more 32-byte HMACs, so that no text stands there. */
-static enum error check_tags(const Brug__V1__Header *h, struct slice tags, const char **field)
-{
-    if (tags.len == 0)
-        return h->tags_digest.len == 0 ? ERROR_NONE
-                                       : form_refuse(MALFORMED, "header.tags_digest", field);
-    if (tags.len > LIMIT_TAGS_BYTES || tags.len % DIGEST_BYTES != 0)
-        return form_refuse(MALFORMED, "envelope.tags", field);
-    struct digest d = digest_of_slice(tags);
-    return slice_equal(digest_slice(&d), form_slice(h->tags_digest))
-               ? ERROR_NONE
-               : form_refuse(MALFORMED, "header.tags_digest", field);
-}
-
 /* ---- kinds ---- */
 
 enum header_field {
     F_CASE = 1u << 0,
     F_REPLY = 1u << 1,
-    F_TAGS = 1u << 2,
+    F_KEY = 1u << 2,
     F_REASON = 1u << 3,
     F_TYPE = 1u << 4,
     F_MOMENTS = 1u << 5,
@@ -172,6 +160,8 @@ enum header_field {
     F_SOMATIC = 1u << 25,
     F_OWED_KIND = 1u << 26,
     F_DEBTOR = 1u << 27,
+    F_REPLACED = 1u << 28,
+    F_LINKED_DIRECTOR = 1u << 29,
 };
 #define F_ITEM (F_OWED | F_OWED_KIND | F_DEBTOR | F_UNTIL)
 #define F_RISKS (F_SUICIDALITY | F_SOMATIC)
@@ -186,9 +176,9 @@ static const struct kind_row KINDS[] = {
     {KIND(REFERRAL), F_CASE | F_REASON | F_TYPE | F_GROUND, F_MOMENTS | F_LINKED},
     {KIND(CONSULT), F_CASE, 0},
     {KIND(ADVICE), F_CASE, F_REPLY | F_OWED},
-    {KIND(CLAIM), F_CASE, F_REPLY | F_TAGS},
+    {KIND(CLAIM), F_CASE, F_REPLY},
     {KIND(HANDOVER), F_CASE | F_DIRECTOR, F_REPLY},
-    {KIND(START), F_CASE | F_INVOLVEMENT, F_REPLY | F_TAGS | F_OWED},
+    {KIND(START), F_CASE | F_INVOLVEMENT, F_REPLY | F_OWED},
     {KIND(INTERIM), F_CASE, F_REPLY | F_MOMENT | F_OWED | F_WITHHELD},
     {KIND(DELAY), F_CASE | F_OWED | F_UNTIL, F_REPLY},
     {KIND(INFO_REQUEST), F_CASE, F_REPLY},
@@ -205,11 +195,12 @@ static const struct kind_row KINDS[] = {
     {KIND(NOTE), F_CASE, F_REPLY},
     {KIND(HISTORY), F_CASE, F_REPLY},
     {KIND(NOTICE), 0, 0},
+    {KIND(FAMILY_KEY), F_KEY, F_REPLACED},
     {KIND(REMINDER), 0, F_CASE | F_REPLY | F_ITEM},
     {KIND(OVERDUE), 0, F_CASE | F_REPLY | F_ITEM},
     {KIND(NOT_OPENED), F_REPLY, F_CASE | F_ITEM},
     {KIND(NON_DELIVERY), F_REPLY, F_CASE | F_FACT | F_ABOUT | F_ITEM},
-    {KIND(FACT), F_REPLY | F_FACT, F_CASE | F_ABOUT},
+    {KIND(FACT), F_REPLY | F_FACT, F_CASE | F_ABOUT | F_LINKED | F_LINKED_DIRECTOR},
 };
 
 static const struct field_name {
@@ -218,7 +209,7 @@ static const struct field_name {
 } FIELD_NAMES[] = {
     {F_CASE, "header.case_id"},
     {F_REPLY, "header.in_reply_to"},
-    {F_TAGS, "header.tags_digest"},
+    {F_KEY, "header.key_id"},
     {F_REASON, "header.reason"},
     {F_TYPE, "header.request_type"},
     {F_MOMENTS, "header.moments"},
@@ -240,6 +231,8 @@ static const struct field_name {
     {F_ABOUT, "header.about_endpoint"},
     {F_OWED_KIND, "header.owed_kind"},
     {F_DEBTOR, "header.debtor"},
+    {F_REPLACED, "header.replaced_key"},
+    {F_LINKED_DIRECTOR, "header.linked_director"},
     {F_GROUND | F_WITHHELD | F_RISKS, "header.flags"},
 };
 
@@ -277,7 +270,7 @@ static uint32_t fields_of(const Brug__V1__Header *h)
     } set[] = {
         {h->case_id.len > 0, F_CASE},
         {h->in_reply_to.len > 0, F_REPLY},
-        {h->tags_digest.len > 0, F_TAGS},
+        {h->key_id.len > 0, F_KEY},
         {h->reason != 0, F_REASON},
         {h->request_type != 0, F_TYPE},
         {h->n_moments > 0, F_MOMENTS},
@@ -299,6 +292,8 @@ static uint32_t fields_of(const Brug__V1__Header *h)
         {h->about_endpoint.len > 0, F_ABOUT},
         {h->owed_kind != 0, F_OWED_KIND},
         {h->debtor != 0, F_DEBTOR},
+        {h->replaced_key.len > 0, F_REPLACED},
+        {h->linked_director.len > 0, F_LINKED_DIRECTOR},
     };
     uint32_t fields = 0;
     for (size_t i = 0; i < sizeof set / sizeof set[0]; i++)
@@ -379,7 +374,7 @@ static enum error check_kind_fields(const struct kind_row *row, const Brug__V1__
 /* ---- whole headers ---- */
 
 /* All but the kind's own rules, of a header that a person sent. */
-static enum error check_sent(const Brug__V1__Header *h, struct slice tags, const char **field)
+static enum error check_sent(const Brug__V1__Header *h, const char **field)
 {
     enum error e = check_forms(h, field);
     if (e == ERROR_NONE && !h->from)
@@ -388,12 +383,10 @@ static enum error check_sent(const Brug__V1__Header *h, struct slice tags, const
         e = FORM_CHECK(SENDER, h->from, field);
     if (e == ERROR_NONE)
         e = check_made_ids(h, field);
-    if (e == ERROR_NONE)
-        e = check_flags(h, field);
-    return e != ERROR_NONE ? e : check_tags(h, tags, field);
+    return e != ERROR_NONE ? e : check_flags(h, field);
 }
 
-enum error check_header(const Brug__V1__Header *h, struct slice tags, const char **field)
+enum error check_header(const Brug__V1__Header *h, const char **field)
 {
     const struct kind_row *row = find_kind(h->kind);
     if (h->protocol != LIMIT_PROTOCOL)
@@ -402,7 +395,7 @@ enum error check_header(const Brug__V1__Header *h, struct slice tags, const char
         return form_refuse(ERROR_UPDATE_SENDER, "header.profile", field);
     if (!row || h->kind >= RELAY_KIND_FIRST)
         return form_refuse(ERROR_UPDATE_RELAY, "header.kind", field);
-    enum error e = check_sent(h, tags, field);
+    enum error e = check_sent(h, field);
     return e != ERROR_NONE ? e : check_kind_fields(row, h, field);
 }
 
@@ -412,9 +405,9 @@ static bool names_a_sender(const Brug__V1__Sender *from)
                     from->on_behalf.len > 0);
 }
 
-/* The relay's own: no sender, a v8 id, no tags, and no sealing, so no profile of it. */
+/* The relay's own: no sender, a v8 id, and no sealing, so no profile of it. */
 static enum error check_relay_made(const struct kind_row *row, const Brug__V1__Header *h,
-                                   struct slice tags, const char **field)
+                                   const char **field)
 {
     struct id id;
     enum error e = check_forms(h, field);
@@ -424,20 +417,18 @@ static enum error check_relay_made(const struct kind_row *row, const Brug__V1__H
         return form_refuse(MALFORMED, "header.from", field);
     if (check_id(h->message_id, &id) != ERROR_NONE || id_version(&id) != 8)
         return form_refuse(BAD_ID, "header.message_id", field);
-    if (tags.len > 0)
-        return form_refuse(ERROR_FIELD_NOT_ALLOWED, "envelope.tags", field);
     return check_kind_fields(row, h, field);
 }
 
-enum error check_received_header(const Brug__V1__Header *h, struct slice tags, const char **field)
+enum error check_received_header(const Brug__V1__Header *h, const char **field)
 {
     const struct kind_row *row = find_kind(h->kind);
     if (h->protocol != LIMIT_PROTOCOL)
         return form_refuse(ERROR_UPDATE_SENDER, "header.protocol", field);
     if (row && h->kind >= RELAY_KIND_FIRST)
-        return check_relay_made(row, h, tags, field);
+        return check_relay_made(row, h, field);
     if (h->profile != LIMIT_PROFILE)
         return form_refuse(ERROR_UPDATE_SENDER, "header.profile", field);
-    enum error e = check_sent(h, tags, field);
+    enum error e = check_sent(h, field);
     return e != ERROR_NONE || !row ? e : check_kind_fields(row, h, field);
 }

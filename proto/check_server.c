@@ -8,6 +8,7 @@
 #define FIELD_NAME_BYTES_MAX 64u
 #define EPOCHS_MAX 64u
 #define OWED_MAX 40u /* in one case: rules/case.h */
+#define LINKED_MAX (2 * LIMIT_LINKED_CASES)
 
 static const struct form_rule WELCOME[] = {
     {FORM(Welcome, protocol, FORM_NUMBER, "welcome.protocol", MALFORMED), .min = 1,
@@ -23,6 +24,7 @@ static const struct form_rule WELCOME[] = {
     {FORM(Welcome, server_time_ms, FORM_TIME, "welcome.server_time_ms", MALFORMED), .min = 1},
     {FORM(Welcome, generation, FORM_ID, "welcome.generation", MALFORMED)},
     {FORM(Welcome, complete_until_ms, FORM_TIME, "welcome.complete_until_ms", MALFORMED)},
+    {FORM(Welcome, family_key, FORM_UUID_OR_NONE, "welcome.family_key", MALFORMED)},
 };
 
 static const struct form_rule LIMITS[] = {
@@ -65,7 +67,6 @@ static const struct form_rule DELIVER[] = {
 static const struct form_rule ENVELOPE[] = {
     {FORM(Envelope, header, FORM_BYTES, "envelope.header", MALFORMED), .min = 1,
      .max = LIMIT_HEADER_BYTES},
-    {FORM(Envelope, tags, FORM_BYTES, "envelope.tags", MALFORMED), .max = LIMIT_TAGS_BYTES},
 };
 
 static const struct form_rule ACKED[] = {
@@ -126,6 +127,13 @@ static const struct form_rule CASE[] = {
     {FORM(Case, started_at_ms, FORM_TIME, "case.started_at_ms", MALFORMED)},
     {FORM(Case, ended_at_ms, FORM_TIME, "case.ended_at_ms", MALFORMED)},
     {FORM(Case, linked_case, FORM_ID_OR_NONE, "case.linked_case", MALFORMED)},
+    {FORM_MANY(Case, linked, FORM_COUNT, "case.linked", MALFORMED), .max = LINKED_MAX},
+    {FORM(Case, family_key, FORM_UUID_OR_NONE, "case.family_key", MALFORMED)},
+};
+
+static const struct form_rule LINKED_CASE[] = {
+    {FORM(LinkedCase, case_id, FORM_ID, "linked_case.case_id", MALFORMED)},
+    {FORM(LinkedCase, director, FORM_ID, "linked_case.director", MALFORMED)},
 };
 
 static const struct form_rule CASE_MOMENT[] = {
@@ -177,6 +185,8 @@ static enum error check_case(const Brug__V1__Case *c, const char **field)
         e = FORM_CHECK(CASE_MOMENT, c->moments[i], field);
     for (size_t i = 0; e == ERROR_NONE && i < c->n_owed; i++)
         e = FORM_CHECK(OWED_ITEM, c->owed[i], field);
+    for (size_t i = 0; e == ERROR_NONE && i < c->n_linked; i++)
+        e = FORM_CHECK(LINKED_CASE, c->linked[i], field);
     if (e == ERROR_NONE && c->proposal)
         e = FORM_CHECK(PROPOSAL, c->proposal, field);
     if (e == ERROR_NONE && c->bridging_proposed)

@@ -11,11 +11,12 @@
 #define LIMIT_MESSAGE_BYTES_MAX (32u << 20)
 #define LIMIT_FRAME_OVERHEAD_BYTES 1024u /* a frame may exceed its message by so much */
 #define LIMIT_HEADER_BYTES 16384u
-#define LIMIT_TAGS_BYTES 1024u
 #define LIMIT_READERS 128u /* endpoints of both organisations together */
 #define LIMIT_COPIES 16u
 #define LIMIT_CASES 100u /* on a page */
 #define LIMIT_MOMENTS 8u
+#define LIMIT_LINKED_CASES 8u /* of one case by the child, and as many by the household */
+#define LIMIT_FAMILY_KEY_BYTES 32u
 #define LIMIT_SOFTWARE_BYTES 64u
 #define LIMIT_NAME_BYTES 200u /* names of people and organisations, areas */
 #define LIMIT_CARD_TEXT_BYTES 4000u

@@ -34,6 +34,7 @@ static const struct code_row ROWS[] = {
     ROW(KIND, NOTE, "note", "Bericht", "Note"),
     ROW(KIND, HISTORY, "history", "Eerder bericht", "Earlier letter"),
     ROW(KIND, NOTICE, "notice", "Mededeling", "Notice"),
+    ROW(KIND, FAMILY_KEY, "family-key", "Gezinssleutel van het team", "Family key of the team"),
     ROW(KIND, REMINDER, "reminder", "Herinnering", "Reminder"),
     ROW(KIND, OVERDUE, "overdue", "Te laat", "Overdue"),
     ROW(KIND, NOT_OPENED, "not-opened", "Nog niet geopend", "Not opened yet"),

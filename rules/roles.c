@@ -44,6 +44,7 @@ static const struct operation_row {
     {OPERATION_PUT_ABSENCE, READS | ASSISTANT, 0},
     {OPERATION_PUT_CARD, 0, TEAM_MEMBERS},
     {OPERATION_GET_CASE, 0, READS},
+    {OPERATION_PUT_TAGS, 0, TEAM_MEMBERS},
 };
 
 enum scope roles_may(Brug__V1__Role role, enum operation op)
@@ -88,6 +89,7 @@ static const struct kind_row {
     {KIND(NOTE), DOCTORS | TEAM_MEMBERS},
     {KIND(HISTORY), DOCTORS | TEAM_MEMBERS},
     {KIND(NOTICE), TEAM_MEMBERS},
+    {KIND(FAMILY_KEY), TEAM_MEMBERS},
 };
 
 bool roles_may_send(Brug__V1__Role role, Brug__V1__Kind kind)

@@ -19,6 +19,7 @@ enum operation {
     OPERATION_PUT_ABSENCE,
     OPERATION_PUT_CARD,
     OPERATION_GET_CASE,
+    OPERATION_PUT_TAGS,
 };
 
 /* What `role` may do as a frame; SCOPE_NONE for all that is not in the table. */

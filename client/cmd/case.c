@@ -4,6 +4,7 @@
  */
 #include "client/cmd/case_text.h"
 #include "client/cmd/letter_text.h"
+#include "client/cmd/relay_text.h"
 
 #include <string.h>
 
@@ -124,6 +125,24 @@ static void print_state(struct cmd *c, const struct brug_case_facts *f)
                                        "The GP did not agree to the last proposal."));
 }
 
+/* [R41]: one family, one plan, one director. */
+static void print_family(struct cmd *c, const struct brug_case *item)
+{
+    const struct brug_case_facts *f = item->facts;
+    bool has_director =
+        f->state == BRUG_CASE_STATE_CLARIFYING || f->state == BRUG_CASE_STATE_SUPPORT;
+    for (size_t i = 0; i < f->linked_n; i++)
+        (void)printf("  %s\n", relay_text_linked(c, &f->linked[i]));
+    if (has_director && f->own_side == BRUG_SIDE_TEAM && item->youth_name[0] != '\0' &&
+        !item->has_household)
+        (void)printf("  %s\n",
+                     cmd_say(c,
+                             "Het adres in de verwijzing is niet te lezen als postcode en "
+                             "huisnummer. Andere casussen van dit gezin vindt Brug niet vanzelf.",
+                             "The address in the referral does not read as a postcode and a house "
+                             "number. Brug does not find other cases of this family by itself."));
+}
+
 static void print_relay_part(struct cmd *c, const struct brug_messages *all,
                              const struct brug_case *item)
 {
@@ -134,6 +153,7 @@ static void print_relay_part(struct cmd *c, const struct brug_messages *all,
     } else {
         (void)printf("\n%s:\n", case_told_text(c, item->facts->told_at_ms));
         print_state(c, item->facts);
+        print_family(c, item);
         print_proposal(c, item);
         print_bridging(c, all, item->facts);
         print_owed(c, item->facts, true);

@@ -177,6 +177,23 @@ static json_t *json_owed_list(struct cmd *c, const struct brug_case_facts *f)
     return list;
 }
 
+static json_t *json_links(struct cmd *c, const struct brug_case_facts *f)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; list != NULL && i < f->linked_n; i++) {
+        const struct brug_linked *l = &f->linked[i];
+        json_t *j = json_pack("{s:o, s:o, s:o, s:o, s:b}", "case_id", cmd_json_id(&l->case_id),
+                              "case_code", cmd_json_text(l->case_code), "director",
+                              cmd_json_id(&l->director), "director_name",
+                              cmd_json_text(l->director_name), "same_child", (int)l->is_same_child);
+        if (json_array_append_new(list, j) != 0) {
+            json_decref(list);
+            return NULL;
+        }
+    }
+    return list;
+}
+
 static json_t *json_proposal(const struct brug_proposal *p)
 {
     if (p->by == BRUG_SIDE_NONE)
@@ -210,12 +227,12 @@ static json_t *json_facts(struct cmd *c, const struct brug_case_facts *f)
         json_word(BRUG_LIST_INVOLVEMENT, f->involvement), "objected", (int)f->was_objected,
         "conversations", (json_int_t)f->conversations);
     json_t *more = json_pack(
-        "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "proposal", json_proposal(&f->proposal),
-        "bridging_proposed", json_bridging(&f->bridging_proposed), "bridging",
-        json_bridging(&f->bridging), "owed", json_owed_list(c, f), "taken_up_at",
+        "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "proposal",
+        json_proposal(&f->proposal), "bridging_proposed", json_bridging(&f->bridging_proposed),
+        "bridging", json_bridging(&f->bridging), "owed", json_owed_list(c, f), "taken_up_at",
         cmd_json_time(f->taken_up_at_ms), "started_at", cmd_json_time(f->started_at_ms), "ended_at",
         cmd_json_time(f->ended_at_ms), "closing_id", cmd_json_id(&f->closing_id), "linked_case",
-        cmd_json_id(&f->linked_case));
+        cmd_json_id(&f->linked_case), "linked", json_links(c, f));
     if (j == NULL || json_object_update(j, more) != 0) {
         json_decref(j);
         j = NULL;
@@ -237,10 +254,11 @@ static json_t *json_next(const struct brug_case *item)
 
 json_t *case_json(struct cmd *c, const struct brug_case *item)
 {
-    return json_pack(
-        "{s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:o}", "case_id", cmd_json_id(&item->case_id),
-        "case_code", cmd_json_text(item->case_code), "other", cmd_json_id(&item->other),
-        "other_name", cmd_json_text(item->other_name), "youth_name",
-        cmd_json_text(item->youth_name), "youth_born", cmd_json_date(item->youth_born), "messages",
-        (json_int_t)item->messages, "relay", json_facts(c, item->facts), "next", json_next(item));
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:I, s:o, s:o}", "case_id",
+                     cmd_json_id(&item->case_id), "case_code", cmd_json_text(item->case_code),
+                     "other", cmd_json_id(&item->other), "other_name",
+                     cmd_json_text(item->other_name), "youth_name", cmd_json_text(item->youth_name),
+                     "youth_born", cmd_json_date(item->youth_born), "household_known",
+                     (int)item->has_household, "messages", (json_int_t)item->messages, "relay",
+                     json_facts(c, item->facts), "next", json_next(item));
 }

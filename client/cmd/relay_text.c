@@ -90,6 +90,23 @@ static const char *owed_text(struct cmd *c, const struct brug_message *m)
                     brug_list_text(BRUG_LIST_OWED_KIND, m->owed_kind, c->language));
 }
 
+const char *relay_text_linked(struct cmd *c, const struct brug_linked *l)
+{
+    struct brug_identity me;
+    bool is_own = brug_identity(c->brug, &me) == BRUG_OK && brug_id_equal(&me.person, &l->director);
+    const char *director = is_own                        ? cmd_say(c, "uzelf", "yourself")
+                           : l->director_name[0] == '\0' ? cmd_say(c, "een collega", "a colleague")
+                                                         : cmd_clean(c, l->director_name);
+    return cmd_fill(
+        c,
+        l->is_same_child
+            ? cmd_say(c, "LET OP: over deze jongere loopt nog een casus, bij %s (%s).",
+                      "TAKE CARE: there is another open case of this youth, with %s (%s).")
+            : cmd_say(c, "Dit gezin heeft een lopende casus bij %s (%s).",
+                      "This family has an open case with %s (%s)."),
+        director, l->case_code);
+}
+
 const char *relay_text(struct cmd *c, const struct brug_message *m)
 {
     const struct brug_message *about = letter_of_report(c, m);
@@ -118,6 +135,9 @@ const char *relay_text(struct cmd *c, const struct brug_message *m)
                     "The relay reports of message%s: the client of %s is given it again "
                     "and again and does not acknowledge it. Call."),
             which, endpoint_name(c, &m->about_endpoint));
+    if (m->kind == BRUG_KIND_FACT && m->fact_code == BRUG_FAMILY_LINKED)
+        return cmd_fill(c, cmd_say(c, "De relay meldt: %s", "The relay reports: %s"),
+                        relay_text_linked(c, &m->linked));
     if (m->kind == BRUG_KIND_FACT)
         return cmd_fill(c,
                         cmd_say(c,

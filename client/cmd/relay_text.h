@@ -4,6 +4,8 @@
 
 #include "client/cmd/cmd.h"
 
+/* "This family has an open case with ...". */
+const char *relay_text_linked(struct cmd *c, const struct brug_linked *l);
 const char *relay_text(struct cmd *c, const struct brug_message *m);
 
 #endif

@@ -13,6 +13,7 @@
 struct application {
     struct state *state;
     uint64_t lsn;
+    struct slice kept; /* what the record brought beside the journal, if the state needs it */
     struct message *touched;
 };
 
@@ -68,6 +69,32 @@ static enum error apply_case_moved(struct application *a, const ProtobufCMessage
 {
     const Brug__V1__CaseMoved *r = (const Brug__V1__CaseMoved *)record;
     return r->case_now ? casefile_put(a->state, r->case_now) : ERROR_CORRUPT;
+}
+
+static enum error apply_case_tags(struct application *a, const ProtobufCMessage *record)
+{
+    ProtobufCMessage *kept;
+    if (a->kept.len == 0)
+        return ERROR_CORRUPT;
+    struct arena *arena = arena_new(); /* the state's has the record */
+    if (!arena)
+        return ERROR_NO_MEMORY;
+    arena_reset(arena, ARENA_BYTES);
+    enum error e = frame_decode_borrowed(arena, &brug__v1__tags_kept__descriptor, a->kept, &kept);
+    if (e)
+        e = arena_lacked_memory(arena) ? ERROR_NO_MEMORY : ERROR_CORRUPT;
+    else
+        e = family_put(a->state, (const Brug__V1__CaseTags *)record,
+                       (const Brug__V1__TagsKept *)kept);
+    arena_free(arena);
+    return e;
+}
+
+static enum error apply_team_key(struct application *a, const ProtobufCMessage *record)
+{
+    const Brug__V1__TeamKey *r = (const Brug__V1__TeamKey *)record;
+    struct organisation *team = organisation_find(a->state, r->team);
+    return team && id_take(r->key_id, &team->family_key) ? ERROR_NONE : ERROR_CORRUPT;
 }
 
 static enum error apply_session(struct application *a, const ProtobufCMessage *r)
@@ -287,6 +314,9 @@ static const struct row {
      apply_case_opened},
     {BRUG__V1__RECORD_TYPE__RECORD_TYPE_CASE_MOVED, &brug__v1__case_moved__descriptor,
      apply_case_moved},
+    {BRUG__V1__RECORD_TYPE__RECORD_TYPE_CASE_TAGS, &brug__v1__case_tags__descriptor,
+     apply_case_tags},
+    {BRUG__V1__RECORD_TYPE__RECORD_TYPE_TEAM_KEY, &brug__v1__team_key__descriptor, apply_team_key},
     {BRUG__V1__RECORD_TYPE__RECORD_TYPE_SESSION, &brug__v1__session__descriptor, apply_session},
     {BRUG__V1__RECORD_TYPE__RECORD_TYPE_CANCELLED, &brug__v1__cancelled__descriptor,
      apply_cancelled},
@@ -314,10 +344,10 @@ static const struct row *row_of(unsigned type)
 }
 
 enum error apply(struct state *s, uint64_t lsn, unsigned type, const ProtobufCMessage *record,
-                 struct message **touched)
+                 struct slice kept, struct message **touched)
 {
     const struct row *row = row_of(type);
-    struct application a = {.state = s, .lsn = lsn};
+    struct application a = {.state = s, .lsn = lsn, .kept = kept};
     assert(row && row->descriptor == record->descriptor && lsn > s->lsn);
     enum error e = row->apply(&a, record);
     if (e)
@@ -341,20 +371,37 @@ static enum error unpack(struct state *s, unsigned type, struct slice payload,
     return arena_lacked_memory(s->arena) ? ERROR_NO_MEMORY : ERROR_CORRUPT;
 }
 
-enum error apply_record(struct state *s, uint64_t lsn, unsigned type, struct slice payload)
+enum error apply_record_with(struct state *s, uint64_t lsn, unsigned type, struct slice payload,
+                             struct slice kept)
 {
     ProtobufCMessage *record;
     if (lsn <= s->lsn)
         return ERROR_NONE;
     enum error e = unpack(s, type, payload, &record);
-    return e ? e : apply(s, lsn, type, record, NULL);
+    return e ? e : apply(s, lsn, type, record, kept, NULL);
+}
+
+enum error apply_record(struct state *s, uint64_t lsn, unsigned type, struct slice payload)
+{
+    return apply_record_with(s, lsn, type, payload, SLICE_NONE);
+}
+
+static enum error load_row(struct state *s, unsigned record_type, struct slice payload,
+                           struct slice kept)
+{
+    ProtobufCMessage *record;
+    struct application a = {.state = s, .kept = kept};
+    assert(!s->is_loaded);
+    enum error e = unpack(s, record_type, payload, &record);
+    return e ? e : row_of(record_type)->apply(&a, record);
 }
 
 enum error state_load_row(struct state *s, unsigned record_type, struct slice payload)
 {
-    ProtobufCMessage *record;
-    struct application a = {.state = s};
-    assert(!s->is_loaded);
-    enum error e = unpack(s, record_type, payload, &record);
-    return e ? e : row_of(record_type)->apply(&a, record);
+    return load_row(s, record_type, payload, SLICE_NONE);
+}
+
+enum error state_load_tags(struct state *s, struct slice payload, struct slice kept)
+{
+    return load_row(s, BRUG__V1__RECORD_TYPE__RECORD_TYPE_CASE_TAGS, payload, kept);
 }

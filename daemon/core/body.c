@@ -9,8 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PARTS 3u
-#define KEY(part) ((uint8_t)((part) + 1) << 3 | 2) /* field number part + 1, length-delimited */
+#define PARTS 2u
+
+/* The first byte of each part: its field's number, length-delimited. */
+static const uint8_t KEYS[PARTS] = {1 << 3 | 2, 3 << 3 | 2};
 
 static size_t varint_len(uint64_t v)
 {
@@ -24,7 +26,7 @@ static uint8_t *put_part(uint8_t *to, unsigned part, struct slice s)
 {
     if (s.len == 0)
         return to;
-    *to++ = KEY(part);
+    *to++ = KEYS[part];
     uint64_t v = s.len;
     for (; v > 0x7f; v >>= 7)
         *to++ = (uint8_t)(v | 0x80);
@@ -45,13 +47,20 @@ static struct body *body_alloc(size_t len)
     return b;
 }
 
-struct body *body_new(struct slice header, struct slice tags, struct slice sealed)
+/* Envelopes once had a part between the two; digests that are stored count it, empty. */
+static struct digest digest_parts(const struct slice parts[PARTS])
 {
-    const struct slice parts[PARTS] = {header, tags, sealed};
+    const struct slice framed[] = {parts[0], SLICE_NONE, parts[1]};
+    return digest_of_framed(framed, 3);
+}
+
+struct body *body_new(struct slice header, struct slice sealed)
+{
+    const struct slice parts[PARTS] = {header, sealed};
     size_t len = 0;
     for (unsigned i = 0; i < PARTS; i++) {
         size_t framed = parts[i].len ? 1 + varint_len(parts[i].len) : 0;
-        if (parts[i].len > (SIZE_MAX >> 2) - framed) /* three of them cannot wrap */
+        if (parts[i].len > (SIZE_MAX >> 2) - framed) /* both of them cannot wrap */
             return NULL;
         len += framed + parts[i].len;
     }
@@ -62,7 +71,18 @@ struct body *body_new(struct slice header, struct slice tags, struct slice seale
     for (unsigned i = 0; i < PARTS; i++)
         to = put_part(to, i, parts[i]);
     assert(to == b->bytes + len);
-    b->digest = digest_of_framed(parts, PARTS);
+    b->digest = digest_parts(parts);
+    return b;
+}
+
+struct body *body_plain(struct slice bytes)
+{
+    struct body *b = body_alloc(bytes.len);
+    if (!b)
+        return NULL;
+    if (bytes.len > 0)
+        memcpy(b->bytes, bytes.data, bytes.len);
+    b->digest = digest_of_slice(bytes);
     return b;
 }
 
@@ -77,7 +97,7 @@ static bool cut(struct slice rest, struct slice parts[PARTS])
         uint64_t len;
         if (!slice_take_u8(&rest, &key))
             return false;
-        while (next < PARTS && KEY(next) != key)
+        while (next < PARTS && KEYS[next] != key)
             next++;
         size_t before = rest.len;
         if (next == PARTS || !slice_take_varint(&rest, &len) || len == 0 || len > rest.len ||
@@ -93,12 +113,10 @@ enum error body_from_stored(struct body **out, struct slice bytes)
     struct slice parts[PARTS];
     if (!cut(bytes, parts))
         return ERROR_CORRUPT;
-    struct body *b = body_alloc(bytes.len);
+    struct body *b = body_plain(bytes);
     if (!b)
         return ERROR_NO_MEMORY;
-    if (bytes.len > 0)
-        memcpy(b->bytes, bytes.data, bytes.len);
-    b->digest = digest_of_framed(parts, PARTS);
+    b->digest = digest_parts(parts);
     *out = b;
     return ERROR_NONE;
 }
@@ -119,14 +137,12 @@ void body_unref(struct body *b)
         free(b);
 }
 
-void body_parts(const struct body *b, struct slice *header, struct slice *tags,
-                struct slice *sealed)
+void body_parts(const struct body *b, struct slice *header, struct slice *sealed)
 {
     struct slice parts[PARTS];
     bool is_canonical = cut(slice_of(b->bytes, b->len), parts);
-    assert(is_canonical); /* both ways to make a body see to it */
+    assert(is_canonical); /* both ways to make a message's body see to it */
     (void)is_canonical;
     *header = parts[0];
-    *tags = parts[1];
-    *sealed = parts[2];
+    *sealed = parts[1];
 }

@@ -146,6 +146,7 @@ static enum error make(const struct state *s, const Brug__V1__Case *row, struct 
 
 static void casefile_free(struct casefile *c)
 {
+    family_forget(c);
     buf_fini(&c->row);
     free(c);
 }
@@ -186,7 +187,14 @@ enum error casefile_put(struct state *s, const Brug__V1__Case *row)
     buf_fini(&c->row);
     c->row = packed;
     c->state = file.state;
+    if (casefile_has_ended(c))
+        family_forget(c);
     return file_step(s, c, &file);
+}
+
+bool casefile_has_ended(const struct casefile *c)
+{
+    return c->state >= BRUG__V1__CASE_STATE__CASE_STATE_CLOSED;
 }
 
 void casefiles_fini(struct state *s)

@@ -20,6 +20,7 @@ static const struct {
     {BRUG__V1__CLIENT_FRAME__FRAME_PUT_CARD, OPERATION_PUT_CARD},
     {BRUG__V1__CLIENT_FRAME__FRAME_GET_CASE, OPERATION_GET_CASE},
     {BRUG__V1__CLIENT_FRAME__FRAME_LIST_CASES, OPERATION_GET_CASE},
+    {BRUG__V1__CLIENT_FRAME__FRAME_PUT_TAGS, OPERATION_PUT_TAGS},
 };
 
 /* A Submit is judged by its kind and the person that it names, in decide_submit. */
@@ -34,10 +35,11 @@ static bool role_may(const struct command *c)
 }
 
 /* What writes to the directory may be repeated without end, and a small request brings long records; a letter that was
- * opened may bring a whole case. */
+ * opened may bring a whole case, and tags bring messages. */
 static bool needs_room(const struct command *c)
 {
     return c->frame->frame_case == BRUG__V1__CLIENT_FRAME__FRAME_OPENED ||
+           c->frame->frame_case == BRUG__V1__CLIENT_FRAME__FRAME_PUT_TAGS ||
            c->frame->frame_case == BRUG__V1__CLIENT_FRAME__FRAME_PUT_COUNTERSIGNATURE ||
            c->frame->frame_case == BRUG__V1__CLIENT_FRAME__FRAME_PUT_ABSENCE ||
            c->frame->frame_case == BRUG__V1__CLIENT_FRAME__FRAME_PUT_CARD;
@@ -84,6 +86,9 @@ void decide(const struct state *s, const struct policy *p, const struct command 
         break;
     case BRUG__V1__CLIENT_FRAME__FRAME_LIST_CASES:
         decide_list_cases(c, d);
+        break;
+    case BRUG__V1__CLIENT_FRAME__FRAME_PUT_TAGS:
+        decide_put_tags(s, c, d);
         break;
     default:
         decision_refuse(d, c, ERROR_UPDATE_RELAY, NULL);
@@ -192,6 +197,7 @@ void decide_hello(const struct state *s, const struct policy *p, const struct co
     set_epochs(d, e->organisation, w);
     w->server_time_ms = c->now.wall_ms;
     w->generation = id_bytes(&s->generation);
+    w->family_key = id_bytes(&e->organisation->family_key);
     record_session(d, p, e, ERROR_NONE, c->now);
     d->answer.frame_case = BRUG__V1__SERVER_FRAME__FRAME_WELCOME;
     d->answer.welcome = w;

@@ -14,7 +14,7 @@
 #include "daemon/core/relay.h"
 #include "proto/arena.h"
 
-#define DECISION_RECORDS_MAX 24u
+#define DECISION_RECORDS_MAX 40u /* tags that link a case with as many as it can be linked with */
 
 /* What a session's endpoint asks. */
 struct command {
@@ -111,6 +111,19 @@ enum error decide_case(const struct state *s, const struct case_letter *l, struc
 /* One step that time brings to the case: its record and what both sides are told. False: none is due. */
 bool decide_case_step(const struct state *s, const struct casefile *f, struct instant now,
                       struct decision *d);
+/* ---- decide_family.c ---- */
+
+/* Whether the key letter replaces the key in force: ERROR_NONE or FAMILY_KEY_MOVED. */
+enum error decide_family_key(const struct organisation *team, const Brug__V1__Header *h) MUST_CHECK;
+void decide_record_family_key(const Brug__V1__Header *h, struct instant now, struct decision *d);
+void decide_put_tags(const struct state *s, const struct command *c, struct decision *d);
+/* The HANDOVER's new director is told of the case's links. */
+void decide_family_handover(const struct state *s, const Brug__V1__Header *h, struct instant now,
+                            struct decision *d);
+/* Adds what the asker may hear of the case's family. */
+void decide_tell_family(const struct casefile *f, const struct endpoint *asker,
+                        Brug__V1__Case *told, struct decision *d);
+
 /* A person opened m: adds the case's move if that changes it. */
 void decide_case_opened(const struct state *s, const struct message *m, const struct person *by,
                         struct instant now, struct decision *d);

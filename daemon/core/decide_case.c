@@ -255,6 +255,15 @@ bool decide_case_step(const struct state *s, const struct casefile *f, struct in
 
 /* ---- what is told ---- */
 
+static Brug__V1__Case *told_case(const struct command *c, const struct casefile *f,
+                                 struct decision *d)
+{
+    Brug__V1__Case *told = casefile_unpack(f, d->arena);
+    assert(told); /* as it was packed; memory for small things is there */
+    decide_tell_family(f, c->endpoint, told, d);
+    return told;
+}
+
 void decide_get_case(const struct state *s, const struct command *c, struct decision *d)
 {
     struct id id;
@@ -265,14 +274,8 @@ void decide_get_case(const struct state *s, const struct command *c, struct deci
         decision_refuse(d, c, ERROR_NO_SUCH_CASE, NULL);
         return;
     }
-    d->answer.case_facts = casefile_unpack(f, d->arena);
-    assert(d->answer.case_facts);
+    d->answer.case_facts = told_case(c, f, d);
     d->answer.frame_case = BRUG__V1__SERVER_FRAME__FRAME_CASE_FACTS;
-}
-
-static bool has_ended(const struct casefile *f)
-{
-    return f->state >= BRUG__V1__CASE_STATE__CASE_STATE_CLOSED;
 }
 
 void decide_list_cases(const struct command *c, struct decision *d)
@@ -285,15 +288,13 @@ void decide_list_cases(const struct command *c, struct decision *d)
     page->cases = decision_alloc(d, asked->cases_max, sizeof *page->cases);
     for (size_t i = casefiles_after(o, &after); i < o->case_count; i++) {
         const struct casefile *f = o->cases[i];
-        if (has_ended(f) && !asked->ended)
+        if (casefile_has_ended(f) && !asked->ended)
             continue;
         if (page->n_cases == asked->cases_max) {
             page->next = page->cases[page->n_cases - 1]->case_id;
             break;
         }
-        page->cases[page->n_cases] = casefile_unpack(f, d->arena);
-        assert(page->cases[page->n_cases]);
-        page->n_cases++;
+        page->cases[page->n_cases++] = told_case(c, f, d);
     }
     d->answer.frame_case = BRUG__V1__SERVER_FRAME__FRAME_CASES;
     d->answer.cases = page;

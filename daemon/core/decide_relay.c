@@ -6,6 +6,7 @@
  * crash never makes two (design §5).
  */
 #include "daemon/core/decide.h"
+#include "proto/check.h"
 #include "proto/frame.h"
 #include "proto/limits.h"
 #include <assert.h>
@@ -27,6 +28,20 @@ static struct id id_of_cause(const struct message *m, Brug__V1__Kind kind, enum 
     return id_v8(&d);
 }
 
+/* Copies that the decision gives the endpoint already: its letter, and what else is told in the same group. */
+static uint64_t copies_given(const struct decision *d, ProtobufCBinaryData endpoint)
+{
+    uint64_t n = 0;
+    for (size_t i = 0; i < d->record_count; i++) {
+        const Brug__V1__Accepted *r = (const void *)d->records[i].record;
+        if (d->records[i].type != BRUG__V1__RECORD_TYPE__RECORD_TYPE_ACCEPTED)
+            continue;
+        for (size_t k = 0; k < r->n_readers; k++)
+            n += slice_equal(check_slice(r->readers[k]->endpoint), check_slice(endpoint));
+    }
+    return n;
+}
+
 /* The organisation's readers; with a person, that person's. */
 static void set_readers(struct decision *d, const struct organisation *o,
                         const struct person *person, Brug__V1__Header *h, Brug__V1__Accepted *r)
@@ -40,7 +55,7 @@ static void set_readers(struct decision *d, const struct organisation *o,
         Brug__V1__ReaderSequence *copy =
             decision_message(d, &brug__v1__reader_sequence__descriptor);
         copy->endpoint = id_bytes(&e->entity.id);
-        copy->sequence = e->sequence + 1;
+        copy->sequence = e->sequence + 1 + copies_given(d, copy->endpoint);
         h->readers[h->n_readers++] = copy->endpoint;
         r->readers[r->n_readers++] = copy;
     }
@@ -51,7 +66,7 @@ static struct body *body_of(const Brug__V1__Header *h)
     struct buf bytes;
     buf_init(&bytes, LIMIT_HEADER_BYTES);
     enum error e = frame_append_bare(&bytes, &h->base);
-    struct body *b = e ? NULL : body_new(buf_slice(&bytes), SLICE_NONE, SLICE_NONE);
+    struct body *b = e ? NULL : body_new(buf_slice(&bytes), SLICE_NONE);
     buf_fini(&bytes);
     assert(b); /* a promise depends on it: the process ends and the outbox is intact */
     return b;
@@ -86,7 +101,8 @@ void decide_tell_sender(const struct state *s, struct decision *d, const struct 
                         Brug__V1__Kind kind, enum error code, const struct endpoint *about,
                         struct instant now)
 {
-    if (message_is_relay_made(m))
+    /* a family key is no letter of a person, and whoever lacks it makes another */
+    if (message_is_relay_made(m) || m->kind == BRUG__V1__KIND__KIND_FAMILY_KEY)
         return;
     Brug__V1__Header *h = decision_message(d, &brug__v1__header__descriptor);
     struct id *id = decision_alloc(d, 1, sizeof *id);

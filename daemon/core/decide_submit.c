@@ -24,7 +24,7 @@ struct submission {
     const struct command *c;
     struct decision *d;
     const Brug__V1__Header *h;
-    struct slice header, tags, sealed;
+    struct slice header, sealed;
     const char *field;
     const struct person *actor;
     struct municipality *municipality;
@@ -119,7 +119,7 @@ static void answer_known(struct submission *x, const struct message *m)
 static enum error judge_form(struct submission *x)
 {
     const struct relay_limits *l = x->p->limits;
-    enum error e = check_header(x->h, x->tags, &x->field);
+    enum error e = check_header(x->h, &x->field);
     if (e)
         return e;
     if (x->body->len > l->message_bytes_max)
@@ -153,6 +153,8 @@ bool decide_may_address(const struct organisation *from, const struct organisati
         return f == PRACTICE && t == TEAM;
     case KIND(NOTICE):
         return f == TEAM;
+    case KIND(FAMILY_KEY):
+        return from == to && f == TEAM;
     default:
         return f != t;
     }
@@ -215,7 +217,10 @@ static enum error judge_directory(struct submission *x)
         !organisation_works_in(x->to, x->municipality) ||
         !decide_may_address(x->from, x->to, x->h->kind))
         return wrong(x, ERROR_UNKNOWN_ADDRESSEE, "header.to");
-    enum error e = organisation_judge_readers(x->to, x->c->endpoint);
+    /* a team of one has a family key too, which nobody else reads */
+    enum error e = x->h->kind == KIND(FAMILY_KEY)
+                       ? ERROR_NONE
+                       : organisation_judge_readers(x->to, x->c->endpoint);
     return e ? wrong(x, e, "header.to") : judge_readers(x);
 }
 
@@ -224,10 +229,13 @@ static enum error judge_directory(struct submission *x)
 static enum error judge_case(struct submission *x)
 {
     const struct case_letter l = {x->h, x->actor, x->municipality, x->from, x->to};
-    if (x->h->kind == KIND(NOTICE))
-        return ERROR_NONE;
-    enum error e = decide_case(x->s, &l, x->c->now, x->d, &x->moved);
-    return e ? wrong(x, e, "header.case_id") : ERROR_NONE;
+    bool is_key = x->h->kind == KIND(FAMILY_KEY);
+    enum error e = ERROR_NONE;
+    if (is_key)
+        e = decide_family_key(x->to, x->h);
+    else if (x->h->kind != KIND(NOTICE))
+        e = decide_case(x->s, &l, x->c->now, x->d, &x->moved);
+    return e ? wrong(x, e, is_key ? "header.replaced_key" : "header.case_id") : ERROR_NONE;
 }
 
 /* ---- quota and budgets ---- */
@@ -326,6 +334,16 @@ static enum error judge_new(struct submission *x)
     return e;
 }
 
+static void record_effects(struct submission *x)
+{
+    if (x->moved)
+        decision_record(x->d, BRUG__V1__RECORD_TYPE__RECORD_TYPE_CASE_MOVED, x->moved, NULL);
+    if (x->h->kind == KIND(FAMILY_KEY))
+        decide_record_family_key(x->h, x->c->now, x->d);
+    if (x->h->kind == KIND(HANDOVER))
+        decide_family_handover(x->s, x->h, x->c->now, x->d);
+}
+
 static void decide_new(struct submission *x)
 {
     enum error e = judge_person(x);
@@ -339,8 +357,7 @@ static void decide_new(struct submission *x)
         e = judge_new(x);
     if (!e) {
         accept(x);
-        if (x->moved)
-            decision_record(x->d, BRUG__V1__RECORD_TYPE__RECORD_TYPE_CASE_MOVED, x->moved, NULL);
+        record_effects(x);
         return;
     }
     if (error_is_remembered(e)) {
@@ -357,7 +374,7 @@ static void decide_by_id(struct submission *x)
         decision_refuse(x->d, x->c, ERROR_ID_MALFORMED, "header.message_id");
         return;
     }
-    x->body = body_new(x->header, x->tags, x->sealed);
+    x->body = body_new(x->header, x->sealed);
     if (!x->body) {
         decision_refuse(x->d, x->c, ERROR_BUSY, NULL);
         return;
@@ -382,7 +399,6 @@ void decide_submit(const struct state *s, const struct policy *p, const struct c
         return;
     }
     x.header = check_slice(e->header);
-    x.tags = check_slice(e->tags);
     x.sealed = check_slice(e->sealed);
     enum error error = judge_sender(&x);
     if (error)

@@ -55,7 +55,7 @@ enum error group_append(struct group *g, unsigned type, struct slice payload)
     return ERROR_NONE;
 }
 
-enum error group_append_body(struct group *g, uint64_t lsn, struct body *b)
+static enum error append_body(struct group *g, uint64_t lsn, struct body *b, bool is_tags)
 {
     assert(lsn >= g->first_lsn);
     if (g->body_count == g->body_capacity) {
@@ -66,9 +66,19 @@ enum error group_append_body(struct group *g, uint64_t lsn, struct body *b)
         g->bodies = bodies;
         g->body_capacity = capacity;
     }
-    g->bodies[g->body_count++] = (struct group_body){lsn, body_ref(b)};
+    g->bodies[g->body_count++] = (struct group_body){lsn, body_ref(b), is_tags};
     g->body_bytes += b->len;
     return ERROR_NONE;
+}
+
+enum error group_append_body(struct group *g, uint64_t lsn, struct body *b)
+{
+    return append_body(g, lsn, b, false);
+}
+
+enum error group_append_tags(struct group *g, uint64_t lsn, struct body *b)
+{
+    return append_body(g, lsn, b, true);
 }
 
 enum error group_next_record(struct slice *records, unsigned *type, struct slice *payload)

@@ -15,6 +15,7 @@
 struct group_body {
     uint64_t lsn;
     struct body *body;
+    bool is_tags; /* no message's: it goes long before those of its group */
 };
 
 struct group {
@@ -32,6 +33,8 @@ void group_free(struct group *g);
 enum error group_append(struct group *g, unsigned type, struct slice payload) MUST_CHECK;
 enum error group_append_body(struct group *g, uint64_t lsn, struct body *b)
     MUST_CHECK; /* takes a reference */
+enum error group_append_tags(struct group *g, uint64_t lsn, struct body *b)
+    MUST_CHECK; /* likewise */
 
 /* Cuts the first record of packed records. ERROR_CORRUPT. */
 enum error group_next_record(struct slice *records, unsigned *type, struct slice *payload)

@@ -24,6 +24,7 @@
 #include "daemon/core/state.h"
 #include "daemon/core/table.h"
 #include "proto/arena.h"
+#include "proto/limits.h"
 #include "rules/case_row.h"
 #include "rules/case_time.h"
 
@@ -57,6 +58,7 @@ struct organisation {
     struct buf roster;           /* exact bytes, as clients hash them */
     uint64_t unfetched_messages, unfetched_bytes; /* sent, acknowledged by no addressed endpoint */
     struct casefile **cases;                      /* its own, ascending by id */
+    struct id family_key; /* of a team: which is in force; ID_NONE: none yet */
     size_t case_count, case_capacity;
 };
 
@@ -137,6 +139,29 @@ struct message {
     struct reader readers[];
 };
 
+struct family_tag {
+    bool is_there;
+    struct digest value;
+};
+
+struct family_tags {
+    struct id key; /* that they are under; ID_NONE: there are none */
+    struct family_tag child, household;
+};
+
+struct family_link {
+    struct casefile *other;
+    bool is_same_child; /* else the same household */
+};
+
+#define FAMILY_LINKS_MAX (2 * LIMIT_LINKED_CASES)
+
+struct family { /* ascending by the other's id */
+    struct family_tags tags;
+    struct family_link links[FAMILY_LINKS_MAX];
+    size_t link_count;
+};
+
 struct casefile {
     struct map_node node;
     struct id id;
@@ -145,6 +170,7 @@ struct casefile {
     struct buf row;            /* serialised brug.v1.Case */
     Brug__V1__CaseState state; /* as in the row */
     struct heap_node step;     /* in state.steps while time will do something to it */
+    struct family *family;     /* NULL: no tags, no links */
 };
 
 #define MESSAGES_AHEAD 16u
@@ -305,13 +331,28 @@ Brug__V1__Case *casefile_unpack(const struct casefile *c, struct arena *arena);
 unsigned casefile_working_days(const struct organisation *team); /* as on its card */
 /* Where in o->cases those begin whose id is greater. */
 size_t casefiles_after(const struct organisation *o, const struct id *after);
+bool casefile_has_ended(const struct casefile *c);
 void casefiles_fini(struct state *s);
+
+/* ---- family.c ---- */
+
+/* False unless each is of its length, or empty. */
+bool family_read_tags(ProtobufCBinaryData key_id, ProtobufCBinaryData child,
+                      ProtobufCBinaryData household, struct family_tags *out);
+bool family_tag_equal(const struct family_tag *a, const struct family_tag *b);
+/* The tags replace what was; links are added. ERROR_CORRUPT, NO_MEMORY. */
+enum error family_put(struct state *s, const Brug__V1__CaseTags *record,
+                      const Brug__V1__TagsKept *kept) MUST_CHECK;
+void family_forget(
+    struct casefile *c); /* tags and links, here and at the cases that it was linked with */
+enum error family_append(const struct family *f, struct buf *out)
+    MUST_CHECK; /* for the state's digest */
 
 /* ---- apply.c ---- */
 
-/* As apply_record, from the message itself; *touched (NULL: not asked) is the message it changed, or NULL. */
+/* As apply_record_with, from the message itself; *touched (NULL: not asked) is the message it changed, or NULL. */
 enum error apply(struct state *s, uint64_t lsn, unsigned type, const ProtobufCMessage *record,
-                 struct message **touched) MUST_CHECK;
+                 struct slice kept, struct message **touched) MUST_CHECK;
 
 /* ---- state.c ---- */
 

@@ -143,10 +143,14 @@ static void commit_one(struct relay *r, struct decided *record)
     buf_clear(&r->record);
     must(frame_append_bare(&r->record, record->record));
     must(group_append(r->open, record->type, buf_slice(&r->record)));
-    if (record->body)
+    if (record->body && record->type == RECORD(CASE_TAGS))
+        must(group_append_tags(r->open, lsn, record->body));
+    else if (record->body)
         must(group_append_body(r->open, lsn, record->body));
     struct id organisation = organisation_changed(record);
-    must(apply(r->state, lsn, record->type, record->record, &touched));
+    struct slice kept =
+        record->body ? slice_of(record->body->bytes, record->body->len) : SLICE_NONE;
+    must(apply(r->state, lsn, record->type, record->record, kept, &touched));
     follow(r, record, &organisation, touched);
 }
 

@@ -143,6 +143,9 @@ static void set_keys(struct relay *r, struct command *c)
         c->key.organisation = c->endpoint->organisation->entity.id;
         is_whole = id_take(f->track->message_id, &c->key.id);
         break;
+    case FRAME(PUT_TAGS):
+        is_whole = id_take(f->put_tags->case_id, &c->case_id);
+        break;
     default:
         break;
     }

@@ -2,7 +2,7 @@
  * daemon/core/state.h: the state in memory, as the store sees it: what is live is loaded into it at
  * start, then the journal is applied. Only apply() changes it afterwards.
  *
- * Loading order: state_new, state_load_row for each directory and case row, state_load_message for each
+ * Loading order: state_new, state_load_row for each directory and case row, state_load_tags, state_load_message for each
  * known id (at or after W, still waiting, or with a record after folded_lsn about it), state_load_done, then
  * apply_record for every journal record after folded_lsn in order of lsn.
  */
@@ -20,6 +20,8 @@ void state_free(struct state *s);
 
 /* A directory or case row in the form of its record (RECORD_TYPE_MUNICIPALITY … ENDPOINT, CASE_OPENED). */
 enum error state_load_row(struct state *s, unsigned record_type, struct slice payload) MUST_CHECK;
+/* What the tags of a case say: the record CaseTags, and what it brought. In order of the records. */
+enum error state_load_tags(struct state *s, struct slice payload, struct slice kept) MUST_CHECK;
 /* Mailboxes are rebuilt from the readers that still wait, in order of their sequence numbers. What is wrong with a
  * message may be told by a later call. */
 enum error state_load_message(struct state *s, const Brug__V1__KnownMessage *m) MUST_CHECK;
@@ -37,6 +39,9 @@ enum error state_load_done(struct state *s, uint64_t lsn, int64_t low_water_ms,
  */
 enum error apply_record(struct state *s, uint64_t lsn, unsigned type, struct slice payload)
     MUST_CHECK;
+/* The same for a record that brought something which the journal does not have (group_append_tags). */
+enum error apply_record_with(struct state *s, uint64_t lsn, unsigned type, struct slice payload,
+                             struct slice kept) MUST_CHECK;
 uint64_t state_lsn(const struct state *s); /* of the last applied record */
 
 /* What waits for an endpoint. Mailboxes are numbered ascending by endpoint. */

@@ -12,7 +12,15 @@ struct summary {
     struct buf packed;
 };
 
-enum thing { THING_ROW = 1, THING_MAILBOX, THING_CASE, THING_MESSAGE, THING_QUOTA };
+enum thing {
+    THING_ROW = 1,
+    THING_MAILBOX,
+    THING_CASE,
+    THING_MESSAGE,
+    THING_QUOTA,
+    THING_FAMILY_KEY,
+    THING_FAMILY,
+};
 
 static void add(struct summary *y, uint8_t thing, struct slice bytes)
 {
@@ -49,6 +57,11 @@ static enum error add_numbers(struct summary *y, uint8_t thing, const struct id 
 static enum error add_organisation(struct summary *y, const struct organisation *o)
 {
     enum error e = add_packed(y, THING_ROW, &o->row->base);
+    if (!e && !id_is_none(&o->family_key)) {
+        const struct slice parts[] = {id_slice(&o->entity.id), id_slice(&o->family_key)};
+        struct digest d = digest_of_framed(parts, 2);
+        add(y, THING_FAMILY_KEY, digest_slice(&d));
+    }
     return e ? e
              : add_numbers(y, THING_QUOTA, &o->entity.id, o->unfetched_messages,
                            o->unfetched_bytes);
@@ -139,6 +152,20 @@ static enum error add_message(struct summary *y, const struct message *m)
     return e;
 }
 
+static enum error add_case(struct summary *y, const struct casefile *c)
+{
+    add(y, THING_CASE, casefile_row(c));
+    if (!c->family)
+        return ERROR_NONE;
+    buf_clear(&y->packed);
+    enum error e = buf_append_slice(&y->packed, id_slice(&c->id));
+    if (!e)
+        e = family_append(c->family, &y->packed);
+    if (!e)
+        add(y, THING_FAMILY, buf_slice(&y->packed));
+    return e;
+}
+
 /* What a start restores; the others are in the tables. */
 static bool is_live(const struct state *s, const struct message *m)
 {
@@ -153,7 +180,7 @@ enum error state_digest(const struct state *s, struct digest *out)
     buf_init(&y.packed, SIZE_MAX / 4);
     enum error e = add_directory(&y, s);
     for (struct map_node *n = map_next(&s->cases, NULL); !e && n; n = map_next(&s->cases, n))
-        add(&y, THING_CASE, casefile_row(container_of(n, struct casefile, node)));
+        e = add_case(&y, container_of(n, struct casefile, node));
     for (struct map_node *n = map_next(&s->messages, NULL); !e && n; n = map_next(&s->messages, n))
         if (is_live(s, container_of(n, struct message, node)))
             e = add_message(&y, container_of(n, struct message, node));

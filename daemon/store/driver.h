@@ -63,6 +63,9 @@ struct slice driver_column_slice(struct driver *d, unsigned statement, unsigned 
 void driver_reset(struct driver *d, unsigned statement);
 /* A statement without result rows: step and reset. */
 enum error driver_execute(struct driver *d, unsigned statement) MUST_CHECK;
+/* The same, and what it deletes from a table, or moves within it, is overwritten. For tables that only such statements
+ * change. */
+enum error driver_execute_wiping(struct driver *d, unsigned statement) MUST_CHECK;
 
 /*
  * Reads parts of the bytes in `column` of the row whose integer key is `key`, without reading the

@@ -10,7 +10,7 @@
  *  3. secure_delete is off. What is deleted are ids, digests, and letters sealed for keys that are
  *     not on this machine, and the journal's rows live on in the audit file. Zeroing reaches
  *     neither the WAL nor what a disk moved away, so it would promise more than it holds, and it
- *     costs more than half of the speed of a delete.
+ *     costs more than half of the speed of a delete. It is on only while driver_execute_wiping runs.
  *  4. No memory mapping: a read error must come back as an error, not as a signal.
  *  5. SQLite reads and writes through a layer of ours that finds what the disk changed (pages.h).
  */
@@ -337,6 +337,17 @@ enum error driver_execute(struct driver *d, unsigned statement)
     enum error e = driver_step(d, statement, &has_row);
     driver_reset(d, statement);
     return e;
+}
+
+/* Without it what is deleted stays in its page, what is moved stays where it was too, and a page that becomes free keeps
+ * all that it had. */
+enum error driver_execute_wiping(struct driver *d, unsigned statement)
+{
+    enum error e = driver_run(d, "PRAGMA secure_delete=ON");
+    if (e == ERROR_NONE)
+        e = driver_execute(d, statement);
+    enum error end = driver_run(d, "PRAGMA secure_delete=OFF");
+    return e == ERROR_NONE ? end : e;
 }
 
 enum error driver_part_open(struct driver *d, const char *table, const char *column, uint64_t key)

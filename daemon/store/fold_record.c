@@ -3,7 +3,8 @@
  *
  * A record is brought to the messages in memory that it is about; those that are not there are read
  * from the table. Rows of the directory and of cases are written at once: they are few, and seldom the
- * same twice in a slice. All memory is of the store's arena.
+ * same twice in a slice. So are the tags of cases, which lie beside the journal from the commit on. All memory is of
+ * the store's arena.
  *
  * Failures: a record that does not unpack or names no id (CORRUPT), a type that is not known
  * (STORE_FORMAT), a case's event that is in the table before its record is folded (CORRUPT).
@@ -12,6 +13,8 @@
  *  1. A record about a message that is neither in the slice nor in the table changes nothing.
  *  2. `case_event` holds the CASE_MOVED records up to the fold's position, each once; a case's row is
  *     what its last one says, or as a CASE_OPENED left it.
+ *  3. `case_tags` has for each case that has not ended the tags that its last CASE_TAGS brought, and those of the
+ *     records that are not folded yet.
  */
 #include "daemon/store/fold.h"
 #include "daemon/store/sql.h"
@@ -461,6 +464,36 @@ static enum error add_event(struct fold *f, uint64_t lsn, ProtobufCBinaryData id
     return fold_driver_error(f, driver_execute(d, CASE_EVENT_ADD));
 }
 
+static enum error drop_tags(struct fold *f, ProtobufCBinaryData case_id)
+{
+    struct driver *d = f->store->outbox;
+    driver_bind_slice(d, TAGS_DROP, 1, bytes_of(case_id));
+    return fold_driver_error(f, driver_execute_wiping(d, TAGS_DROP));
+}
+
+static enum error fold_case_tags(struct fold *f, uint64_t lsn, struct slice payload)
+{
+    struct driver *d = f->store->outbox;
+    Brug__V1__CaseTags *t;
+    UNPACK(f, payload, case_tags, t);
+    if (t->case_id.len != ID_BYTES)
+        return ERROR_CORRUPT;
+    enum error e = drop_tags(f, t->case_id);
+    if (e != ERROR_NONE)
+        return e;
+    driver_bind_slice(d, TAGS_NAME, 1, bytes_of(t->case_id));
+    driver_bind_slice(d, TAGS_NAME, 2, payload);
+    driver_bind_u64(d, TAGS_NAME, 3, lsn);
+    return fold_driver_error(f, driver_execute_wiping(d, TAGS_NAME));
+}
+
+static enum error fold_team_key(struct fold *f, uint64_t lsn, struct slice payload)
+{
+    Brug__V1__TeamKey *k;
+    UNPACK(f, payload, team_key, k);
+    return put_directory(f, BRUG__V1__RECORD_TYPE__RECORD_TYPE_TEAM_KEY, k->team, payload);
+}
+
 /* The event first: if it is there already, the position is older than the tables, and the row is the newer one. */
 static enum error fold_case_moved(struct fold *f, uint64_t lsn, struct slice payload)
 {
@@ -477,7 +510,10 @@ static enum error fold_case_moved(struct fold *f, uint64_t lsn, struct slice pay
         return e;
     (void)brug__v1__case__pack(now, at); /* its size, which we know */
     e = add_event(f, lsn, now->case_id, payload);
-    return e == ERROR_NONE ? put_case(f, CASE_PUT, now->case_id, buf_slice(row)) : e;
+    if (e == ERROR_NONE)
+        e = put_case(f, CASE_PUT, now->case_id, buf_slice(row));
+    bool has_ended = now->state >= BRUG__V1__CASE_STATE__CASE_STATE_CLOSED;
+    return e == ERROR_NONE && has_ended ? drop_tags(f, now->case_id) : e;
 }
 
 /* What is for the audit only. */
@@ -579,6 +615,10 @@ static fold_record_cb *handler_of(unsigned type)
         return fold_case_opened;
     case BRUG__V1__RECORD_TYPE__RECORD_TYPE_CASE_MOVED:
         return fold_case_moved;
+    case BRUG__V1__RECORD_TYPE__RECORD_TYPE_CASE_TAGS:
+        return fold_case_tags;
+    case BRUG__V1__RECORD_TYPE__RECORD_TYPE_TEAM_KEY:
+        return fold_team_key;
     case BRUG__V1__RECORD_TYPE__RECORD_TYPE_SESSION:
         return fold_nothing;
     default:

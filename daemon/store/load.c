@@ -2,7 +2,7 @@
  * daemon/store/load.c: reads back: what is live at the start, and what is cold when the core asks
  * for it.
  *
- * Happy path of the start: directory and case rows, then the messages whose UUIDv7 lies at or after
+ * Happy path of the start: directory and case rows and the tags of cases, then the messages whose UUIDv7 lies at or after
  * W (one range of the table, with what else waits in it), then others that still wait for a reader or that a record
  * after folded_lsn is about (what is not folded must be in memory, because cold loads read the
  * tables), then the journal after folded_lsn.
@@ -110,6 +110,22 @@ static enum error load_cases(struct loading *l)
             break;
     }
     driver_reset(d, CASE_READ);
+    return e;
+}
+
+/* Of cases that have not ended, as far as they are folded. */
+static enum error load_tags(struct loading *l)
+{
+    struct driver *d = l->store->outbox;
+    bool has_row;
+    enum error e;
+    while ((e = on_driver_error(l, driver_step(d, TAGS_READ, &has_row))) == ERROR_NONE && has_row) {
+        e = state_load_tags(l->state, driver_column_slice(d, TAGS_READ, 0),
+                            driver_column_slice(d, TAGS_READ, 1));
+        if (on_row_error(l, e, "a row of `case_tags` cannot be loaded") != ERROR_NONE)
+            break;
+    }
+    driver_reset(d, TAGS_READ);
     return e;
 }
 
@@ -326,9 +342,26 @@ static enum error on_touching(struct loading *l, uint64_t lsn, unsigned type, st
     return on_row_error(l, e, "a message that the journal is about cannot be loaded");
 }
 
+/* A record with what it brought beside the journal. */
+static enum error apply_tags(struct loading *l, uint64_t lsn, struct slice payload)
+{
+    struct driver *d = l->store->outbox;
+    bool has_row;
+    driver_bind_u64(d, TAGS_FIND, 1, lsn);
+    enum error e = on_driver_error(l, driver_step(d, TAGS_FIND, &has_row));
+    if (e == ERROR_NONE)
+        e = has_row ? apply_record_with(l->state, lsn, BRUG__V1__RECORD_TYPE__RECORD_TYPE_CASE_TAGS,
+                                        payload, driver_column_slice(d, TAGS_FIND, 0))
+                    : ERROR_CORRUPT;
+    driver_reset(d, TAGS_FIND);
+    return e;
+}
+
 static enum error on_applying(struct loading *l, uint64_t lsn, unsigned type, struct slice payload)
 {
-    enum error e = apply_record(l->state, lsn, type, payload);
+    enum error e = type == BRUG__V1__RECORD_TYPE__RECORD_TYPE_CASE_TAGS
+                       ? apply_tags(l, lsn, payload)
+                       : apply_record(l->state, lsn, type, payload);
     return on_row_error(l, e,
                         e == ERROR_STORE_FORMAT
                             ? "the journal has a record of a type that this program does not know"
@@ -388,6 +421,8 @@ enum error store_load(struct store *s, struct state *state, int64_t low_water_ms
         e = load_directory(&l);
     if (e == ERROR_NONE)
         e = load_cases(&l);
+    if (e == ERROR_NONE)
+        e = load_tags(&l);
     if (e == ERROR_NONE)
         e = load_recent(&l);
     if (e == ERROR_NONE)

@@ -28,7 +28,7 @@ static enum error append_entry(struct buf *out, const struct entry *n)
 /* Indices of the bodies that go into the pack, in a run. */
 static bool is_packed(const struct group_body *b)
 {
-    return b->body->len <= STORE_BODY_BYTES_PACKED_MAX;
+    return !b->is_tags && b->body->len <= STORE_BODY_BYTES_PACKED_MAX;
 }
 
 static enum error append_list(struct buf *out, const struct group *g, uint32_t count)

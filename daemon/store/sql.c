@@ -5,7 +5,8 @@
  * their own; those with short rows and a compound key are WITHOUT ROWID: one tree instead of two.
  * Message ids come first in their keys: as UUIDv7 they arrive in order of time, so inserts go to
  * the right edge and the start reads one range. So do events of cases, by lsn, in the order in which
- * figures are made of them; the time line of one case is found by an index of short entries.
+ * figures are made of them; the time line of one case is found by an index of short entries. Tags of cases are
+ * written and dropped by driver_execute_wiping alone, so that none outlives its case in a page.
  */
 #include "daemon/store/sql.h"
 
@@ -54,6 +55,13 @@ const char *const OUTBOX_STEPS[OUTBOX_STEP_COUNT] = {
     " case_id BLOB NOT NULL,"
     " record BLOB NOT NULL);" /* CaseMoved, as it stood in the journal */
     "CREATE INDEX case_event_of_case ON case_event(case_id);",
+    /* 3 */
+    "CREATE TABLE case_tags("
+    " lsn INTEGER PRIMARY KEY,"
+    " case_id BLOB,"        /* this and the next once the record is folded */
+    " record BLOB,"         /* CaseTags, as it stood in the journal */
+    " kept BLOB NOT NULL);" /* TagsKept, which stands nowhere else */
+    "CREATE INDEX case_tags_of_case ON case_tags(case_id);",
 };
 
 const char *const OUTBOX_SQL[OUTBOX_STATEMENT_COUNT] = {
@@ -103,6 +111,11 @@ const char *const OUTBOX_SQL[OUTBOX_STATEMENT_COUNT] = {
                  " ON CONFLICT(case_id) DO NOTHING",
     [CASE_EVENT_ADD] = "INSERT INTO case_event(lsn, case_id, record) VALUES($1, $2, $3)",
     [CASE_READ] = "SELECT row FROM casefile ORDER BY case_id",
+    [TAGS_ADD] = "INSERT INTO case_tags(lsn, kept) VALUES($1, $2)",
+    [TAGS_NAME] = "UPDATE case_tags SET case_id = $1, record = $2 WHERE lsn = $3",
+    [TAGS_DROP] = "DELETE FROM case_tags WHERE case_id = $1",
+    [TAGS_READ] = "SELECT record, kept FROM case_tags WHERE case_id IS NOT NULL ORDER BY lsn",
+    [TAGS_FIND] = "SELECT kept FROM case_tags WHERE lsn = $1",
 };
 
 const char *const OUTBOX_LIVE_TABLES[OUTBOX_LIVE_TABLE_COUNT] = {

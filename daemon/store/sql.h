@@ -16,7 +16,7 @@
 
 /* The n-th step makes schema n + 1 out of n. Each schema has a table `meta` with one row and its
  * schema_number. */
-#define OUTBOX_STEP_COUNT 2
+#define OUTBOX_STEP_COUNT 3
 extern const char *const OUTBOX_STEPS[OUTBOX_STEP_COUNT];
 #define AUDIT_STEP_COUNT 1
 extern const char *const AUDIT_STEPS[AUDIT_STEP_COUNT];
@@ -49,6 +49,11 @@ enum outbox_statement {
     CASE_ADD,        /* case_id, row; nothing if the case is there */
     CASE_EVENT_ADD,  /* lsn, case_id, record */
     CASE_READ,       /* → row */
+    TAGS_ADD,        /* lsn, kept */
+    TAGS_NAME,       /* case_id, record, lsn */
+    TAGS_DROP,       /* case_id */
+    TAGS_READ,       /* → record, kept; of those that are named, in order of lsn */
+    TAGS_FIND,       /* lsn → kept */
     OUTBOX_STATEMENT_COUNT
 };
 extern const char *const OUTBOX_SQL[OUTBOX_STATEMENT_COUNT];

@@ -362,11 +362,13 @@ static enum error insert_bodies(struct store *s, const struct group *g)
     }
     for (size_t i = 0; e == ERROR_NONE && i < g->body_count; i++) {
         const struct body *b = g->bodies[i].body;
-        if (b->len <= STORE_BODY_BYTES_PACKED_MAX)
+        bool is_tags = g->bodies[i].is_tags;
+        unsigned statement = is_tags ? TAGS_ADD : BODY_INSERT;
+        if (!is_tags && b->len <= STORE_BODY_BYTES_PACKED_MAX)
             continue;
-        driver_bind_u64(d, BODY_INSERT, 1, g->bodies[i].lsn);
-        driver_bind_slice(d, BODY_INSERT, 2, slice_of(b->bytes, b->len));
-        e = driver_execute(d, BODY_INSERT);
+        driver_bind_u64(d, statement, 1, g->bodies[i].lsn);
+        driver_bind_slice(d, statement, 2, slice_of(b->bytes, b->len));
+        e = is_tags ? driver_execute_wiping(d, statement) : driver_execute(d, statement);
     }
     return e;
 }

@@ -66,6 +66,8 @@ def seeds(wire, casefile, content):
         c(request=11, put_binding=wire.PutBinding(entry=entry)),
         c(request=12, put_absence=wire.PutAbsence(away_until_ms=1790000000000)),
         c(request=13, put_card=wire.PutCard(card=card)),
+        c(request=14, put_tags=wire.PutTags(case_id=uuid(2), key_id=uuid(12), child=bytes(range(32)),
+                                            household=bytes(32))),
     ]
     server = [
         s(request=1, welcome=wire.Welcome(
@@ -73,7 +75,7 @@ def seeds(wire, casefile, content):
             limits=wire.Limits(frame_bytes_max=1 << 23, message_bytes_max=1 << 23, readers_max=128,
                                requests_max=1024, credit_messages_max=10000, credit_bytes_max=1 << 26,
                                idle_ms_max=300000),
-            epochs=[epoch], server_time_ms=1790000000000, generation=uuid(11))),
+            epochs=[epoch], server_time_ms=1790000000000, generation=uuid(11), family_key=uuid(12))),
         s(request=2, receipt=wire.Receipt(message_id=uuid(1, 7), stored_at_ms=1790000000000,
                                           generation=uuid(11))),
         s(request=3, refused=wire.Refused(code=72, message_id=uuid(1, 7), field="x", passing=True,
@@ -91,6 +93,10 @@ def seeds(wire, casefile, content):
         s(request=9, pong=wire.Pong(server_time_ms=1790000000000)),
         s(go_away=wire.GoAway(code=21, retry_after_ms=1000)),
         s(directory_moved=wire.DirectoryMoved(epoch=epoch)),
+        s(request=14, case_facts=casefile.Case(
+            case_id=uuid(2), municipality=uuid(3), practice=uuid(8), team=uuid(4), message_id=uuid(1, 7),
+            state=casefile.CASE_STATE_SUPPORT, custody=casefile.SIDE_TEAM, director=uuid(10), family_key=uuid(12),
+            linked=[casefile.LinkedCase(case_id=uuid(13), director=uuid(14), same_child=True)])),
     ]
     for m in client:
         yield "client-" + m.WhichOneof("frame").replace("_", "-"), b"c" + delimited(m)
@@ -113,6 +119,9 @@ def seeds(wire, casefile, content):
     letter.letter.youth.telephones.append("0314 123456")
     letter.letter.attachments.add(name="a.pdf", media_type="application/pdf", data=b"d")
     yield "content", b"\x02" + letter.SerializeToString()
+    key = content.Content(nonce=bytes(32), header_digest=bytes(32), sender_roster_digest=bytes(32),
+                          to_roster_digest=bytes(32), family_key=bytes(range(32)), padding=bytes(20))
+    yield "content-family-key", b"\x02" + key.SerializeToString()
 
 
 def main():

@@ -71,7 +71,7 @@ def uuid7(unix_ms=None):  # [P-34]
 def framed_digest(envelope):
     """What "the same bytes" means [P-51]."""
     h = hashlib.sha256()
-    for part in (envelope.header, envelope.tags, envelope.sealed):
+    for part in (envelope.header, b"", envelope.sealed):
         h.update(len(part).to_bytes(8, "big") + part)
     return h.digest()
 
@@ -107,9 +107,9 @@ def referral_fields():
             "reason": casefile.REASON_PARENTING, "request_type": casefile.REQUEST_TYPE_CLARIFY}
 
 
-def seal_nothing(header, size=1024, tags=b""):
+def seal_nothing(header, size=1024):
     """An Envelope with random bytes where the letter would be."""
-    return wire.Envelope(header=header.SerializeToString(), tags=tags, sealed=os.urandom(size))
+    return wire.Envelope(header=header.SerializeToString(), sealed=os.urandom(size))
 
 
 # ---- frames ----

@@ -213,6 +213,8 @@ static void set_codes(Brug__V1__Header *h, const struct stage_codes *c)
     h->owed_id = id_bytes(&c->owed_id);
     h->new_director = id_bytes(&c->new_director);
     h->other_organisation = id_bytes(&c->other_organisation);
+    h->key_id = id_bytes(&c->key_id);
+    h->replaced_key = id_bytes(&c->replaced_key);
     h->decision = c->decision;
     h->outcome = c->outcome;
     h->decline_reason = c->decline_reason;
@@ -273,6 +275,24 @@ void stage_header_init(struct stage_header *out, const struct stage_letter *l)
     if (l->kind == BRUG__V1__KIND__KIND_REFERRAL)
         set_referral(out, l);
     set_codes(h, &l->codes);
+}
+
+void ask_put_tags(struct buf *out, uint64_t request, const struct id *case_id,
+                  const struct id *key_id, uint8_t child, uint8_t household)
+{
+    Brug__V1__ClientFrame frame = BRUG__V1__CLIENT_FRAME__INIT;
+    Brug__V1__PutTags put = BRUG__V1__PUT_TAGS__INIT;
+    uint8_t tags[2][DIGEST_BYTES];
+    memset(tags[0], child, DIGEST_BYTES);
+    memset(tags[1], household, DIGEST_BYTES);
+    put.case_id = id_bytes(case_id);
+    put.key_id = id_bytes(key_id);
+    put.child = (ProtobufCBinaryData){child ? DIGEST_BYTES : 0, tags[0]};
+    put.household = (ProtobufCBinaryData){household ? DIGEST_BYTES : 0, tags[1]};
+    frame.request = request;
+    frame.frame_case = FRAME(PUT_TAGS);
+    frame.put_tags = &put;
+    ask_pack(out, &frame);
 }
 
 void ask_submit(struct buf *out, uint64_t request, const struct stage_letter *l)

@@ -22,6 +22,7 @@ struct stage_endpoint {
 /* What moves a case; 0 and ID_NONE: not carried. */
 struct stage_codes {
     struct id in_reply_to, owed_id, new_director, other_organisation;
+    struct id key_id, replaced_key;
     Brug__V1__Decision decision;
     Brug__V1__Outcome outcome;
     Brug__V1__DeclineReason decline_reason;
@@ -77,6 +78,9 @@ void ask_list_cases(struct buf *out, uint64_t request, const struct id *after, u
                     bool ended);
 void ask_put_card(struct buf *out, uint64_t request, uint32_t working_days);
 void ask_put_absence(struct buf *out, uint64_t request, int64_t away_until_ms);
+/* A case's tags: 32 times the byte; 0: none. */
+void ask_put_tags(struct buf *out, uint64_t request, const struct id *case_id,
+                  const struct id *key_id, uint8_t child, uint8_t household);
 void ask_submit(struct buf *out, uint64_t request, const struct stage_letter *l);
 
 /* The readers and copies that this directory asks for. */

@@ -1,5 +1,6 @@
 /* tests/lib/cases.c: the cases of a history (outbox.h), and what the tables must hold of them. */
 #include "tests/lib/cases.h"
+#include "proto/frame.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -270,6 +271,83 @@ void history_move_case(struct history *w, struct group *g, struct history_case *
     else
         go_on(&m);
     record(&m, g);
+}
+
+/* ---- tags ---- */
+
+static bool has_director(const struct history_case *c)
+{
+    return c->state == STATE(CLARIFYING) || c->state == STATE(SUPPORT);
+}
+
+static struct history_case *any_open(struct history *w)
+{
+    size_t first = w->case_count ? history_random(w, w->case_count) : 0;
+    for (size_t i = 0; i < w->case_count; i++) {
+        struct history_case *c = &w->cases[(first + i) % w->case_count];
+        if (has_director(c))
+            return c;
+    }
+    return NULL;
+}
+
+static void fill_tag(struct history *w, uint8_t tag[DIGEST_BYTES])
+{
+    memcpy(tag, HISTORY_TAG, strlen(HISTORY_TAG));
+    for (size_t i = strlen(HISTORY_TAG); i < DIGEST_BYTES; i++)
+        tag[i] = (uint8_t)history_random(w, 256);
+}
+
+/* Linked with its neighbour as soon as both have a director: so a case's last tags tell all of its links. */
+static struct body *make_kept(struct history *w, const struct history_case *c)
+{
+    size_t at = (size_t)(c - w->cases) ^ 1;
+    Brug__V1__TagsKept kept = BRUG__V1__TAGS_KEPT__INIT;
+    Brug__V1__LinkedCase link = BRUG__V1__LINKED_CASE__INIT, *links = &link;
+    uint8_t child[DIGEST_BYTES], household[DIGEST_BYTES];
+    struct buf b;
+    buf_init(&b, 4096);
+    fill_tag(w, child);
+    fill_tag(w, household);
+    kept.child = (ProtobufCBinaryData){DIGEST_BYTES, child};
+    kept.household = (ProtobufCBinaryData){history_random(w, 3) ? DIGEST_BYTES : 0, household};
+    kept.links = &links;
+    kept.n_links = at < w->case_count && has_director(&w->cases[at]);
+    if (kept.n_links > 0)
+        link.case_id = id_bytes(&w->cases[at].id);
+    link.same_child = at % 4 < 2;
+    must(frame_append_bare(&b, &kept.base));
+    struct body *body = must_have(body_plain(buf_slice(&b)));
+    buf_fini(&b);
+    return body;
+}
+
+bool history_tag_case(struct history *w, struct group *g)
+{
+    Brug__V1__CaseTags r = BRUG__V1__CASE_TAGS__INIT;
+    const struct history_case *c = any_open(w);
+    if (c == NULL)
+        return false;
+    struct id key = history_id(w, 4);
+    r.case_id = id_bytes(&c->id);
+    r.key_id = id_bytes(&key);
+    r.endpoint = id_bytes(&w->endpoints[1]);
+    r.person = id_bytes(&w->persons[1]);
+    r.at_ms = w->now_ms;
+    history_add(w, g, BRUG__V1__RECORD_TYPE__RECORD_TYPE_CASE_TAGS, &r);
+    struct body *kept = make_kept(w, c);
+    must(group_append_tags(g, w->lsn, kept));
+    body_unref(kept);
+    return true;
+}
+
+void history_end_case(struct history *w, struct group *g, struct history_case *c)
+{
+    while (c->state != STATE(CLOSED)) {
+        struct move m = {.history = w, .of = c, .message_id = history_id(w, 7)};
+        go_on(&m);
+        record(&m, g);
+    }
 }
 
 /* ---- what the tables must hold ---- */

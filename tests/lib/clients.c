@@ -474,6 +474,9 @@ static void on_hello(struct clients *c, const Brug__V1__ClientFrame *in)
     w.n_epochs = 1;
     w.server_time_ms = c->now_ms + c->script.time_ahead_ms;
     w.generation = bytes_of(slice_of(c->generation, sizeof c->generation));
+    struct id team = clients_organisation(2);
+    if (id_equal(&c->connected->organisation, &team))
+        w.family_key = client_id_field(&c->family_key);
     w.complete_until_ms = c->complete_until_ms;
     f.welcome = &w;
     send_frame(c, &f);
@@ -527,6 +530,14 @@ static bool fits_directory(struct clients *c, const Brug__V1__Header *h)
     return readers == h->n_readers && copies == h->n_copies;
 }
 
+/* A key letter must replace the key in force. */
+static bool fits_family(const struct clients *c, const Brug__V1__Header *h)
+{
+    struct id replaced = client_field_id(h->replaced_key);
+    return h->kind != BRUG__V1__KIND__KIND_FAMILY_KEY ||
+           (c->knows_families && id_equal(&replaced, &c->family_key));
+}
+
 static struct kept *keep(struct clients *c, const Brug__V1__Envelope *e, const Brug__V1__Header *h)
 {
     need(c->kept_count < CLIENTS_MESSAGES_MAX, "room for a message");
@@ -549,7 +560,7 @@ static void on_submit(struct clients *c, const Brug__V1__ClientFrame *in)
     const Brug__V1__Envelope *e = in->submit->envelope;
     Brug__V1__Header *h = brug__v1__header__unpack(NULL, e->header.len, e->header.data);
     const char *field = "";
-    need(h && check_header(h, SLICE_NONE, &field) == ERROR_NONE, "a header that holds");
+    need(h && check_header(h, &field) == ERROR_NONE, "a header that holds");
     struct id organisation = client_field_id(h->from->organisation);
     struct id message_id = client_field_id(h->message_id);
     struct kept *k = find_kept(c, &organisation, &message_id);
@@ -560,6 +571,10 @@ static void on_submit(struct clients *c, const Brug__V1__ClientFrame *in)
             c->script.refuse_count--;
         else
             c->script.refuse_code = 0;
+    } else if (!k && !fits_family(c, h)) {
+        send_refused(c, in->request,
+                     c->knows_families ? ERROR_FAMILY_KEY_MOVED : ERROR_UPDATE_RELAY, false,
+                     h->message_id);
     } else if (!k && (c->script.answers_directory_changed || !fits_directory(c, h))) {
         c->script.answers_directory_changed = false;
         send_refused(c, in->request, ERROR_DIRECTORY_CHANGED, true, h->message_id);
@@ -567,6 +582,8 @@ static void on_submit(struct clients *c, const Brug__V1__ClientFrame *in)
         if (k && (!slice_equal(buf_slice(&k->header), check_slice(e->header)) ||
                   !slice_equal(buf_slice(&k->sealed), check_slice(e->sealed))))
             c->repeats_differing++;
+        if (!k && h->kind == BRUG__V1__KIND__KIND_FAMILY_KEY)
+            c->family_key = client_field_id(h->key_id);
         if (!k)
             k = keep(c, e, h);
         k->submits++;
@@ -741,6 +758,36 @@ static void on_list_cases(struct clients *c, const Brug__V1__ClientFrame *in)
     send_frame(c, &f);
 }
 
+/* What a case is told to have is what it was given last. */
+static void on_put_tags(struct clients *c, const Brug__V1__ClientFrame *in)
+{
+    const Brug__V1__PutTags *put = in->put_tags;
+    struct given given = {.case_id = client_field_id(put->case_id),
+                          .key_id = client_field_id(put->key_id)};
+    int code = c->refuse_tags_code;
+    if (!code && !c->knows_families)
+        code = ERROR_UPDATE_RELAY;
+    if (!code && !id_equal(&given.key_id, &c->family_key))
+        code = ERROR_FAMILY_KEY_MOVED;
+    c->refuse_tags_code = 0;
+    if (code) {
+        send_refused(c, in->request, code, error_is_passing((enum error)code),
+                     client_field(SLICE_NONE));
+        return;
+    }
+    need(c->tag_count < CLIENTS_TAGS_MAX, "room for tags");
+    if (put->child.len > 0)
+        memcpy(given.child.bytes, put->child.data, DIGEST_BYTES);
+    if (put->household.len > 0)
+        memcpy(given.household.bytes, put->household.data, DIGEST_BYTES);
+    c->tags[c->tag_count] = given;
+    for (size_t i = 0; i < c->case_count; i++)
+        if (slice_equal(check_slice(c->cases[i]->case_id), check_slice(put->case_id)))
+            c->cases[i]->family_key = client_id_field(&c->tags[c->tag_count].key_id);
+    c->tag_count++;
+    send_noted(c, in->request);
+}
+
 static void on_request(struct clients *c, const Brug__V1__ClientFrame *in)
 {
     Brug__V1__ServerFrame f = frame_of(BRUG__V1__SERVER_FRAME__FRAME_PONG, in->request);
@@ -790,6 +837,9 @@ static void on_request(struct clients *c, const Brug__V1__ClientFrame *in)
         return;
     case BRUG__V1__CLIENT_FRAME__FRAME_LIST_CASES:
         on_list_cases(c, in);
+        return;
+    case BRUG__V1__CLIENT_FRAME__FRAME_PUT_TAGS:
+        on_put_tags(c, in);
         return;
     default:
         return;

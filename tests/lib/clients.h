@@ -16,6 +16,7 @@
 #define CLIENTS_MAX 6
 #define CLIENTS_MESSAGES_MAX 64
 #define CLIENTS_CASES_MAX 4
+#define CLIENTS_TAGS_MAX 16
 
 struct clients;
 
@@ -45,6 +46,12 @@ struct kept {
     size_t reader_count;
     unsigned submits; /* how often it came, the first included */
     unsigned opened;
+};
+
+/* Tags that a case was given. */
+struct given {
+    struct id case_id, key_id;
+    struct digest child, household; /* all zero: none */
 };
 
 struct script {
@@ -83,6 +90,11 @@ struct clients {
     Brug__V1__Case *cases[CLIENTS_CASES_MAX]; /* what it tells of cases; the test's */
     size_t case_count;                        /* 0: it knows no requests for cases */
     unsigned case_requests;
+    bool knows_families;                 /* of organisation 2; else it is a relay of before them */
+    struct id family_key;                /* in force */
+    struct given tags[CLIENTS_TAGS_MAX]; /* in the order in which they came */
+    size_t tag_count;
+    int refuse_tags_code;     /* once */
     struct member *connected; /* NULL: nobody, or not greeted yet */
     bool is_subscribed;
     uint64_t epoch;

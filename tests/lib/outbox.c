@@ -182,8 +182,7 @@ struct body *history_body(uint64_t lsn, size_t len)
     uint8_t *sealed = must_have(malloc(len + 1));
     for (size_t i = 0; i < len; i++)
         sealed[i] = (uint8_t)((lsn + 1) * 2654435761u >> (i % 24)) ^ (uint8_t)i;
-    struct body *b =
-        must_have(body_new(slice_of(&lsn, sizeof lsn), SLICE_NONE, slice_of(sealed, len)));
+    struct body *b = must_have(body_new(slice_of(&lsn, sizeof lsn), slice_of(sealed, len)));
     free(sealed);
     return b;
 }
@@ -430,8 +429,10 @@ static void add_any(struct history *w, struct group *g)
             add_any_accepted(w, g);
     else if (what < 93)
         add_any_case(w, g);
-    else if (what < 96)
+    else if (what < 96 && (what < 95 || !history_tag_case(w, g)))
         add_session(w, g);
+    else if (what < 96)
+        ; /* it was tagged */
     else if (what < 97)
         add_municipality(w, g);
     else
@@ -467,13 +468,22 @@ struct state *state_empty(struct id generation)
     return s;
 }
 
+struct slice group_kept(const struct group *g, uint64_t lsn)
+{
+    for (size_t i = 0; i < g->body_count; i++)
+        if (g->bodies[i].is_tags && g->bodies[i].lsn == lsn)
+            return slice_of(g->bodies[i].body->bytes, g->bodies[i].body->len);
+    return SLICE_NONE;
+}
+
 void state_apply_group(struct state *s, const struct group *g)
 {
     struct slice records = buf_slice(&g->records), payload;
     unsigned type;
     for (uint32_t i = 0; i < g->count; i++) {
         MUST(group_next_record(&records, &type, &payload));
-        MUST(apply_record(s, g->first_lsn + i, type, payload));
+        MUST(
+            apply_record_with(s, g->first_lsn + i, type, payload, group_kept(g, g->first_lsn + i)));
     }
 }
 
@@ -647,7 +657,7 @@ struct digest outbox_tables(const char *directory)
         "SELECT * FROM mailbox ORDER BY endpoint", "SELECT * FROM directory ORDER BY 1, 2",
         "SELECT * FROM casefile ORDER BY case_id", "SELECT * FROM case_event ORDER BY lsn",
         "SELECT * FROM pack ORDER BY first_lsn",   "SELECT * FROM body ORDER BY lsn",
-        "SELECT folded_lsn, newest_ms FROM meta",
+        "SELECT * FROM case_tags ORDER BY lsn",    "SELECT folded_lsn, newest_ms FROM meta",
     };
     struct opened o = open_file(directory, "brug.db");
     struct buf all;

@@ -94,9 +94,15 @@ void history_add_message(struct history *w, struct group *g, size_t body_bytes);
 void history_open_case(struct history *w, struct group *g);
 void history_open_old_case(struct history *w, struct group *g);
 void history_move_case(struct history *w, struct group *g, struct history_case *c);
+/* Gives one of the cases that have not ended new tags, which stand beside the journal. False: there is none. */
+bool history_tag_case(struct history *w, struct group *g);
+void history_end_case(struct history *w, struct group *g, struct history_case *c);
+#define HISTORY_TAG "brug-tag" /* what the bytes of every tag begin with */
 /* The body that belongs to a lsn of this history. */
 struct body *history_body(uint64_t lsn, size_t len);
 
+/* What this record brought beside the journal; nothing: it brought none. */
+struct slice group_kept(const struct group *g, uint64_t lsn);
 /* Applies a group as the relay does. */
 void state_apply_group(struct state *s, const struct group *g);
 struct state *state_empty(struct id generation);

@@ -67,6 +67,9 @@ static void set_needs(struct sample_header *s, unsigned *n)
         h->decision = BRUG__V1__DECISION__DECISION_ACCEPT;
         h->in_reply_to = next(s, n, 7);
         break;
+    case KIND(FAMILY_KEY):
+        h->key_id = next(s, n, 4);
+        break;
     case KIND(INFO_REPLY):
     case KIND(RETRACT):
         h->in_reply_to = next(s, n, 7);
@@ -109,7 +112,7 @@ void sample_header_init(struct sample_header *s, Brug__V1__Kind kind)
     h->message_id = next(s, &n, 7);
     h->municipality = next(s, &n, 4);
     h->to = next(s, &n, 4);
-    if (kind != KIND(NOTICE))
+    if (kind != KIND(NOTICE) && kind != KIND(FAMILY_KEY))
         h->case_id = next(s, &n, 4);
     h->from = &s->from;
     h->readers = s->readers;

@@ -5,6 +5,7 @@
  * end the program.
  */
 #include "proto/limits.h"
+#include "tests/lib/outbox.h"
 #include "tests/lib/sim_cases.h"
 #include <setjmp.h>
 #include <stdarg.h>
@@ -122,7 +123,9 @@ static void apply_group(struct sim *w, const struct group *g)
     unsigned type;
     for (uint32_t i = 0; i < g->count; i++) {
         assert_int_equal(group_next_record(&rest, &type, &payload), ERROR_NONE);
-        assert_int_equal(apply_record(w->truth, g->first_lsn + i, type, payload), ERROR_NONE);
+        assert_int_equal(apply_record_with(w->truth, g->first_lsn + i, type, payload,
+                                           group_kept(g, g->first_lsn + i)),
+                         ERROR_NONE);
         if (w->cases)
             judge_case_record(w, g->first_lsn + i, type, payload);
     }

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#define TAGS BRUG__V1__RECORD_TYPE__RECORD_TYPE_CASE_TAGS
 #define CLOSED_CAPACITY 65536u
 #define GENERATION_NUMBER 7u
 
@@ -62,7 +63,7 @@ static void must_be_believable(const Brug__V1__ServerFrame *f)
     const Brug__V1__Envelope *e = f->deliver->envelope;
     Brug__V1__Header *h = brug__v1__header__unpack(NULL, e->header.len, e->header.data);
     assert_non_null(h);
-    if (check_received_header(h, check_slice(e->tags), &field) != ERROR_NONE)
+    if (check_received_header(h, &field) != ERROR_NONE)
         fail_msg("the relay delivered a bad %s", field);
     brug__v1__header__free_unpacked(h, NULL);
 }
@@ -166,6 +167,20 @@ static void keep_body(struct stage *w, const struct group_body *b)
     w->bodies[w->body_count++] = (struct stage_body){b->lsn, body_ref(b->body)};
 }
 
+/* What the record brought beside the journal, or nothing. */
+static struct slice kept_of(const struct stage *w, const struct stage_row *row)
+{
+    for (size_t i = 0; row->type == TAGS && i < w->body_count; i++)
+        if (w->bodies[i].lsn == row->lsn)
+            return slice_of(w->bodies[i].body->bytes, w->bodies[i].body->len);
+    return SLICE_NONE;
+}
+
+static void apply_row(const struct stage *w, struct state *s, const struct stage_row *row)
+{
+    assert_int_equal(apply_record_with(s, row->lsn, row->type, row->payload, kept_of(w, row)), 0);
+}
+
 static void keep_record(struct stage *w, uint64_t lsn, unsigned type, struct slice payload)
 {
     uint8_t *copy = malloc(payload.len + 1);
@@ -174,7 +189,7 @@ static void keep_record(struct stage *w, uint64_t lsn, unsigned type, struct sli
         memcpy(copy, payload.data, payload.len);
     w->rows = grown(w->rows, w->row_count, &w->row_capacity, sizeof *w->rows);
     w->rows[w->row_count++] = (struct stage_row){lsn, type, slice_of(copy, payload.len)};
-    assert_int_equal(apply_record(w->tables, lsn, type, payload), 0);
+    apply_row(w, w->tables, &w->rows[w->row_count - 1]);
 }
 
 bool stage_commit(struct stage *w)
@@ -185,13 +200,13 @@ bool stage_commit(struct stage *w)
     struct slice rest = buf_slice(&g->records), payload;
     unsigned type;
     uint64_t lsn = g->first_lsn;
+    for (size_t i = 0; i < g->body_count; i++)
+        keep_body(w, &g->bodies[i]);
     for (uint32_t i = 0; i < g->count; i++, lsn++) {
         assert_int_equal(group_next_record(&rest, &type, &payload), 0);
         keep_record(w, lsn, type, payload);
     }
     assert_int_equal(rest.len, 0);
-    for (size_t i = 0; i < g->body_count; i++)
-        keep_body(w, &g->bodies[i]);
     w->in_flight = NULL;
     group_free(g);
     relay_on_durable(w->relay, lsn - 1, w->now);
@@ -335,6 +350,40 @@ static void load_cases(struct state *to, const struct state *from)
     }
 }
 
+static struct id case_of_tags(const struct stage_row *row)
+{
+    struct id id;
+    Brug__V1__CaseTags *t = brug__v1__case_tags__unpack(NULL, row->payload.len, row->payload.data);
+    assert_true(t && id_take(t->case_id, &id));
+    brug__v1__case_tags__free_unpacked(t, NULL);
+    return id;
+}
+
+static bool is_last_of_case(const struct stage *w, size_t at, uint64_t upto)
+{
+    struct id id = case_of_tags(&w->rows[at]), other;
+    for (size_t i = at + 1; i < w->row_count && w->rows[i].lsn <= upto; i++)
+        if (w->rows[i].type == TAGS && (other = case_of_tags(&w->rows[i]), id_equal(&id, &other)))
+            return false;
+    return true;
+}
+
+/* Keys of teams, and of each case that has not ended its last tags. */
+static void load_family(const struct stage *w, struct state *to, const struct state *from,
+                        uint64_t upto)
+{
+    for (size_t i = 0; i < w->row_count && w->rows[i].lsn <= upto; i++) {
+        const struct stage_row *row = &w->rows[i];
+        if (row->type == BRUG__V1__RECORD_TYPE__RECORD_TYPE_TEAM_KEY)
+            assert_int_equal(state_load_row(to, row->type, row->payload), 0);
+        if (row->type != TAGS || !is_last_of_case(w, i, upto))
+            continue;
+        struct id id = case_of_tags(row);
+        if (!casefile_has_ended(casefile_find(from, &id)))
+            assert_int_equal(state_load_tags(to, row->payload, kept_of(w, row)), 0);
+    }
+}
+
 static void load_messages(struct state *to, const struct state *from, int64_t low_water_ms)
 {
     for (struct map_node *n = map_next(&from->messages, NULL); n;
@@ -360,7 +409,7 @@ static struct state *state_of(const struct stage *w, uint64_t upto, int64_t low_
     assert_non_null(s);
     assert_int_equal(state_load_done(s, 0, low_water_ms, &generation), 0);
     for (size_t i = 0; i < w->row_count && w->rows[i].lsn <= upto; i++)
-        assert_int_equal(apply_record(s, w->rows[i].lsn, w->rows[i].type, w->rows[i].payload), 0);
+        apply_row(w, s, &w->rows[i]);
     return s;
 }
 
@@ -378,11 +427,12 @@ struct state *stage_replay(const struct stage *w, uint64_t folded_lsn)
     load_rows(s, &from->endpoints, BRUG__V1__RECORD_TYPE__RECORD_TYPE_ENDPOINT,
               offsetof(struct endpoint, row));
     load_cases(s, from);
+    load_family(w, s, from, folded_lsn);
     load_messages(s, from, w->low_water_ms);
     assert_int_equal(state_load_done(s, folded_lsn, w->low_water_ms, &generation), 0);
     state_free(from);
     for (size_t i = 0; i < w->row_count; i++)
-        assert_int_equal(apply_record(s, w->rows[i].lsn, w->rows[i].type, w->rows[i].payload), 0);
+        apply_row(w, s, &w->rows[i]);
     return s;
 }
 

@@ -5,6 +5,7 @@
  * tests/data/store-1 was made by the last program with schema 1: five cases in `casefile`, two more in the journal, and
  * the fold inside its last row.
  */
+#include "daemon/store/sql.h"
 #include "tests/lib/cases.h"
 #include <setjmp.h>
 #include <stdarg.h>
@@ -346,7 +347,8 @@ static void an_old_store_keeps_its_cases(void **unused)
     assert_int_equal(outbox_sql(directory, "brug.db", "SELECT schema_number FROM meta"), 1);
     struct digest before = outbox_rows(directory, rows);
     assert_int_equal(assert_hands_over_rows(directory), OLD_CASES);
-    assert_int_equal(outbox_sql(directory, "brug.db", "SELECT schema_number FROM meta"), 2);
+    assert_int_equal(outbox_sql(directory, "brug.db", "SELECT schema_number FROM meta"),
+                     OUTBOX_STEP_COUNT);
     struct digest after = outbox_rows(directory, rows);
     assert_true(digest_equal(&before, &after));
     assert_int_equal(count(directory, "case_event"), 0);

@@ -92,8 +92,6 @@ static void test_submit(void **state)
     assert_client(FRAME(SUBMIT, submit, s), ERROR_NOTHING_SEALED, "envelope.sealed");
     e.sealed = some(1);
     assert_client(FRAME(SUBMIT, submit, s), ERROR_NONE, "");
-    e.tags = some(LIMIT_TAGS_BYTES + 1);
-    assert_client(FRAME(SUBMIT, submit, s), ERROR_REQUEST_MALFORMED, "envelope.tags");
 }
 
 static void test_credit_has_a_limit(void **state)
@@ -368,6 +366,50 @@ static void test_server_frames(void **state)
     assert_server(SERVER(TRACKED, tracked, tracked), "reader_fact.opened_by");
 }
 
+/* [P-162] */
+static void test_tags_are_whole_or_not_there(void **state)
+{
+    Brug__V1__PutTags put = BRUG__V1__PUT_TAGS__INIT;
+    assert_client(FRAME(PUT_TAGS, put_tags, put), ERROR_ID_MALFORMED, "put_tags.case_id");
+    put.case_id = put.key_id = sample_bytes(&id_4);
+    assert_client(FRAME(PUT_TAGS, put_tags, put), ERROR_REQUEST_MALFORMED, "put_tags.child");
+    put.child = some(DIGEST_BYTES);
+    assert_client(FRAME(PUT_TAGS, put_tags, put), ERROR_NONE, "");
+    put.household = some(DIGEST_BYTES + 1);
+    assert_client(FRAME(PUT_TAGS, put_tags, put), ERROR_REQUEST_MALFORMED, "put_tags.household");
+    put.household = some(DIGEST_BYTES);
+    put.child = some(DIGEST_BYTES - 1);
+    assert_client(FRAME(PUT_TAGS, put_tags, put), ERROR_REQUEST_MALFORMED, "put_tags.child");
+    put.child.len = 0;
+    assert_client(FRAME(PUT_TAGS, put_tags, put), ERROR_NONE, "");
+    put.key_id = some(ID_BYTES); /* no id that somebody made */
+    assert_client(FRAME(PUT_TAGS, put_tags, put), ERROR_ID_MALFORMED, "put_tags.key_id");
+}
+
+static void test_linked_cases_have_a_limit(void **state)
+{
+    Brug__V1__Case c = BRUG__V1__CASE__INIT;
+    Brug__V1__LinkedCase linked = BRUG__V1__LINKED_CASE__INIT;
+    Brug__V1__LinkedCase *list[2 * LIMIT_LINKED_CASES + 1];
+    for (size_t i = 0; i < sizeof list / sizeof list[0]; i++)
+        list[i] = &linked;
+    c.case_id = c.municipality = c.practice = c.team = c.message_id = sample_bytes(&id_4);
+    c.state = BRUG__V1__CASE_STATE__CASE_STATE_SUPPORT;
+    c.custody = BRUG__V1__SIDE__SIDE_TEAM;
+    c.linked = list;
+    c.n_linked = 2 * LIMIT_LINKED_CASES;
+    assert_server(SERVER(CASE_FACTS, case_facts, c), "linked_case.case_id");
+    linked.case_id = sample_bytes(&id_4);
+    assert_server(SERVER(CASE_FACTS, case_facts, c), "linked_case.director");
+    linked.director = sample_bytes(&id_4);
+    assert_server(SERVER(CASE_FACTS, case_facts, c), "");
+    c.n_linked++;
+    assert_server(SERVER(CASE_FACTS, case_facts, c), "case.linked");
+    c.n_linked = 0;
+    c.family_key = some(ID_BYTES);
+    assert_server(SERVER(CASE_FACTS, case_facts, c), "case.family_key");
+}
+
 static void test_cases(void **state)
 {
     Brug__V1__Case c = BRUG__V1__CASE__INIT, *list[] = {&c};
@@ -567,6 +609,8 @@ int main(void)
         cmocka_unit_test(test_roster),
         cmocka_unit_test(test_server_frames),
         cmocka_unit_test(test_cases),
+        cmocka_unit_test(test_tags_are_whole_or_not_there),
+        cmocka_unit_test(test_linked_cases_have_a_limit),
         cmocka_unit_test(test_welcome),
         cmocka_unit_test(test_directory_page),
         cmocka_unit_test(test_content),

@@ -1,4 +1,4 @@
-/* Unit tests of proto/check_header: versions, ids, lists, readers, tags, and the table kind x field. */
+/* Unit tests of proto/check_header: versions, ids, lists, readers, and the table kind x field. */
 #include "base/digest.h"
 #include "proto/check.h"
 #include "proto/limits.h"
@@ -10,13 +10,13 @@
 #include <cmocka.h>
 
 #define KIND(name) BRUG__V1__KIND__KIND_##name
-#define LAST_SENT_KIND KIND(NOTICE)
+#define LAST_SENT_KIND KIND(FAMILY_KEY)
 
 /* The check's answer, and the field that it named. */
 static void assert_refused(const Brug__V1__Header *h, enum error wanted, const char *field)
 {
     const char *named = NULL;
-    enum error e = check_header(h, SLICE_NONE, &named);
+    enum error e = check_header(h, &named);
     if (e != wanted)
         fail_msg("%s instead of %s (field %s)", error_name(e), error_name(wanted), named);
     assert_string_equal(named, field);
@@ -25,7 +25,7 @@ static void assert_refused(const Brug__V1__Header *h, enum error wanted, const c
 static void assert_holds(const Brug__V1__Header *h)
 {
     const char *named = NULL;
-    enum error e = check_header(h, SLICE_NONE, &named);
+    enum error e = check_header(h, &named);
     if (e != ERROR_NONE)
         fail_msg("kind %d: %s (field %s)", (int)h->kind, error_name(e), named);
 }
@@ -52,7 +52,7 @@ static void test_versions(void **state)
 
 static void test_kinds_unknown_and_relay_made_are_for_later(void **state)
 {
-    const int kinds[] = {-1, 0, 23, 63, 64, 68, 69, 1000000};
+    const int kinds[] = {-1, 0, LAST_SENT_KIND + 1, 63, 64, 68, 69, 1000000};
     struct sample_header s;
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
         sample_header_init(&s, KIND(NOTE));
@@ -148,9 +148,6 @@ static void test_free_text_does_not_hide_in_ids(void **state)
     sample_header_init(&s, KIND(REFERRAL));
     s.header.linked_case = hidden;
     assert_refused(&s.header, ERROR_ID_MALFORMED, "header.linked_case");
-    sample_header_init(&s, KIND(NOTE));
-    s.header.tags_digest = hidden;
-    assert_refused(&s.header, ERROR_HEADER_MALFORMED, "header.tags_digest");
 }
 
 static void test_readers_and_copies_ascend_without_repeats(void **state)
@@ -289,29 +286,32 @@ static void test_moments(void **state)
     assert_refused(&s.header, ERROR_HEADER_MALFORMED, "header.moments");
 }
 
-static void test_tags_match_their_digest(void **state)
+/* [P-160] */
+static void test_a_family_key_names_itself_and_what_it_replaces(void **state)
 {
-    uint8_t bytes[64] = {1, 2, 3};
-    struct slice tags = {bytes, sizeof bytes};
-    struct digest d = digest_of_slice(tags);
-    struct sample_header s;
-    const char *field = NULL;
-    sample_header_init(&s, KIND(CLAIM));
-    assert_int_equal(check_header(&s.header, tags, &field), ERROR_HEADER_MALFORMED);
-    s.header.tags_digest = (ProtobufCBinaryData){DIGEST_BYTES, d.bytes};
-    assert_int_equal(check_header(&s.header, tags, &field), ERROR_NONE);
-    assert_int_equal(check_header(&s.header, SLICE_NONE, &field), ERROR_HEADER_MALFORMED);
-    bytes[0] = 9;
-    assert_int_equal(check_header(&s.header, tags, &field), ERROR_HEADER_MALFORMED);
-    assert_string_equal(field, "header.tags_digest");
-    tags.len = 33; /* no list of HMACs */
-    assert_int_equal(check_header(&s.header, tags, &field), ERROR_HEADER_MALFORMED);
-    assert_string_equal(field, "envelope.tags");
-    bytes[0] = 1;
-    tags.len = 64;
-    sample_header_init(&s, KIND(NOTE));
-    s.header.tags_digest = (ProtobufCBinaryData){DIGEST_BYTES, d.bytes};
-    assert_int_equal(check_header(&s.header, tags, &field), ERROR_FIELD_NOT_ALLOWED);
+    struct sample_header s, note;
+    struct id text = {.bytes = "Jan Jansen, 201"};
+    sample_header_init(&s, KIND(FAMILY_KEY));
+    ProtobufCBinaryData key_id = s.header.key_id;
+    assert_holds(&s.header);
+    s.header.replaced_key = key_id;
+    assert_holds(&s.header);
+    s.header.key_id.len = 0;
+    assert_refused(&s.header, ERROR_CODE_MISSING, "header.key_id");
+    s.header.key_id = sample_bytes(&text);
+    assert_refused(&s.header, ERROR_ID_MALFORMED, "header.key_id");
+    s.header.key_id = key_id;
+    s.header.replaced_key = sample_bytes(&text);
+    assert_refused(&s.header, ERROR_ID_MALFORMED, "header.replaced_key");
+    sample_header_init(&note, KIND(NOTE));
+    note.header.key_id = key_id;
+    assert_refused(&note.header, ERROR_FIELD_NOT_ALLOWED, "header.key_id");
+    sample_header_init(&note, KIND(NOTE));
+    note.header.linked_director = key_id; /* the relay's to say */
+    assert_refused(&note.header, ERROR_FIELD_NOT_ALLOWED, "header.linked_director");
+    sample_header_init(&note, KIND(NOTE));
+    note.header.flags = BRUG__V1__HEADER_FLAG__HEADER_FLAG_SAME_CHILD;
+    assert_refused(&note.header, ERROR_CODE_UNKNOWN, "header.flags");
 }
 
 static void test_what_kinds_need(void **state)
@@ -400,15 +400,15 @@ static void test_received_relay_made_headers(void **state)
     struct id id, about;
     const char *field = NULL;
     make_relay_made(&s, KIND(FACT), &id, &about);
-    assert_int_equal(check_received_header(&s.header, SLICE_NONE, &field), ERROR_NONE);
-    assert_int_equal(check_header(&s.header, SLICE_NONE, &field), ERROR_UPDATE_RELAY);
+    assert_int_equal(check_received_header(&s.header, &field), ERROR_NONE);
+    assert_int_equal(check_header(&s.header, &field), ERROR_UPDATE_RELAY);
     s.header.profile = 0;
-    assert_int_equal(check_received_header(&s.header, SLICE_NONE, &field), ERROR_NONE);
+    assert_int_equal(check_received_header(&s.header, &field), ERROR_NONE);
     s.header.from = &s.from; /* a sender where there is none */
-    assert_int_equal(check_received_header(&s.header, SLICE_NONE, &field), ERROR_HEADER_MALFORMED);
+    assert_int_equal(check_received_header(&s.header, &field), ERROR_HEADER_MALFORMED);
     make_relay_made(&s, KIND(NON_DELIVERY), &id, &about);
     id = sample_id(7, 50); /* an id that a sender could have used */
-    assert_int_equal(check_received_header(&s.header, SLICE_NONE, &field), ERROR_ID_MALFORMED);
+    assert_int_equal(check_received_header(&s.header, &field), ERROR_ID_MALFORMED);
 }
 
 static void test_received_unknown_kinds_are_kept(void **state)
@@ -417,12 +417,12 @@ static void test_received_unknown_kinds_are_kept(void **state)
     const char *field = NULL;
     sample_header_init(&s, KIND(REFERRAL));
     s.header.kind = (Brug__V1__Kind)40;
-    assert_int_equal(check_received_header(&s.header, SLICE_NONE, &field), ERROR_NONE);
+    assert_int_equal(check_received_header(&s.header, &field), ERROR_NONE);
     s.header.to.len = 3;
-    assert_int_equal(check_received_header(&s.header, SLICE_NONE, &field), ERROR_ID_MALFORMED);
+    assert_int_equal(check_received_header(&s.header, &field), ERROR_ID_MALFORMED);
     sample_header_init(&s, KIND(NOTE));
     s.header.outcome = BRUG__V1__OUTCOME__OUTCOME_STOPPED;
-    assert_int_equal(check_received_header(&s.header, SLICE_NONE, &field), ERROR_FIELD_NOT_ALLOWED);
+    assert_int_equal(check_received_header(&s.header, &field), ERROR_FIELD_NOT_ALLOWED);
 }
 
 int main(void)
@@ -442,7 +442,7 @@ int main(void)
         cmocka_unit_test(test_a_bsn_does_not_pass_as_a_number),
         cmocka_unit_test(test_flags),
         cmocka_unit_test(test_moments),
-        cmocka_unit_test(test_tags_match_their_digest),
+        cmocka_unit_test(test_a_family_key_names_itself_and_what_it_replaces),
         cmocka_unit_test(test_what_kinds_need),
         cmocka_unit_test(test_what_kinds_may_not_carry),
         cmocka_unit_test(test_t23_a_decline_names_the_call_or_the_team),

@@ -482,8 +482,7 @@ static unsigned take_notices(struct scene *x, const struct stage_endpoint *e, Br
         Brug__V1__Header *h =
             brug__v1__header__unpack(NULL, envelope->header.len, envelope->header.data);
         const char *field = NULL;
-        assert_int_equal(
-            h->kind >= KIND(REMINDER) ? check_received_header(h, SLICE_NONE, &field) : 0, 0);
+        assert_int_equal(h->kind >= KIND(REMINDER) ? check_received_header(h, &field) : 0, 0);
         if (h->kind == kind) {
             assert_true(id_take(h->message_id, &id) && id_version(&id) == 8);
             assert_memory_equal(h->in_reply_to.data, about->bytes, ID_BYTES);
