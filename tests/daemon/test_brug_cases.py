@@ -13,7 +13,7 @@ import threading
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "lib"))
-from profiles import ANSWER, DATAERR, LETTER, NOINPUT, NOPERM, OK, USAGE, Profile, World, read, refer  # noqa: E402
+from profiles import ANSWER, DATAERR, LETTER, NOINPUT, NOPERM, OK, USAGE, World, read, refer  # noqa: E402
 from relay import Relay  # noqa: E402
 from tap import main  # noqa: E402
 
@@ -25,17 +25,6 @@ FREE = "GAR-BLE"
 
 def day(days):
     return (datetime.date.today() + datetime.timedelta(days=days)).isoformat()
-
-
-def enrol_all(w):
-    w.leader = Profile(w.folder, "leader")
-    w.enrol(w.gp, w.invite(w.practice, "M. van der Linde", "gp"))
-    w.enrol(w.samira, w.invite(w.team, "Samira Haddou", "consultant"))
-    w.enrol(w.joost, w.invite(w.team, "Joost Meijer", "consultant"))
-    w.enrol(w.leader, w.invite(w.team, "Tineke Vos", "leader"))
-    w.enrol(w.spare, w.path("practice.invitation"), "--recovery")
-    w.everybody = (w.gp, w.samira, w.joost, w.leader)
-    w.introduce(*w.everybody)
 
 
 def sync(w):
@@ -84,7 +73,7 @@ def no(profile, *words, status=REFUSED, says=""):
 # ---- the story ----
 
 def test_a_referral_with_a_named_moment(w):
-    enrol_all(w)
+    w.enrol_all()
     w.code = new_case(w, "Fenna Tjoelker", "--moment", "first-conversation", "--moment", "date:" + day(60))
     told = case(w.gp, w.code)
     assert (told["state"], told["custody"], told["own_side"]) == ("referred", "practice", "practice"), told

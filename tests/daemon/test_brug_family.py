@@ -87,14 +87,7 @@ def key_in_force(w):
 
 
 def test_two_children_of_one_household(w):
-    w.leader = Profile(w.folder, "leader")
-    w.enrol(w.gp, w.invite(w.practice, "M. van der Linde", "gp"))
-    w.enrol(w.samira, w.invite(w.team, "Samira Haddou", "consultant"))
-    w.enrol(w.joost, w.invite(w.team, "Joost Meijer", "consultant"))
-    w.enrol(w.leader, w.invite(w.team, "Tineke Vos", "leader"))
-    w.enrol(w.spare, w.path("practice.invitation"), "--recovery")
-    w.everybody = (w.gp, w.samira, w.joost, w.leader)
-    w.introduce(*w.everybody)
+    w.enrol_all()
     w.fenna = case_of(w, w.samira, "Fenna Tjoelker", f"{STREET} 12a, 7255 AB Hengelo", "--bsn", BSN)
     assert linked(w.samira, w.fenna) == []
     w.daan = case_of(w, w.joost, "Daan Tjoelker", f"{STREET.upper()} 12 A\n7255ab  HENGELO")

@@ -252,7 +252,7 @@ def test_refusals_each_have_their_code(world):
 
         refused("UPDATE_SENDER", "header.protocol", protocol=9)
         refused("UPDATE_RELAY", "header.kind", kind=casefile.KIND_FACT)
-        refused("UPDATE_RELAY", "header.kind", kind=23)
+        refused("UPDATE_RELAY", "header.kind", kind=24)
         refused("ID_MALFORMED", case_id=b"short")
         refused("CODE_MISSING", "header.reason", reason=0)
         refused("CODE_UNKNOWN", "header.reason", reason=99)

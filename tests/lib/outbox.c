@@ -576,6 +576,17 @@ struct store *outbox_open(const char *directory)
     return s;
 }
 
+struct store *outbox_open_slices(const char *directory, size_t slice_bytes)
+{
+    struct store_options o = outbox_options(directory);
+    const char *problem;
+    struct store *s;
+    o.fold_slice_bytes = slice_bytes;
+    o.fold_gather_bytes = (size_t)1 << 30;
+    MUST(store_open(&s, &o, &problem));
+    return s;
+}
+
 struct state *outbox_load(struct store *s)
 {
     static const uint64_t seed[2] = {3, 4};

@@ -119,6 +119,8 @@ void directory_file(char *out, size_t out_len, const char *path, const char *nam
 struct store_options outbox_options(const char *directory);
 /* Opens, or ends the test. */
 struct store *outbox_open(const char *directory);
+/* With slices of this size; nothing is folded but by store_fold. */
+struct store *outbox_open_slices(const char *directory, size_t slice_bytes);
 struct state *outbox_load(struct store *s);
 /* Folds what there is. */
 void outbox_fold_all(struct store *s);

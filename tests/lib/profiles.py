@@ -129,6 +129,17 @@ class World:
         for profile in profiles:
             profile.run("sync")
 
+    def enrol_all(self):
+        """The GP, two consultants and their leader, who know one another, and the practice's recovery key."""
+        self.leader = Profile(self.folder, "leader")
+        self.enrol(self.gp, self.invite(self.practice, "M. van der Linde", "gp"))
+        self.enrol(self.samira, self.invite(self.team, "Samira Haddou", "consultant"))
+        self.enrol(self.joost, self.invite(self.team, "Joost Meijer", "consultant"))
+        self.enrol(self.leader, self.invite(self.team, "Tineke Vos", "leader"))
+        self.enrol(self.spare, self.path("practice.invitation"), "--recovery")
+        self.everybody = (self.gp, self.samira, self.joost, self.leader)
+        self.introduce(*self.everybody)
+
 
 def refer(*more, **changes):
     """The words of a good referral; changes={"reason": None} leaves one out."""

@@ -113,17 +113,6 @@ static int teardown(void **state)
     return 0;
 }
 
-static struct store *open_slices(const char *directory, size_t slice_bytes)
-{
-    struct store_options o = outbox_options(directory);
-    const char *problem;
-    struct store *s;
-    o.fold_slice_bytes = slice_bytes;
-    o.fold_gather_bytes = (size_t)1 << 30; /* nothing is folded but by store_fold */
-    assert_int_equal(store_open(&s, &o, &problem), ERROR_NONE);
-    return s;
-}
-
 static void commit_all(struct world *w, struct store *s)
 {
     for (unsigned i = 0; i < GROUPS; i++)
@@ -152,13 +141,13 @@ static int64_t count(const char *directory, const char *what)
 static void a_move_is_a_row_and_an_event(void **state)
 {
     struct world *w = *state;
-    struct store *s = open_slices(w->directory, 1 << 20);
+    struct store *s = outbox_open_slices(w->directory, 1 << 20);
     for (unsigned i = 0; i < GROUPS; i++) {
         assert_int_equal(store_commit(s, w->groups[i]), ERROR_NONE);
         outbox_fold_all(s);
         store_close(s);
         assert_cases(w, w->directory, i + 1);
-        s = open_slices(w->directory, 1 << 20);
+        s = outbox_open_slices(w->directory, 1 << 20);
     }
     store_close(s);
     assert_int_equal(count(w->directory, "casefile"), w->history.case_count);
@@ -175,7 +164,7 @@ static void wherever_the_fold_has_come_the_last_move_stands(void **state)
     struct world *w = *state;
     for (size_t i = 0; i < sizeof slices / sizeof slices[0]; i++) {
         char *directory = directory_new();
-        struct store *s = open_slices(directory, slices[i]);
+        struct store *s = outbox_open_slices(directory, slices[i]);
         bool is_done = false;
         commit_all(w, s);
         while (!is_done) {
@@ -184,7 +173,7 @@ static void wherever_the_fold_has_come_the_last_move_stands(void **state)
             store_close(s); /* check-points what the copy finds in its WAL */
             directory_free(directory);
             directory = crashed;
-            s = open_slices(directory, slices[i]);
+            s = outbox_open_slices(directory, slices[i]);
         }
         store_close(s);
         assert_cases(w, directory, GROUPS);
@@ -198,7 +187,7 @@ static void events_end_where_the_fold_does(void **state)
     struct world *w = *state;
     bool is_done = false;
     unsigned inside = 0;
-    struct store *s = open_slices(w->directory, 4000);
+    struct store *s = outbox_open_slices(w->directory, 4000);
     commit_all(w, s);
     while (!is_done) {
         assert_int_equal(store_fold(s, &is_done), ERROR_NONE);
@@ -221,7 +210,7 @@ static void events_end_where_the_fold_does(void **state)
 static void a_fold_whose_commit_failed_is_done_again(void **state)
 {
     struct world *w = *state;
-    struct store *s = open_slices(w->directory, 1 << 20);
+    struct store *s = outbox_open_slices(w->directory, 1 << 20);
     char command[2048];
     commit_all(w, s);
     char *before = directory_copy(w->directory);
@@ -229,7 +218,7 @@ static void a_fold_whose_commit_failed_is_done_again(void **state)
     store_close(s);
     snprintf(command, sizeof command, "cp '%s/audit.db' '%s/audit.db'", w->directory, before);
     assert_int_equal(system(command), 0);
-    s = open_slices(before, 1 << 20);
+    s = outbox_open_slices(before, 1 << 20);
     outbox_fold_all(s);
     store_close(s);
     assert_cases(w, before, GROUPS);
@@ -240,7 +229,7 @@ static void a_fold_whose_commit_failed_is_done_again(void **state)
 static void a_record_that_is_folded_already_stops_the_store(void **state)
 {
     struct world *w = *state;
-    struct store *s = open_slices(w->directory, 1);
+    struct store *s = outbox_open_slices(w->directory, 1);
     bool is_done;
     commit_all(w, s);
     while (store_folded_lsn(s) != w->groups[2]->first_lsn + 9)
@@ -249,7 +238,7 @@ static void a_record_that_is_folded_already_stops_the_store(void **state)
     struct digest before = outbox_rows(w->directory, "SELECT * FROM casefile ORDER BY case_id");
     int64_t events = count(w->directory, "case_event");
     (void)outbox_sql(w->directory, "brug.db", "UPDATE meta SET folded_lsn = folded_lsn - 5");
-    s = open_slices(w->directory, 1 << 20);
+    s = outbox_open_slices(w->directory, 1 << 20);
     assert_int_equal(store_fold(s, &is_done), ERROR_CORRUPT);
     store_close(s);
     struct digest after = outbox_rows(w->directory, "SELECT * FROM casefile ORDER BY case_id");
@@ -260,7 +249,7 @@ static void a_record_that_is_folded_already_stops_the_store(void **state)
 static void the_time_line_of_a_case_is_found_by_its_index(void **state)
 {
     struct world *w = *state;
-    struct store *s = open_slices(w->directory, 1 << 20);
+    struct store *s = outbox_open_slices(w->directory, 1 << 20);
     char hex[2 * ID_BYTES + 1], what[200];
     commit_all(w, s);
     outbox_fold_all(s);
@@ -287,7 +276,7 @@ static void what_opened_a_case_never_replaces_what_moved_it(void **state)
     struct group *last = history_empty_group(h);
     history_move_case(h, last, &h->cases[1]);
     assert_int_equal(group_append(last, RECORD(CASE_OPENED), payload), ERROR_NONE);
-    struct store *s = open_slices(w->directory, 1);
+    struct store *s = outbox_open_slices(w->directory, 1);
     commit_all(w, s);
     assert_int_equal(store_commit(s, last), ERROR_NONE);
     outbox_fold_all(s);
@@ -319,7 +308,7 @@ static void a_record_without_a_case_is_not_valid(void **state)
     struct world *w = *state;
     for (size_t i = 0; i < sizeof records / sizeof records[0]; i++) {
         char *directory = directory_new();
-        struct store *s = open_slices(directory, 1 << 20);
+        struct store *s = outbox_open_slices(directory, 1 << 20);
         struct group *g = group_new(w->groups[1]->first_lsn);
         bool is_done;
         assert_non_null(g);

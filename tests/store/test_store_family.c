@@ -67,17 +67,6 @@ static int teardown(void **state)
     return 0;
 }
 
-static struct store *open_slices(const char *directory, size_t slice_bytes)
-{
-    struct store_options o = outbox_options(directory);
-    const char *problem;
-    struct store *s;
-    o.fold_slice_bytes = slice_bytes;
-    o.fold_gather_bytes = (size_t)1 << 30; /* nothing is folded but by store_fold */
-    assert_int_equal(store_open(&s, &o, &problem), ERROR_NONE);
-    return s;
-}
-
 static void commit_all(struct world *w, struct store *s)
 {
     w->memory = state_empty(store_generation(s));
@@ -140,7 +129,7 @@ static void loading_gives_what_memory_has(void **state)
     struct world *w = *state;
     for (size_t i = 0; i < sizeof slices / sizeof slices[0]; i++) {
         char *directory = directory_new();
-        struct store *s = open_slices(directory, slices[i]);
+        struct store *s = outbox_open_slices(directory, slices[i]);
         bool is_done = false;
         state_free(w->memory);
         commit_all(w, s);
@@ -153,7 +142,7 @@ static void loading_gives_what_memory_has(void **state)
             store_close(s);
             directory_free(directory);
             directory = crashed;
-            s = open_slices(directory, slices[i]);
+            s = outbox_open_slices(directory, slices[i]);
             assert_loads(w, s);
         }
         store_close(s);
@@ -164,7 +153,7 @@ static void loading_gives_what_memory_has(void **state)
 static void one_row_for_each_open_case_once_all_is_folded(void **state)
 {
     struct world *w = *state;
-    struct store *s = open_slices(w->directory, 1 << 20);
+    struct store *s = outbox_open_slices(w->directory, 1 << 20);
     commit_all(w, s);
     outbox_fold_all(s);
     store_close(s);
@@ -177,7 +166,7 @@ static void one_row_for_each_open_case_once_all_is_folded(void **state)
 static void the_audit_file_has_no_tag(void **state)
 {
     struct world *w = *state;
-    struct store *s = open_slices(w->directory, 1 << 20);
+    struct store *s = outbox_open_slices(w->directory, 1 << 20);
     commit_all(w, s);
     outbox_fold_all(s);
     store_close(s);
@@ -190,14 +179,14 @@ static void the_audit_file_has_no_tag(void **state)
 static void no_tag_outlives_its_case(void **state)
 {
     struct world *w = *state;
-    struct store *s = open_slices(w->directory, 2000);
+    struct store *s = outbox_open_slices(w->directory, 2000);
     commit_all(w, s);
     outbox_fold_all(s);
     store_close(s);
     size_t live = count_tags(w->directory, "brug.db");
     int64_t tags = 2 * rows(w->directory);
     assert_true(live > 0 && (int64_t)live <= tags); /* none but those of open cases */
-    s = open_slices(w->directory, 2000);
+    s = outbox_open_slices(w->directory, 2000);
     end_all(w, s);
     assert_loads(w, s);
     outbox_fold_all(s);
@@ -218,14 +207,14 @@ static void tags_that_are_damaged_stop_the_start(void **state)
         "UPDATE case_tags SET kept = x'' WHERE lsn = (SELECT max(lsn) FROM case_tags)",
     };
     struct world *w = *state;
-    struct store *s = open_slices(w->directory, 1 << 20);
+    struct store *s = outbox_open_slices(w->directory, 1 << 20);
     commit_all(w, s);
     store_close(s);
     for (size_t i = 0; i < sizeof harm / sizeof harm[0]; i++) {
         char *copy = directory_copy(w->directory);
         const char *problem = NULL;
         (void)outbox_sql(copy, "brug.db", harm[i]);
-        s = open_slices(copy, 1 << 20);
+        s = outbox_open_slices(copy, 1 << 20);
         struct state *loaded = state_new((const uint64_t[2]){1, 2});
         assert_int_equal(store_load(s, loaded, 0, &problem), ERROR_CORRUPT);
         assert_non_null(problem);

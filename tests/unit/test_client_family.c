@@ -211,6 +211,20 @@ static void test_who_joins_or_leaves_makes_another_key(void **state)
     assert_int_equal(key_letters(), 3);
 }
 
+/* As many as before, but not the same ones. */
+static void test_one_in_the_place_of_another_makes_another_key(void **state)
+{
+    visit(one);
+    two->is_hidden = true;
+    struct member *third = clients_add(&c, 2, 3, BRUG_ROLE_CONSULTANT);
+    c.epoch++;
+    clients_sync(&c, one);
+    clients_trust_all(one);
+    visit(one);
+    assert_int_equal(key_letters(), 2);
+    assert_int_equal(clients_reader_of(&c.kept[c.kept_count - 1], third), 0);
+}
+
 static void test_a_team_of_one_has_a_key(void **state)
 {
     two->is_hidden = true;
@@ -241,6 +255,19 @@ static void test_t31_a_stranger_gets_no_key(void **state)
     assert_int_equal(c.tag_count, 1);
 }
 
+static int64_t rows_in_state(struct member *m, int state)
+{
+    struct db_cursor cursor;
+    int64_t n = -1;
+    assert_int_equal(DB_SELECT(m->b->db, &cursor, "SELECT count(*) FROM message WHERE state = ?1",
+                               DB_INT(state)),
+                     ERROR_NONE);
+    if (db_next(&cursor))
+        n = db_int(&cursor, 0);
+    assert_int_equal(db_done(&cursor), ERROR_NONE);
+    return n;
+}
+
 /* The first committed wins; the other's letter is dropped, and both go on with one key. */
 static void test_two_that_rotate_at_once_end_with_one_key(void **state)
 {
@@ -253,6 +280,7 @@ static void test_two_that_rotate_at_once_end_with_one_key(void **state)
     struct id key = c.family_key;
     c.now_ms += 60000; /* it is tried again */
     visit(two);
+    assert_int_equal(rows_in_state(two, STORE_SEALED) + rows_in_state(two, STORE_REFUSED), 0);
     visit(one);
     assert_int_equal(key_letters(), 1);
     assert_true(id_equal(&c.family_key, &key));
@@ -442,6 +470,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_a_team_gets_one_key),
         TEST(test_who_joins_or_leaves_makes_another_key),
+        TEST(test_one_in_the_place_of_another_makes_another_key),
         TEST(test_a_team_of_one_has_a_key),
         TEST(test_t31_a_stranger_gets_no_key),
         TEST(test_two_that_rotate_at_once_end_with_one_key),
