@@ -69,16 +69,19 @@ static void tell(const struct state *s, const struct casefile *c, const struct f
 {
     const struct person *person = person_find(s, director);
     Brug__V1__Header *h = decision_message(d, &brug__v1__header__descriptor);
-    struct id *id = decision_alloc(d, 1, sizeof *id);
+    struct id *id = decision_alloc(d, 1, sizeof *id), *referral = decision_alloc(d, 1, sizeof *id);
     if (!person)
         return;
     const Brug__V1__Case *row = casefile_unpack(c, d->arena);
-    assert(row);
+    bool is_whole =
+        row && id_take(row->message_id, referral); /* the row may go before the record is packed */
+    assert(is_whole);
+    (void)is_whole;
     *id = id_of_fact(c, l, director, cause);
     h->kind = BRUG__V1__KIND__KIND_FACT;
     h->message_id = id_bytes(id);
-    h->case_id = row->case_id;
-    h->in_reply_to = row->message_id;
+    h->case_id = id_bytes(&c->id);
+    h->in_reply_to = id_bytes(referral);
     h->fact_code = BRUG__V1__CODE__CODE_FAMILY_LINKED;
     h->linked_case = id_bytes(&l->other->id);
     h->linked_director = director_of(l->other, d);
