@@ -345,16 +345,17 @@ static void on_notice(struct sim *w, const Brug__V1__Accepted *r)
         sim_flag(w, "I5: a notice of kind %d that nobody is owed", r->kind);
         return;
     }
-    struct sim_notice *n = calloc(1, sizeof *n);
-    assert_non_null(n);
-    *n = k->told[at];
-    n->id = id;
+    struct sim_notice told = k->told[at];
     k->told[at] = k->told[--k->told_count];
-    if (map_insert(&k->notices, &n->node, n->id.bytes, ID_BYTES)) {
-        sim_flag(w, "I5: a notice stands twice");
-        free(n);
+    if (map_find(&k->notices, id.bytes, ID_BYTES)) {
+        sim_flag(w, "I5: a notice of kind %d stands twice", r->kind);
         return;
     }
+    struct sim_notice *n = calloc(1, sizeof *n);
+    assert_non_null(n);
+    *n = told;
+    n->id = id;
+    assert_int_equal(map_insert(&k->notices, &n->node, n->id.bytes, ID_BYTES), 0);
     if (r->n_readers != organisation_find(w->truth, r->to)->readers.count)
         sim_flag(w, "I5: a notice does not go to all of its organisation");
     k->notice_list =
