@@ -20,6 +20,7 @@
 #define WALK_EVERY 400u
 #define WORLDS_PER_WALKED 2u /* in one of so many the walk comes after each step */
 #define CALM_STEPS_MAX 100000u
+#define CALM_OF_CASES_STEPS_MAX 1000000u /* months of letters may wait */
 #define CALM_US_MAX (INT64_C(900) * SECOND_US)
 #define GREEDY_CLIENT 4u /* a gp, in every third world */
 #define CALLS_OF_A_JOB 10u
@@ -801,7 +802,8 @@ void sim_calm(struct sim *w)
     w->is_calm = w->has_room = true;
     resume_all(w);
     release_all(w);
-    if (!w->violations && !sim_until(w, sim_clients_are_done, NULL, CALM_STEPS_MAX) &&
+    uint64_t steps = w->cases ? CALM_OF_CASES_STEPS_MAX : CALM_STEPS_MAX;
+    if (!w->violations && !sim_until(w, sim_clients_are_done, NULL, steps) &&
         !w->violations)
         sim_clients_flag_undone(w);
     if (!w->violations && w->now_us - from_us > CALM_US_MAX)
