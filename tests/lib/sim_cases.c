@@ -21,6 +21,8 @@
 #define HOUR_MS INT64_C(3600000)
 #define DAY_MS (24 * HOUR_MS)
 #define LATE_US (INT64_C(20) * 1000 * SIM_MS) /* of a relay that can work */
+#define SEASONS 6u                            /* worlds begin in each of them */
+#define SEASON_DAYS 40
 #define NIGHT_US (3000 * SIM_MS)
 
 static const uint64_t HASH_SEED[2] = {7, 8};
@@ -689,6 +691,7 @@ static void on_night(struct sim *w, struct sim_event *e)
 
 void sim_cases_begin(struct sim *w)
 {
+    w->slept_ms += (int64_t)(w->seed % SEASONS) * SEASON_DAYS * DAY_MS;
     sim_event_init(&w->cases->night, on_night);
     sim_schedule(w, &w->cases->night, NIGHT_US);
 }

@@ -18,6 +18,7 @@
 #define QUIET_US (50 * SIM_MS) /* as daemon/store/thread.c */
 #define SECOND_US (1000 * SIM_MS)
 #define WALK_EVERY 400u
+#define WALK_OF_CASES_EVERY 2000u
 #define WORLDS_PER_WALKED 2u /* in one of so many the walk comes after each step */
 #define CALM_STEPS_MAX 100000u
 #define CALM_OF_CASES_STEPS_MAX 1000000u /* months of letters may wait */
@@ -721,7 +722,7 @@ bool sim_step(struct sim *w)
     }
     sabotage_step(w);
     judge_step(w);
-    if (w->walks_each_step || w->steps % WALK_EVERY == 0)
+    if (w->walks_each_step || w->steps % (w->cases ? WALK_OF_CASES_EVERY : WALK_EVERY) == 0)
         judge_walk(w);
     return w->violations == 0;
 }
@@ -803,8 +804,7 @@ void sim_calm(struct sim *w)
     resume_all(w);
     release_all(w);
     uint64_t steps = w->cases ? CALM_OF_CASES_STEPS_MAX : CALM_STEPS_MAX;
-    if (!w->violations && !sim_until(w, sim_clients_are_done, NULL, steps) &&
-        !w->violations)
+    if (!w->violations && !sim_until(w, sim_clients_are_done, NULL, steps) && !w->violations)
         sim_clients_flag_undone(w);
     if (!w->violations && w->now_us - from_us > CALM_US_MAX)
         sim_flag(w, "all arrived, but %lld quiet seconds late",

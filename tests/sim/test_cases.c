@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
-#define STEPS_OF_A_WORLD 90000u
+#define STEPS_OF_A_WORLD 60000u
 #define STEPS_OF_A_CONTROL 60000u
 #define FIXED_SEED 1u
 #define DAY_MS INT64_C(86400000)
