@@ -379,6 +379,7 @@ static enum error on_delay(struct moving *x)
     changed->due_date = x->h->until_date;
     changed->is_delayed = true;
     changed->notices = 0;
+    changed->told_date = 0;
     return ERROR_NONE;
 }
 

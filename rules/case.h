@@ -64,6 +64,7 @@ struct owed_item {
     int64_t born_at_ms;
     bool is_opened;                     /* the letter, by somebody of the debtor's side */
     unsigned notices, unopened_notices; /* given so far: rules/case_time.h */
+    uint32_t told_date;                 /* of the last of `notices`; 0: none */
 };
 
 struct case_proposal {

@@ -23,7 +23,8 @@ static bool read_item(const Brug__V1__OwedItem *row, struct owed_item *out)
                               .born_at_ms = row->born_at_ms,
                               .is_opened = row->opened,
                               .notices = row->notices,
-                              .unopened_notices = row->unopened_notices};
+                              .unopened_notices = row->unopened_notices,
+                              .told_date = row->told_date};
     return read_id(row->owed_id, &out->id) && read_id(row->message_id, &out->cause);
 }
 
@@ -132,6 +133,7 @@ void case_row_write_item(const struct owed_item *item, Brug__V1__OwedItem *out)
     out->opened = item->is_opened;
     out->notices = item->notices;
     out->unopened_notices = item->unopened_notices;
+    out->told_date = item->told_date;
 }
 
 static Brug__V1__Proposal *write_proposal(const struct case_proposal *p, Brug__V1__Proposal *out)

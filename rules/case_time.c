@@ -29,10 +29,13 @@ static unsigned mask_of(const struct timing *t, const struct owed_item *item)
 
 /* ---- an item's due date ---- */
 
-/* The date of a step; 0: it is left out. */
+/* The date of the next step; 0: it is left out. From the last one on, so that other working days do not move what is
+ * counted already; an item of before that was written down counts from its due date. */
 static uint32_t due_step_date(const struct timing *t, const struct owed_item *item, unsigned step)
 {
     unsigned mask = mask_of(t, item);
+    if (step > FIRST_OVERDUE && item->told_date > 0)
+        return workdays_add(item->told_date, t->terms->overdue, mask);
     if (step > REMIND)
         return workdays_add(item->due_date, 1 + (step - FIRST_OVERDUE) * t->terms->overdue, mask);
     if (item->kind == OWED(CLOSING))
@@ -60,10 +63,12 @@ static bool take_due_step(const struct timing *t, struct owed_item *item, int64_
 {
     if (!has_come(next_due_ms(t, item), now_ms))
         return false;
-    unsigned step = next_due_step(t, item);
-    item->notices = step + 1;
-    while (has_come(next_due_ms(t, item), now_ms))
-        step = item->notices++;
+    unsigned step;
+    do {
+        step = next_due_step(t, item);
+        item->told_date = due_step_date(t, item, step);
+        item->notices = step + 1;
+    } while (has_come(next_due_ms(t, item), now_ms));
     bool is_reminder = step == REMIND;
     *out = (struct case_notice){.kind = is_reminder ? KIND(REMINDER) : KIND(OVERDUE),
                                 .to_practice = !is_reminder || item->debtor == PRACTICE,

@@ -6,7 +6,7 @@
  *
  *   notices           0: the debtor is reminded `terms.remind` working days before the due date (closing: on that date)
  *                     1: overdue, on the working day after it; both sides
- *                     2…: overdue still, every `terms.overdue` working days
+ *                     2…: overdue still, every `terms.overdue` working days after the last (told_date)
  *   unopened_notices  0: nobody opened the letter that caused it within `terms.not_opened` working days; both sides
  *                     1: nor within `terms.not_delivered`: non-delivery, to the sender's side. Then no more.
  *

@@ -7,7 +7,7 @@ static bool is_same_debt(const struct owed_item *a, const struct owed_item *b)
            a->due_date == b->due_date && a->is_delayed == b->is_delayed &&
            a->born_at_ms == b->born_at_ms && a->is_opened == b->is_opened &&
            a->notices == b->notices && a->unopened_notices == b->unopened_notices &&
-           id_equal(&a->cause, &b->cause);
+           a->told_date == b->told_date && id_equal(&a->cause, &b->cause);
 }
 
 /* One that was there keeps its id; one that was born has a derived one. */

@@ -439,6 +439,7 @@ static enum error judge_delay(struct scene *s)
     item->due_date = s->letter->until_date;
     item->is_delayed = true;
     item->notices = 0;
+    item->told_date = 0;
     return ERROR_NONE;
 }
 

@@ -567,6 +567,8 @@ static bool ack_many(struct sim *w, struct sim_client *c)
 static void lead_cases(struct sim *w, struct sim_client *c)
 {
     uint64_t what = sim_below(w, 20);
+    if (c->reads && c->unacked_count == 0 && sim_one_in(w, 3))
+        give_credit(w, c);
     if (what < 6 && c->reads)
         ack_many(w, c);
     else if (what < 13 && (list_is_empty(&c->pending) || sim_one_in(w, 3)))

@@ -19,8 +19,10 @@
 #define QUIET_US (50 * SIM_MS) /* as daemon/store/thread.c */
 #define SECOND_US (1000 * SIM_MS)
 #define WALK_EVERY 400u
+#define WALK_OF_CASES_EVERY 2000u
 #define WORLDS_PER_WALKED 2u /* in one of so many the walk comes after each step */
 #define CALM_STEPS_MAX 100000u
+#define CALM_OF_CASES_STEPS_MAX 1000000u /* months of letters may wait */
 #define CALM_US_MAX (INT64_C(900) * SECOND_US)
 #define GREEDY_CLIENT 4u /* a gp, in every third world */
 #define CALLS_OF_A_JOB 10u
@@ -128,6 +130,8 @@ static void apply_group(struct sim *w, const struct group *g)
                          ERROR_NONE);
         if (w->cases)
             judge_case_record(w, g->first_lsn + i, type, payload);
+        if (w->violations)
+            return; /* what follows may not fit what is there */
     }
     if (w->cases)
         judge_case_group_end(w);
@@ -721,7 +725,7 @@ bool sim_step(struct sim *w)
     }
     sabotage_step(w);
     judge_step(w);
-    if (w->walks_each_step || w->steps % WALK_EVERY == 0)
+    if (w->walks_each_step || w->steps % (w->cases ? WALK_OF_CASES_EVERY : WALK_EVERY) == 0)
         judge_walk(w);
     return w->violations == 0;
 }
@@ -802,8 +806,8 @@ void sim_calm(struct sim *w)
     w->is_calm = w->has_room = true;
     resume_all(w);
     release_all(w);
-    if (!w->violations && !sim_until(w, sim_clients_are_done, NULL, CALM_STEPS_MAX) &&
-        !w->violations)
+    uint64_t steps = w->cases ? CALM_OF_CASES_STEPS_MAX : CALM_STEPS_MAX;
+    if (!w->violations && !sim_until(w, sim_clients_are_done, NULL, steps) && !w->violations)
         sim_clients_flag_undone(w);
     if (!w->violations && w->now_us - from_us > CALM_US_MAX)
         sim_flag(w, "all arrived, but %lld quiet seconds late",

@@ -65,8 +65,10 @@ static uint32_t working_day_before(uint32_t date, unsigned n, unsigned days)
 static uint32_t day_of_notice(const struct calendar *k, const struct owed_item *item, unsigned n)
 {
     unsigned days = days_of(k, item);
-    if (n > 0)
-        return oracle_working_day(item->due_date, 1 + (n - 1) * k->terms->overdue, days);
+    if (n > 1) /* five after the last */
+        return oracle_working_day(item->told_date, k->terms->overdue, days);
+    if (n == 1)
+        return oracle_working_day(item->due_date, 1, days);
     if (item->kind == OWED(CLOSING))
         return item->due_date;
     uint32_t day = working_day_before(item->due_date, k->terms->remind, days);
@@ -81,11 +83,18 @@ static unsigned next_notice(const struct calendar *k, const struct owed_item *it
     return is_left_out ? 1 : item->notices;
 }
 
-static int64_t due_ms(const struct calendar *k, const struct owed_item *item, unsigned n)
+static int64_t due_ms(const struct calendar *k, const struct owed_item *item)
 {
     if (!has_day(item)) /* its event has not come */
         return NEVER;
-    return oracle_clock_ms(day_of_notice(k, item, n), MORNING);
+    return oracle_clock_ms(day_of_notice(k, item, next_notice(k, item)), MORNING);
+}
+
+static void tell(const struct calendar *k, struct owed_item *item)
+{
+    unsigned n = next_notice(k, item);
+    item->told_date = day_of_notice(k, item, n);
+    item->notices = n + 1;
 }
 
 /* ---- the letter that asked ---- */
@@ -125,7 +134,7 @@ int64_t oracle_next_ms(const struct case_file *c, const struct case_terms *terms
     const struct calendar k = {terms, working_days};
     int64_t ms = bridging_ms(&k, &c->bridging);
     for (size_t i = 0; i < c->owed_count; i++) {
-        ms = min_ms(ms, due_ms(&k, &c->owed[i], next_notice(&k, &c->owed[i])));
+        ms = min_ms(ms, due_ms(&k, &c->owed[i]));
         ms = min_ms(ms, unopened_ms(&k, &c->owed[i], c->owed[i].unopened_notices));
     }
     return ms;
@@ -134,18 +143,19 @@ int64_t oracle_next_ms(const struct case_file *c, const struct case_terms *terms
 static bool find_due(const struct calendar *k, const struct case_file *c, size_t i, int64_t now_ms,
                      struct oracle_step *out)
 {
-    const struct owed_item *item = &c->owed[i];
-    unsigned n = next_notice(k, item);
-    if (due_ms(k, item, n) > now_ms)
+    struct owed_item item = c->owed[i];
+    if (due_ms(k, &item) > now_ms)
         return false;
-    while (due_ms(k, item, n + 1) <= now_ms)
-        n++;
+    while (due_ms(k, &item) <= now_ms)
+        tell(k, &item);
+    unsigned n = item.notices - 1;
     *out = (struct oracle_step){.course = ORACLE_DUE,
                                 .item = i,
                                 .number = n,
+                                .date = item.told_date,
                                 .kind = n == 0 ? KIND(REMINDER) : KIND(OVERDUE),
-                                .to_practice = n > 0 || item->debtor == PRACTICE,
-                                .to_team = n > 0 || item->debtor == TEAM};
+                                .to_practice = n > 0 || item.debtor == PRACTICE,
+                                .to_team = n > 0 || item.debtor == TEAM};
     return true;
 }
 
@@ -199,6 +209,7 @@ void oracle_take(struct case_file *c, const struct oracle_step *s, int64_t now_m
     switch (s->course) {
     case ORACLE_DUE:
         c->owed[s->item].notices = s->number + 1;
+        c->owed[s->item].told_date = s->date;
         break;
     case ORACLE_UNOPENED:
         c->owed[s->item].unopened_notices = s->number + 1;

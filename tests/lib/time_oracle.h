@@ -20,6 +20,7 @@ struct oracle_step {
     enum oracle_course course;
     size_t item;         /* in c->owed; not of bridging care */
     unsigned number;     /* within its course */
+    uint32_t date;       /* ORACLE_DUE: its day */
     Brug__V1__Kind kind; /* NONE: nobody is told */
     bool to_practice, to_team;
 };

@@ -135,6 +135,22 @@ static void an_opened_letter_needs_no_notice(void **state)
     (void)state;
 }
 
+/* A team that works on fewer days from now on is told again five of those days after the last time, not months later. */
+static void fewer_working_days_do_not_silence_what_is_overdue(void **state)
+{
+    const unsigned mondays = 1;
+    struct case_file c = owing(OWED(TAKE_UP), TEAM, "2026-05-26", "2026-06-02");
+    struct case_notice n;
+    for (int64_t ms;
+         (ms = case_next_ms(&c, &CASE_TERMS, 0)) < workdays_start_ms(date_of("2026-09-01"));)
+        assert_true(case_take_step(&c, ms, &CASE_TERMS, 0, &n));
+    char text[WORKDAYS_TEXT_BYTES];
+    assert_string_equal(workdays_to_text(c.owed[0].told_date, text), "2026-08-26");
+    int64_t ms = case_next_ms(&c, &CASE_TERMS, mondays);
+    assert_string_equal(workdays_to_text(workdays_date(ms), text), "2026-09-28");
+    (void)state;
+}
+
 /* The relay was away for a month: one notice, not six. */
 static void steps_that_were_missed_are_one(void **state)
 {
@@ -205,6 +221,7 @@ int main(void)
         cmocka_unit_test(an_event_that_has_not_come_waits_for_no_time),
         cmocka_unit_test(T11_a_letter_that_nobody_opens),
         cmocka_unit_test(an_opened_letter_needs_no_notice),
+        cmocka_unit_test(fewer_working_days_do_not_silence_what_is_overdue),
         cmocka_unit_test(steps_that_were_missed_are_one),
         cmocka_unit_test(a_teams_own_days_count),
         cmocka_unit_test(bridging_care_is_reminded_of_and_ends),

@@ -214,7 +214,7 @@ static void T30_two_claims_at_once_make_one_director(void **state)
 {
     struct scene *x = *state;
     struct stage *w = x->w;
-    for (unsigned run = 0; run < 200; run++) {
+    for (unsigned run = 0; run < 1000; run++) {
         refer(x, 0);
         struct stage_endpoint *first = run % 2 ? &w->consultant_pc : &w->consultant2_pc;
         struct stage_endpoint *second = run % 2 ? &w->consultant2_pc : &w->consultant_pc;
