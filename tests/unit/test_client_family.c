@@ -290,6 +290,44 @@ static void test_two_that_rotate_at_once_end_with_one_key(void **state)
     assert_true(id_equal(&c.tags[0].key_id, &key));
 }
 
+/* One that waited for a person to confirm a colleague, and was overtaken by another key meanwhile. */
+static void test_a_key_that_waited_too_long_makes_room_for_another(void **state)
+{
+    visit(one);
+    visit(two);
+    two->is_hidden = true;
+    c.epoch++;
+    calm(one); /* another key is on its way when the session is lost */
+    clients_leave(&c, one);
+    assert_int_equal(key_letters(), 2);
+    c.script.refuse_code = ERROR_BUSY;
+    c.script.refuse_passing = true;
+    (void)clients_add(&c, 2, 3, BRUG_ROLE_CONSULTANT);
+    c.epoch++;
+    clients_sync(&c, one);
+    clients_trust_all(one);
+    visit(one);
+    assert_int_equal(rows_in_state(one, STORE_SEALED), 1);
+    c.family_key = fixture_id(777);
+    c.now_ms += 60000;
+    visit(one);
+    assert_int_equal(key_letters(), 3);
+    assert_int_equal(newest_readers(), 1);
+    assert_int_equal(rows_in_state(one, STORE_SEALED), 0);
+}
+
+/* Without anybody who waits for it: a session that stays up looks by itself once no letter came for a while. */
+static void test_a_session_that_stays_looks_by_itself(void **state)
+{
+    clients_sync(&c, one);
+    assert_int_equal(key_letters(), 0); /* a letter may be on its way */
+    assert_true(brug_timeout_ms(one->b) <= 5000);
+    one->b->session->family.quiet_since_ms -= 5000;
+    clients_sync(&c, one);
+    assert_int_equal(key_letters(), 1);
+    clients_leave(&c, one);
+}
+
 /* The relay was restored to a time of another key: the team makes one that follows that. */
 static void test_a_key_that_nobody_has_is_replaced(void **state)
 {
@@ -474,6 +512,8 @@ int main(void)
         TEST(test_a_team_of_one_has_a_key),
         TEST(test_t31_a_stranger_gets_no_key),
         TEST(test_two_that_rotate_at_once_end_with_one_key),
+        TEST(test_a_key_that_waited_too_long_makes_room_for_another),
+        TEST(test_a_session_that_stays_looks_by_itself),
         TEST(test_a_key_that_nobody_has_is_replaced),
         TEST(test_keys_for_the_same_people_are_an_hour_apart),
         TEST(test_a_relay_of_before_is_asked_once_a_session),
