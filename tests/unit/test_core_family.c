@@ -687,6 +687,234 @@ static void a_record_without_its_tags_is_corrupt(void **state)
     state_free(s);
 }
 
+/* ---- a storm, against an oracle ---- */
+
+#define STORM_OPEN_MAX 8u /* so that no limit is met */
+#define STORM_CASES CASES_MAX
+#define STORM_FACTS_MAX 2000u
+
+struct told_fact {
+    struct id to, case_id, linked;
+    bool is_same_child, is_there; /* it came */
+};
+
+/* What the rules say, kept by hand. */
+struct oracle {
+    struct scene *x;
+    uint64_t random;
+    struct {
+        bool is_open;
+        struct stage_endpoint *director;
+        unsigned key; /* 0: no tags */
+        uint8_t child, household;
+    } cases[STORM_CASES];
+    uint8_t links[STORM_CASES][STORM_CASES]; /* 1: household, 2: child */
+    unsigned key;
+    struct told_fact facts[STORM_FACTS_MAX];
+    struct id seen[STORM_FACTS_MAX];
+    unsigned fact_count, seen_count;
+};
+
+static unsigned pick(struct oracle *o, unsigned below)
+{
+    o->random = o->random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    return (unsigned)(o->random >> 33) % below;
+}
+
+static unsigned open_cases(const struct oracle *o)
+{
+    unsigned n = 0;
+    for (unsigned i = 0; i < STORM_CASES; i++)
+        n += o->cases[i].is_open;
+    return n;
+}
+
+/* One that is open; there is one. */
+static unsigned pick_case(struct oracle *o)
+{
+    unsigned i = pick(o, STORM_CASES);
+    while (!o->cases[i].is_open)
+        i = (i + 1) % STORM_CASES;
+    return i;
+}
+
+static void expect(struct oracle *o, unsigned of, unsigned other)
+{
+    assert_true(o->fact_count < STORM_FACTS_MAX);
+    o->facts[o->fact_count++] = (struct told_fact){.to = o->cases[of].director->person,
+                                                   .case_id = o->x->cases[of],
+                                                   .linked = o->x->cases[other],
+                                                   .is_same_child = o->links[of][other] == 2};
+}
+
+static void open_one(struct oracle *o)
+{
+    if (o->x->case_count == STORM_CASES || open_cases(o) == STORM_OPEN_MAX)
+        return;
+    unsigned i = o->x->case_count;
+    o->cases[i].director = pick(o, 2) ? o->x->one : o->x->two;
+    o->cases[i].is_open = true;
+    (void)held(o->x, o->cases[i].director);
+}
+
+static void tag_one(struct oracle *o)
+{
+    unsigned i = pick_case(o);
+    uint8_t child = (uint8_t)(1 + pick(o, 6)), household = (uint8_t)pick(o, 4);
+    struct stage_endpoint *by = pick(o, 2) ? o->x->one : o->x->two;
+    assert_int_equal(put(o->x, by, &o->x->cases[i], child, household), ERROR_NONE);
+    if (o->cases[i].key == o->key && o->cases[i].child == child &&
+        o->cases[i].household == household)
+        return;
+    o->cases[i].key = o->key;
+    o->cases[i].child = child;
+    o->cases[i].household = household;
+    for (unsigned k = 0; k < STORM_CASES; k++) {
+        if (k == i || !o->cases[k].is_open || o->cases[k].key != o->key)
+            continue;
+        unsigned strength = o->cases[k].child == child                        ? 2
+                            : household && o->cases[k].household == household ? 1
+                                                                              : 0;
+        if (strength <= o->links[i][k])
+            continue;
+        o->links[i][k] = o->links[k][i] = (uint8_t)strength;
+        expect(o, i, k);
+        if (o->cases[i].director != o->cases[k].director)
+            expect(o, k, i);
+    }
+}
+
+static void close_one(struct oracle *o)
+{
+    unsigned i = pick_case(o);
+    close_case(o->x, &o->x->cases[i], o->cases[i].director);
+    o->cases[i].is_open = false;
+    for (unsigned k = 0; k < STORM_CASES; k++)
+        o->links[i][k] = o->links[k][i] = 0;
+}
+
+static void hand_over_one(struct oracle *o)
+{
+    unsigned i = pick_case(o);
+    struct stage_endpoint *from = o->cases[i].director;
+    o->cases[i].director = from == o->x->one ? o->x->two : o->x->one;
+    hand_over(o->x, &o->x->cases[i], from, o->cases[i].director);
+    for (unsigned k = 0; k < STORM_CASES; k++)
+        if (o->links[i][k])
+            expect(o, i, k);
+}
+
+static void rotate_one(struct oracle *o)
+{
+    struct id next = stage_id(4, 8000 + ++o->key);
+    assert_int_equal(rotate(o->x, pick(o, 2) ? o->x->one : o->x->two, &next, &o->x->key), 0);
+    o->x->key = next;
+}
+
+static void crash(struct oracle *o)
+{
+    stage_crash(o->x->w, stage_committed_lsn(o->x->w) - pick(o, 20));
+    begin_again(o->x);
+}
+
+static bool is_new(struct oracle *o, const struct id *message)
+{
+    for (unsigned i = 0; i < o->seen_count; i++)
+        if (id_equal(&o->seen[i], message))
+            return false;
+    o->seen[o->seen_count++] = *message;
+    return true;
+}
+
+static void take_fact(struct oracle *o, const struct stage_endpoint *e, const Brug__V1__Header *h)
+{
+    struct id message, case_id, linked;
+    bool is_same_child = (h->flags & BRUG__V1__HEADER_FLAG__HEADER_FLAG_SAME_CHILD) != 0;
+    assert_true(id_take(h->message_id, &message) && id_take(h->case_id, &case_id) &&
+                id_take(h->linked_case, &linked));
+    if (!is_new(o, &message))
+        return; /* again, as it was not acknowledged before a crash */
+    for (unsigned i = 0; i < o->fact_count; i++) {
+        struct told_fact *f = &o->facts[i];
+        if (f->is_there || !id_equal(&f->to, &e->person) || !id_equal(&f->case_id, &case_id) ||
+            !id_equal(&f->linked, &linked) || f->is_same_child != is_same_child)
+            continue;
+        f->is_there = true;
+        return;
+    }
+    fail_msg("a fact that should not be");
+}
+
+/* All that waits for both, on new sessions; what is acknowledged never comes again. */
+static void take_all(struct oracle *o)
+{
+    struct stage_endpoint *both[] = {o->x->one, o->x->two};
+    for (size_t i = 0; i < 2; i++) {
+        Brug__V1__ServerFrame *f;
+        (void)stage_listen(o->x->w, both[i]);
+        while ((f = stage_take(o->x->w, both[i]->session))) {
+            if (f->frame_case != SERVER(DELIVER))
+                continue;
+            const Brug__V1__Envelope *v = f->deliver->envelope;
+            Brug__V1__Header *h = brug__v1__header__unpack(NULL, v->header.len, v->header.data);
+            struct id from = ID_NONE, id;
+            if (h->from)
+                assert_true(id_take(h->from->organisation, &from));
+            assert_true(id_take(h->message_id, &id));
+            if (h->fact_code == BRUG__V1__CODE__CODE_FAMILY_LINKED)
+                take_fact(o, both[i], h);
+            stage_ack(o->x->w, both[i]->session, &from, &id, ERROR_NONE);
+            stage_settle(o->x->w);
+            brug__v1__header__free_unpacked(h, NULL);
+        }
+    }
+    for (unsigned i = 0; i < o->fact_count; i++)
+        if (!o->facts[i].is_there)
+            fail_msg("fact %u of %u is missing", i, o->fact_count);
+}
+
+static void assert_links(struct oracle *o)
+{
+    for (unsigned i = 0; i < STORM_CASES; i++) {
+        unsigned expected = 0;
+        if (!o->cases[i].is_open)
+            continue;
+        for (unsigned k = 0; k < STORM_CASES; k++)
+            expected += o->links[i][k] != 0;
+        assert_int_equal(links_of(o->x, o->cases[i].director, &o->x->cases[i]), expected);
+    }
+}
+
+static void a_storm_of_tags_tells_what_an_oracle_says(void **state)
+{
+    struct oracle *o = calloc(1, sizeof *o);
+    assert_non_null(o);
+    o->x = *state;
+    o->key = 1;
+    for (unsigned step = 0; step < 600; step++) {
+        unsigned what = pick(o, 100);
+        if (open_cases(o) < 3 || what < 8)
+            open_one(o);
+        else if (what < 60)
+            tag_one(o);
+        else if (what < 64 && o->x->case_count < STORM_CASES)
+            close_one(o);
+        else if (what < 80)
+            hand_over_one(o);
+        else if (what < 86)
+            rotate_one(o);
+        else if (what < 90)
+            crash(o);
+        if (step % 50 != 49)
+            continue;
+        take_all(o);
+        assert_links(o);
+    }
+    assert_true(o->fact_count > 100 && o->x->case_count > 12);
+    assert_same_after_crash(o->x);
+    free(o);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -711,6 +939,7 @@ int main(void)
         TEST(the_journal_has_no_tag),
         TEST(tags_and_links_end_with_their_case),
         TEST(a_record_without_its_tags_is_corrupt),
+        TEST(a_storm_of_tags_tells_what_an_oracle_says),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
