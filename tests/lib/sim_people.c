@@ -256,7 +256,9 @@ static void fill(struct sim *w, const struct sim_client *who, const struct sim_d
         write_referral(w, out);
         break;
     case KIND(HANDOVER):
-        out->new_director = some_colleague(w, sim_one_in(w, STRAY) ? &d->practice : &d->team);
+        out->new_director = some_colleague(
+            w,
+            sim_one_in(w, 6) ? &w->organisations[sim_below(w, w->organisation_count)] : &d->team);
         break;
     case KIND(START):
         out->involvement = (Brug__V1__Involvement)(1 + sim_below(w, 3));
