@@ -4,14 +4,17 @@ start of the case, are overdue; then the case is closed. Judged by what its clie
 the same case on both sides, each notice once at each client, custody where the letters put it. Used by tests/fault/test_kill.py.
 """
 import collections
+import os
 import subprocess
 import time
 
 from brug_client import Refused, new_header, readers_and_copies, referral_fields, seal_nothing
 from killed import Killed
 from scripted import GONE
-from wire import casefile, wire
+from storm import PRELOAD, preload_environment
+from wire import BUILD, casefile, wire
 
+BRUGD = os.path.join(BUILD, "brugd")
 CASES_OF_A_ROUND = 3
 OVERDUE_DAYS = 21   # ten working days and more, also at Christmas
 AGAIN_DAYS = 14     # five working days and more, at least once
@@ -60,9 +63,9 @@ class CaseStorm(Killed):
     # ---- a clock ----
 
     def environment(self, point):
-        given = super().environment(point)
-        preload = ":".join(filter(None, [given.get("LD_PRELOAD"), self.library]))
-        return {**given, "LD_PRELOAD": preload, "FAKETIME": f"+{int(self.ahead_s)}s", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+        libraries = [PRELOAD, self.library] if point else [self.library]
+        return {**super().environment(point), "LD_PRELOAD": preload_environment(BRUGD, libraries),
+                "FAKETIME": f"+{int(self.ahead_s)}s", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
 
     def sleep(self, days):
         """The relay comes back so many days later."""

@@ -2,6 +2,7 @@
 until one is not cut short. What parking.py and case_storm.py have in common.
 """
 import json
+import signal
 import time
 
 from brug_client import Refused
@@ -23,6 +24,8 @@ class Killed:
         if self.relay.process.poll() is None:
             time.sleep(0.01)
             return
+        if self.relay.process.returncode != -signal.SIGKILL:
+            raise RuntimeError(f"the relay ended by itself: {self.relay.tail()}")
         self.kills += 1
         for name in take_hits(self.hits_path):
             self.points.hits[name] += 1

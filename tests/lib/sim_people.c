@@ -51,6 +51,14 @@ static bool is_overdue(const struct sim_client *c, const struct sim_dossier *d)
     return false;
 }
 
+/* Anybody's of a practice; of a team its director's, more or less. */
+static bool is_its(struct sim *w, const struct sim_client *c, const struct sim_dossier *d)
+{
+    const struct id *director = &sim_dossier_now(d)->director;
+    return c->is_practice || id_is_none(director) || id_equal(director, &c->person) ||
+           sim_one_in(w, 4);
+}
+
 /* One of its organisation's: mostly one in which it owes something too long, else a recent one that is open. NULL: none
  * was found. */
 static const struct sim_dossier *some_case(struct sim *w, const struct sim_client *c)
@@ -60,7 +68,7 @@ static const struct sim_dossier *some_case(struct sim *w, const struct sim_clien
     for (unsigned tries = 0; tries < 32 && k->count > 0; tries++) {
         size_t newest = k->count < NEWEST_CASES || tries < 24 ? k->count : NEWEST_CASES;
         const struct sim_dossier *d = k->list[k->count - 1 - sim_below(w, newest)];
-        bool is_urgent = is_of(c, d) && is_overdue(c, d);
+        bool is_urgent = is_of(c, d) && is_overdue(c, d) && is_its(w, c, d);
         bool is_next = (has_time || tries >= 24) && is_of(c, d);
         if (is_urgent || (is_next && (!has_ended(d) || sim_one_in(w, 6))))
             return d;
@@ -81,24 +89,24 @@ static const struct habit {
     Brug__V1__Kind kind;
     unsigned weight;
 } HABITS[] = {
-    {TEAM, IN(REFERRED), KIND(CLAIM), 9},
+    {TEAM, IN(REFERRED), KIND(CLAIM), 12},
     {TEAM, IN(REFERRED) | IN(CLARIFYING), KIND(DECLINE_PROPOSAL), 2},
-    {TEAM, IN(CLARIFYING), KIND(START), 6},
+    {TEAM, IN(CLARIFYING), KIND(START), 16},
     {TEAM, BEGUN, KIND(INTERIM), 3},
-    {TEAM, BEGUN, KIND(HANDOVER), 2},
+    {TEAM, BEGUN, KIND(HANDOVER), 4},
     {TEAM, BEGUN, KIND(STOP_PROPOSAL), 1},
-    {TEAM, BEGUN, KIND(CLOSING), 4},
+    {TEAM, BEGUN, KIND(CLOSING), 12},
     {TEAM, OPEN, KIND(BRIDGING_PROPOSAL), 1},
     {TEAM, OPEN, KIND(RETRACT), 1},
     {TEAM, ANY, KIND(DELAY), 1},
     {TEAM, IN(CONSULTING), KIND(ADVICE), 6},
     {TEAM, ANY, KIND(NOTE), 1},
     {PRACTICE, IN(REFERRED) | IN(CLARIFYING), KIND(WITHDRAWAL), 1},
-    {PRACTICE, ANY, KIND(INFO_REQUEST), 3},
+    {PRACTICE, ANY, KIND(INFO_REQUEST), 4},
     {PRACTICE, IN(SUPPORT), KIND(STOP_PROPOSAL), 1},
     {PRACTICE, OPEN, KIND(BRIDGING_PROPOSAL), 1},
     {PRACTICE, OPEN, KIND(RETRACT), 1},
-    {PRACTICE, ANY, KIND(NOTE), 1},
+    {PRACTICE, ANY, KIND(NOTE), 6},
 };
 
 static bool fits(const struct habit *h, Brug__V1__Side side, const struct case_file *c)
@@ -145,6 +153,26 @@ static Brug__V1__Kind asked_for(struct sim *w, Brug__V1__Side side, const struct
     return KIND(NONE);
 }
 
+/* What is the director's work others mostly leave to it, and nobody retracts what was not proposed. */
+static bool is_sensible(struct sim *w, const struct sim_client *who, const struct case_file *c,
+                        Brug__V1__Kind kind)
+{
+    Brug__V1__Side side = who->is_practice ? PRACTICE : TEAM;
+    bool is_director = id_equal(&who->person, &c->director);
+    switch (kind) {
+    case KIND(START):
+    case KIND(INTERIM):
+        return is_director || sim_one_in(w, 12);
+    case KIND(CLOSING):
+    case KIND(HANDOVER):
+        return is_director || who->role == ROLE(LEADER) || sim_one_in(w, 12);
+    case KIND(RETRACT):
+        return c->proposal.by == side || c->bridging_proposed.by == side || sim_one_in(w, 12);
+    default:
+        return true;
+    }
+}
+
 static Brug__V1__Kind kind_for(struct sim *w, const struct sim_client *who,
                                const struct case_file *c)
 {
@@ -152,14 +180,12 @@ static Brug__V1__Kind kind_for(struct sim *w, const struct sim_client *who,
     if (sim_one_in(w, ANY_KIND))
         return (Brug__V1__Kind)(KIND(REFERRAL) + sim_below(w, KIND(NOTE)));
     Brug__V1__Kind kind = sim_one_in(w, 3) ? KIND(NONE) : asked_for(w, side, c);
-    if (kind)
-        return kind;
-    kind = habitual(w, side, c);
-    bool is_directors = kind == KIND(START) || kind == KIND(INTERIM) || kind == KIND(CLOSING);
-    /* Others mostly leave to the director what is its work. */
-    if (is_directors && !id_equal(&who->person, &c->director) && !sim_one_in(w, 8))
-        return c->was_objected && who->role == ROLE(LEADER) ? KIND(CLOSING) : KIND(NOTE);
-    return kind;
+    for (unsigned tries = 0; tries < 6 && !kind; tries++) {
+        kind = habitual(w, side, c);
+        if (!is_sensible(w, who, c, kind))
+            kind = KIND(NONE);
+    }
+    return kind ? kind : KIND(NOTE);
 }
 
 /* ---- what it says ---- */
@@ -205,7 +231,9 @@ static struct id some_colleague(struct sim *w, const struct id *organisation)
 {
     for (unsigned tries = 0; tries < 12; tries++) {
         const struct sim_client *c = &w->clients[sim_below(w, w->client_count)];
-        if (id_equal(&c->e.organisation, organisation) && !id_is_none(&c->e.person))
+        bool is_consultant = c->role == ROLE(CONSULTANT) || sim_one_in(w, 6);
+        if (id_equal(&c->e.organisation, organisation) && !id_is_none(&c->e.person) &&
+            is_consultant)
             return c->e.person;
     }
     return sim_id(w, 4);
@@ -256,7 +284,9 @@ static void fill(struct sim *w, const struct sim_client *who, const struct sim_d
         write_referral(w, out);
         break;
     case KIND(HANDOVER):
-        out->new_director = some_colleague(w, sim_one_in(w, STRAY) ? &d->practice : &d->team);
+        out->new_director = some_colleague(
+            w,
+            sim_one_in(w, 6) ? &w->organisations[sim_below(w, w->organisation_count)] : &d->team);
         break;
     case KIND(START):
         out->involvement = (Brug__V1__Involvement)(1 + sim_below(w, 3));

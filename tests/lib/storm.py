@@ -66,11 +66,11 @@ def books_broken(relay):
     return [] if books["balanced"] and not books["problem"] else [f"the books do not balance: {books}"]
 
 
-def preload_environment(program):
+def preload_environment(program, libraries=(PRELOAD,)):
     """LD_PRELOAD for a program of ours. A sanitizer's run-time must come first: it calls on to what follows it."""
     linked = subprocess.run(["ldd", program], capture_output=True, text=True, check=True).stdout
     run_times = [line.split()[2] for line in linked.splitlines() if "libasan" in line or "libtsan" in line]
-    return ":".join([*run_times, PRELOAD])
+    return ":".join([*run_times, *libraries])
 
 
 def nth(point, rng):

@@ -151,6 +151,16 @@ static void fewer_working_days_do_not_silence_what_is_overdue(void **state)
     (void)state;
 }
 
+/* One whose last notice was given before its day was kept counts from the due date. */
+static void an_item_of_before_counts_from_its_due_date(void **state)
+{
+    struct case_file c = owing(OWED(TAKE_UP), TEAM, "2026-03-23", "2026-03-30");
+    c.owed[0].notices = 2; /* reminded, and told of once as overdue */
+    expect(&c, "2026-04-08", KIND(OVERDUE));
+    expect(&c, "2026-04-15", KIND(OVERDUE));
+    (void)state;
+}
+
 /* The relay was away for a month: one notice, not six. */
 static void steps_that_were_missed_are_one(void **state)
 {
@@ -222,6 +232,7 @@ int main(void)
         cmocka_unit_test(T11_a_letter_that_nobody_opens),
         cmocka_unit_test(an_opened_letter_needs_no_notice),
         cmocka_unit_test(fewer_working_days_do_not_silence_what_is_overdue),
+        cmocka_unit_test(an_item_of_before_counts_from_its_due_date),
         cmocka_unit_test(steps_that_were_missed_are_one),
         cmocka_unit_test(a_teams_own_days_count),
         cmocka_unit_test(bridging_care_is_reminded_of_and_ends),
