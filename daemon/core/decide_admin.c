@@ -763,6 +763,78 @@ static void release(struct admin *a, const Brug__V1__Release *q)
     a->answer->release = answer;
 }
 
+/* ---- lost clients and lost keys ---- */
+
+/* The organisation that may have a new client; the person, if it was a person's, too. */
+static bool may_replace(struct admin *a, const struct endpoint *e)
+{
+    if (e->organisation->row->status != ACTIVE)
+        fail(a, ERROR_SUSPENDED, "the endpoint's organisation is suspended; resume it first");
+    else if (e->person && !person_is_active(e->person))
+        fail(a, ERROR_SUSPENDED, "the endpoint's person is suspended; resume the person first");
+    else
+        return true;
+    return false;
+}
+
+static void replace_endpoint(struct admin *a, const Brug__V1__ReplaceEndpoint *q)
+{
+    const struct endpoint *e = endpoint_find(a->s, q->endpoint);
+    if (!e) {
+        no_such(a, OBJECT(ENDPOINT), q->endpoint);
+        return;
+    }
+    if (!may_replace(a, e))
+        return;
+    const struct organisation *o = e->organisation;
+    set_endpoint_status(a, e, SUSPENDED);
+    invite(a, o->row->home, o->row, e->person ? e->person->row : NULL);
+}
+
+static void show_entry(struct admin *a, const Brug__V1__GetEntry *q)
+{
+    const struct organisation *o = organisation_find(a->s, q->organisation);
+    if (o)
+        a->answer->entry = decide_own_entry(a->d, o);
+    else
+        no_such(a, OBJECT(ORGANISATION), q->organisation);
+}
+
+static bool has_recovery(const struct organisation *o)
+{
+    for (size_t i = 0; i < o->endpoints.count; i++)
+        if (o->endpoints.items[i]->row->recovery)
+            return true;
+    return false;
+}
+
+/* The record first; what it is about is read when that is durable. */
+static void recover(struct admin *a, const Brug__V1__Recover *q)
+{
+    struct id id;
+    const struct organisation *o = organisation_find(a->s, q->organisation);
+    if (!o) {
+        no_such(a, OBJECT(ORGANISATION), q->organisation);
+        return;
+    }
+    if (!has_recovery(o)) {
+        fail(a, ERROR_NO_SUCH_OBJECT,
+             "organisation %s never had a recovery entry: nobody could open its letters",
+             text_of(a, q->organisation));
+        return;
+    }
+    if (!id_take_optional(q->after_message, &id) || !id_take_optional(q->after_organisation, &id)) {
+        fail(a, ERROR_ID_MALFORMED, "the page to go on from is not an id; begin anew");
+        return;
+    }
+    Brug__V1__Recovered *record = decision_message(a->d, &brug__v1__recovered__descriptor);
+    record->organisation = q->organisation;
+    record->after_message = q->after_message;
+    record->at_ms = a->c->now.wall_ms;
+    record->by = operator_of(a);
+    decision_record(a->d, RECORD(RECOVERED), record, NULL);
+}
+
 /* ---- the way to each ---- */
 
 void decide_admin(const struct state *s, const struct admin_command *c, struct decision *d,
@@ -794,6 +866,15 @@ void decide_admin(const struct state *s, const struct admin_command *c, struct d
         break;
     case BRUG__V1__ADMIN_REQUEST__REQUEST_RELEASE:
         release(&a, q->release);
+        break;
+    case BRUG__V1__ADMIN_REQUEST__REQUEST_REPLACE_ENDPOINT:
+        replace_endpoint(&a, q->replace_endpoint);
+        break;
+    case BRUG__V1__ADMIN_REQUEST__REQUEST_ENTRY:
+        show_entry(&a, q->entry);
+        break;
+    case BRUG__V1__ADMIN_REQUEST__REQUEST_RECOVER:
+        recover(&a, q->recover);
         break;
     default:
         fail(&a, ERROR_UPDATE_RELAY, "this relay does not know the command; update brugd");
