@@ -433,12 +433,29 @@ static bool is_enrolment(struct admin *a, const Brug__V1__EndpointRow *q,
     return false;
 }
 
+static bool is_counted(const struct endpoint *e, bool recovery)
+{
+    return e->row->recovery == recovery && e->row->status == ACTIVE &&
+           (!e->person || person_is_active(e->person));
+}
+
+/* Whether so many more have a place. Those of people who left, and lost ones, take none. */
+static bool have_endpoints_place(struct admin *a, const struct organisation *o, bool recovery,
+                                 size_t more)
+{
+    size_t max = recovery ? LIMIT_COPIES / 2 : ENDPOINTS_MAX, n = 0;
+    for (size_t i = 0; i < o->endpoints.count; i++)
+        n += is_counted(o->endpoints.items[i], recovery);
+    if (more <= max && n <= max - more)
+        return true;
+    fail(a, ERROR_FULL, "the organisation has %zu %s already; suspend one that is not used", n,
+         recovery ? "recovery entries" : "endpoints");
+    return false;
+}
+
 static bool has_place(struct admin *a, const Brug__V1__EndpointRow *q, const struct organisation *o)
 {
     struct digest key;
-    size_t recoveries = 0;
-    for (size_t i = 0; i < o->endpoints.count; i++)
-        recoveries += o->endpoints.items[i]->row->recovery;
     enum error e = digest_from_slice(&key, check_slice(q->identity_key_digest));
     assert(!e); /* is_enrolment saw to it */
     (void)e;
@@ -447,12 +464,8 @@ static bool has_place(struct admin *a, const Brug__V1__EndpointRow *q, const str
         fail(a, ERROR_REQUEST_MALFORMED,
              "the key is enrolled already for endpoint %s; make a new one with `brug init`",
              id_to_text(&other->entity.id, a->text));
-    else if (q->recovery && recoveries >= LIMIT_COPIES / 2)
-        fail(a, ERROR_FULL, "the organisation has %u recovery entries already", LIMIT_COPIES / 2);
-    else if (!q->recovery && o->endpoints.count - recoveries >= ENDPOINTS_MAX)
-        fail(a, ERROR_FULL, "the organisation has %u endpoints already", ENDPOINTS_MAX);
     else
-        return true;
+        return have_endpoints_place(a, o, q->recovery, 1);
     return false;
 }
 
@@ -554,6 +567,16 @@ static void set_organisation_status(struct admin *a, const struct organisation *
     ADD_ROW(a, organisations, row);
 }
 
+/* The person's endpoints that will count again. */
+static size_t count_active(const struct person *p)
+{
+    const struct endpoints *all = &p->organisation->endpoints;
+    size_t n = 0;
+    for (size_t i = 0; i < all->count; i++)
+        n += all->items[i]->person == p && all->items[i]->row->status == ACTIVE;
+    return n;
+}
+
 static void set_person_status(struct admin *a, const struct person *p, Brug__V1__Status status)
 {
     Brug__V1__PersonRow *row = decision_alloc(a->d, 1, sizeof *row);
@@ -563,7 +586,11 @@ static void set_person_status(struct admin *a, const struct person *p, Brug__V1_
              "the locum's end date has passed; add the person again with a later one first");
         return;
     }
-    if (status_changes(a, p->row->status, status)) {
+    bool changes = status_changes(a, p->row->status, status);
+    if (changes && status == ACTIVE &&
+        !have_endpoints_place(a, p->organisation, false, count_active(p)))
+        return;
+    if (changes) {
         row->status = status;
         row->at_ms = a->c->now.wall_ms;
         row->by = operator_of(a);
@@ -577,7 +604,11 @@ static void set_endpoint_status(struct admin *a, const struct endpoint *e, Brug_
 {
     Brug__V1__EndpointRow *row = decision_alloc(a->d, 1, sizeof *row);
     *row = *e->row;
-    if (status_changes(a, e->row->status, status)) {
+    bool changes = status_changes(a, e->row->status, status);
+    if (changes && status == ACTIVE && (!e->person || person_is_active(e->person)) &&
+        !have_endpoints_place(a, e->organisation, row->recovery, 1))
+        return;
+    if (changes) {
         row->status = status;
         row->sequence = e->sequence;
         row->at_ms = a->c->now.wall_ms;
