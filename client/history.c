@@ -4,7 +4,7 @@
  * Happy path: history_give looks through the letters of the cases, in the order in which the relay stored them, and writes a
  * HISTORY without content for each that the taker's endpoints did not get; the outbox seals them one by one. A letter that came
  * by a HISTORY goes on inside that one.
- * Invariant: a letter is given to an endpoint once, unless the HISTORY that did was refused.
+ * Invariant: a letter is given to an endpoint once, unless the HISTORY that did was refused, or never got there.
  */
 #include "client/history.h"
 
@@ -219,7 +219,9 @@ static enum error has_it(struct brug *b, const struct letters_row *row, const st
         return ERROR_NONE;
     enum error e = DB_SELECT(b->db, &c,
                              "SELECT 1 FROM given g JOIN message m ON m.number = g.history WHERE"
-                             " g.letter = ?1 AND g.endpoint = ?2 AND m.state NOT IN (19, 20)",
+                             " g.letter = ?1 AND g.endpoint = ?2 AND m.state NOT IN (19, 20) AND"
+                             " NOT EXISTS(SELECT 1 FROM fact f WHERE f.number = g.history AND"
+                             " f.endpoint = ?2 AND (f.unreadable <> 0 OR f.cancelled_at_ms <> 0))",
                              DB_INT(row->number), DB_ID(endpoint));
     if (e != ERROR_NONE)
         return e;

@@ -226,6 +226,45 @@ static void a_case_of_others_is_no_case(void **state)
     assert_int_equal(offer(x, &l), ERROR_NO_SUCH_CASE);
 }
 
+/* The code of the report that an endpoint got; ERROR_NONE: none. */
+static enum error report(struct scene *x, const struct stage_endpoint *e)
+{
+    enum error code = ERROR_NONE;
+    Brug__V1__ServerFrame *f;
+    while ((f = stage_take(x->w, e->session))) {
+        if (f->frame_case != SERVER(DELIVER))
+            continue;
+        const Brug__V1__Envelope *envelope = f->deliver->envelope;
+        Brug__V1__Header *h =
+            brug__v1__header__unpack(NULL, envelope->header.len, envelope->header.data);
+        if (h->kind >= KIND(REMINDER))
+            code = (enum error)h->fact_code;
+        brug__v1__header__free_unpacked(h, NULL);
+    }
+    return code;
+}
+
+static void reports_of_a_history_are_its_givers(void **state)
+{
+    struct scene *x = *state;
+    struct stage *w = x->w;
+    struct stage_letter l = history(x);
+    assert_int_equal(offer(x, &l), ERROR_NONE);
+    discard(w);
+    stage_ack(w, x->laptop.session, &w->team, &l.id, ERROR_LETTER_SIGNER);
+    stage_settle(w);
+    assert_int_equal(report(x, &w->consultant_pc), ERROR_LETTER_SIGNER);
+    assert_int_equal(report(x, &w->consultant2_pc), ERROR_NONE);
+    set_readers(&l, &x->laptop.id, &w->consultant2_pc.id);
+    l.id = stage_message_id(w);
+    assert_int_equal(offer(x, &l), ERROR_NONE);
+    stage_set_status(w, OBJECT(PERSON), &w->consultant2,
+                     STATUS(SUSPENDED)); /* who has to fetch it */
+    stage_settle(w);
+    assert_int_equal(report(x, &w->consultant_pc), ERROR_NONE);
+    assert_same_after_crash(x);
+}
+
 /* ---- who leaves ---- */
 
 /* T18, the relay's part. */
@@ -313,6 +352,46 @@ static void who_may_have_no_new_client_is_said_in_one_line(void **state)
                      STATUS(ACTIVE));
 }
 
+static void expect_full(const Brug__V1__AdminAnswer *a, const char *words)
+{
+    assert_int_equal(a->code, ERROR_FULL);
+    if (!strstr(a->error, words))
+        fail_msg("\"%s\" does not say \"%s\"", a->error, words);
+}
+
+/* Of the clients that an organisation ever had, those in use have a bound. */
+static void clients_of_who_left_and_lost_ones_take_no_place(void **state)
+{
+    struct scene *x = *state;
+    struct stage *w = x->w;
+    struct stage_endpoint e = {.organisation = w->team, .person = w->consultant};
+    struct order o;
+    for (uint32_t i = 0; i < 70; i++) { /* each new laptop is lost again */
+        struct id id = stage_id(4, 1000 + i);
+        stage_add_endpoint(w, &e, &id, &w->team, &w->consultant, false);
+        assert_int_equal(replace(x, &id)->code, 0);
+    }
+    for (uint32_t i = 0; i < 61; i++) { /* with the three that the team has */
+        struct id id = stage_id(4, 1100 + i);
+        stage_add_endpoint(w, &e, &id, &w->team, &w->consultant, false);
+    }
+    e.id = stage_id(4, 1200);
+    order_add_endpoint(&o, &e, false);
+    expect_full(stage_admin(w, &o.request, &o.endpoint), "64 endpoints already");
+    struct id lost = stage_id(4, 1000);
+    expect_full(stage_set_status(w, OBJECT(ENDPOINT), &lost, STATUS(ACTIVE)), "already");
+    assert_int_equal(stage_set_status(w, OBJECT(PERSON), &w->consultant, STATUS(SUSPENDED))->code,
+                     0);
+    e.person = w->consultant2;
+    order_add_endpoint(&o, &e, false);
+    assert_int_equal(stage_admin(w, &o.request, &o.endpoint)->code, 0);
+    expect_full(stage_set_status(w, OBJECT(PERSON), &w->consultant, STATUS(ACTIVE)), "already");
+    struct id spare = stage_id(4, 1100); /* of who is suspended: it counts with the person */
+    assert_int_equal(stage_set_status(w, OBJECT(ENDPOINT), &spare, STATUS(SUSPENDED))->code, 0);
+    assert_int_equal(stage_set_status(w, OBJECT(PERSON), &w->consultant, STATUS(ACTIVE))->code, 0);
+    expect_full(stage_set_status(w, OBJECT(ENDPOINT), &spare, STATUS(ACTIVE)), "already");
+}
+
 /* ---- lost keys ---- */
 
 static const Brug__V1__AdminAnswer *recover(struct scene *x, const struct id *organisation)
@@ -387,6 +466,9 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(who_may_have_no_new_client_is_said_in_one_line, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(clients_of_who_left_and_lost_ones_take_no_place, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(reports_of_a_history_are_its_givers, setup, teardown),
         cmocka_unit_test_setup_teardown(who_takes_letters_stands_in_the_audit, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_read_for_a_holder_is_the_organisations, setup,
                                         teardown),
