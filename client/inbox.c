@@ -262,6 +262,15 @@ static enum error judge_number(struct brug *b, int64_t number, bool is_complete)
     return e;
 }
 
+/* The sender may stand in pages that are not here yet: all are fetched, then the letter is judged for good [P-114]. */
+static enum error want_sender(struct brug *b, int64_t number)
+{
+    return DB_RUN(b->db,
+                  "UPDATE municipality SET wanted = 1 WHERE EXISTS(SELECT 1 FROM message WHERE"
+                  " number = ?1 AND state = ?2 AND code = ?3)",
+                  DB_INT(number), DB_INT(STORE_CONFIRM), DB_INT(ERROR_NOT_FOUND));
+}
+
 static enum error next_waiting(struct brug *b, int64_t after, int64_t *number)
 {
     struct db_cursor c;
@@ -283,8 +292,10 @@ enum error inbox_judge_waiting(struct brug *b, bool is_complete)
         if (e != ERROR_NONE || number == 0)
             return e;
         e = db_begin(b->db);
-        if (e == ERROR_NONE)
-            e = db_end(b->db, judge_number(b, number, is_complete));
+        if (e == ERROR_NONE) {
+            e = judge_number(b, number, is_complete);
+            e = db_end(b->db, e == ERROR_NONE ? want_sender(b, number) : e);
+        }
         if (e != ERROR_NONE)
             return e;
     }
@@ -316,15 +327,6 @@ static enum error note_repeat(struct brug *b, int64_t number)
     if (e == ERROR_NONE)
         client_event(b, BRUG_EVENT_REPEATED, 0, number, NULL);
     return e;
-}
-
-/* The sender may stand in pages that are not here yet: all are fetched, then the letter is judged for good [P-114]. */
-static enum error want_sender(struct brug *b, int64_t number)
-{
-    return DB_RUN(b->db,
-                  "UPDATE municipality SET wanted = 1 WHERE EXISTS(SELECT 1 FROM message WHERE"
-                  " number = ?1 AND state = ?2 AND code = ?3)",
-                  DB_INT(number), DB_INT(STORE_CONFIRM), DB_INT(ERROR_NOT_FOUND));
 }
 
 struct incoming {

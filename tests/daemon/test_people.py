@@ -289,6 +289,19 @@ def test_the_audit_says_who_took_letters(w):
     assert "recovery.page" in log and "Fenna" not in log and TEXT not in log
 
 
+def items(data):
+    """Each with its length before it."""
+    while data:
+        n, shift, at = 0, 0, 0
+        while True:
+            n |= (data[at] & 0x7F) << shift
+            shift, at = shift + 7, at + 1
+            if data[at - 1] < 0x80:
+                break
+        yield data[:at + n]
+        data = data[at + n:]
+
+
 def test_files_that_are_not_right_are_refused_in_one_line(w):
     good, sealed = read(w.path("restored")), read(w.path("letters"))
 
@@ -310,6 +323,10 @@ def test_files_that_are_not_right_are_refused_in_one_line(w):
         refused(w.gp, good[:cut], "is damaged or cut off")
     refused(w.gp, good + b"\x02\x1a\x00", "is damaged or cut off")
     refused(w.gp, good[:17] + b"\xff\xff\xff\xff\x7f" + good[17:], "is damaged or cut off")
+    head, first, *rest = items(good[16:])
+    refused(w.gp, good[:16] + b"".join([head, *rest]), "is damaged or cut off")  # a letter is missing
+    refused(w.gp, good[:16] + b"".join([first, *rest]), "is damaged or cut off")
+    refused(w.gp, good[:16] + b"".join([head, first, *rest, rest[-1]]), "is damaged or cut off")
     refused(w.spare, sealed[:-1], "is damaged or cut off", "--out", w.path("never"))
     assert not os.path.exists(w.path("never"))
     w.gp.run("recover", w.path("nothing-there"), status=74)

@@ -184,9 +184,10 @@ static void a_second_giver_shows_nothing_twice(void **state)
     give(bas, 0);
 }
 
-static void a_running_case_of_an_unknown_practice_waits_for_a_person(void **state)
+/* Cato confirms her own team only. */
+static void settle_in_the_team(void)
 {
-    clients_sync(&c, cato); /* she confirms her own team only */
+    clients_sync(&c, cato);
     struct brug_organisations *o = NULL;
     OK(brug_trust_list(cato->b, &o));
     for (size_t i = 0; i < o->n; i++)
@@ -194,6 +195,11 @@ static void a_running_case_of_an_unknown_practice_waits_for_a_person(void **stat
             OK(brug_trust_confirm(cato->b, &o->items[i].organisation, o->items[i].fingerprint));
     brug_organisations_free(o);
     fetch(cato);
+}
+
+static void a_running_case_of_an_unknown_practice_waits_for_a_person(void **state)
+{
+    settle_in_the_team();
     welcome(bas);
     fetch(cato);
     assert_int_equal(problem(cato), BRUG_CONFIRM);
@@ -204,6 +210,21 @@ static void a_running_case_of_an_unknown_practice_waits_for_a_person(void **stat
 }
 
 /* ---- authors who left ---- */
+
+static void who_left_an_unknown_practice_waits_for_a_person_too(void **state)
+{
+    hide(gp); /* the practice's recovery entry is still listed */
+    settle_in_the_team();
+    welcome(bas);
+    fetch(cato);
+    fetch(cato);
+    assert_int_equal(problem(cato), BRUG_CONFIRM);
+    assert_int_equal(count(cato, false), 1);
+    clients_trust_all(cato);
+    fetch(cato); /* in no page of the directory is who left */
+    assert_has_all(cato, "Persoon 2");
+    assert_int_equal(problem(cato), BRUG_OK);
+}
 
 static void an_author_who_left_is_believed_on_a_colleagues_word(void **state)
 {
@@ -267,6 +288,48 @@ static void a_word_against_what_is_known_does_not_count(void **state)
     fetch(cato);
     assert_int_equal(count(cato, false), 2);
     assert_int_equal(problem(cato), BRUG_LETTER_SIGNER);
+}
+
+/* An entry is good for its own endpoint, organisation and person, and for the key that it binds. */
+static void a_word_is_good_for_one_author_alone(void **state)
+{
+    struct buf packed;
+    struct arena *arena = arena_new();
+    ProtobufCMessage *m = NULL;
+    struct id unknown = id_v4((const uint8_t[16]){7});
+    settle_in();
+    buf_init(&packed, CLIENT_ENTRY_BYTES_MAX);
+    assert_int_equal(pins_entry(cato->b, &anna->organisation, &anna->endpoint, &packed),
+                     ERROR_NONE);
+    arena_reset(arena, 1u << 20);
+    assert_int_equal(
+        frame_decode(arena, &brug__v1__endpoint_entry__descriptor, buf_slice(&packed), &m),
+        ERROR_NONE);
+    const Brug__V1__EndpointEntry *e = (const Brug__V1__EndpointEntry *)m;
+    const struct {
+        const struct id *organisation, *endpoint, *person;
+        X509 *signer;
+        enum error wanted;
+    } tries[] = {
+        {&anna->organisation, &anna->endpoint, &anna->person, anna->identity_x509, ERROR_NONE},
+        {&anna->organisation, &unknown, &anna->person, anna->identity_x509, ERROR_LETTER_SIGNER},
+        {&anna->organisation, &anna->endpoint, &bas->person, anna->identity_x509,
+         ERROR_LETTER_SIGNER},
+        {&anna->organisation, &anna->endpoint, &ID_NONE, anna->identity_x509, ERROR_LETTER_SIGNER},
+        {&gp->organisation, &anna->endpoint, &anna->person, anna->identity_x509,
+         ERROR_LETTER_SIGNER},
+        {&anna->organisation, &anna->endpoint, &anna->person, bas->identity_x509,
+         ERROR_LETTER_SIGNER},
+    };
+    for (size_t i = 0; i < sizeof tries / sizeof tries[0]; i++)
+        assert_int_equal(pins_judge_handed(cato->b, tries[i].organisation, tries[i].endpoint,
+                                           tries[i].person, tries[i].signer, e, c.now_ms),
+                         tries[i].wanted);
+    assert_int_equal(pins_judge_handed(cato->b, &anna->organisation, &anna->endpoint, &anna->person,
+                                       anna->identity_x509, e, 1000),
+                     ERROR_LETTER_SIGNER); /* before the certificate was made */
+    arena_free(arena);
+    buf_fini(&packed);
 }
 
 static void a_giver_who_is_not_believed_brings_nothing(void **state)
@@ -439,11 +502,13 @@ int main(void)
         TEST(a_confirmed_colleague_gets_the_running_case),
         TEST(a_second_giver_shows_nothing_twice),
         TEST(a_running_case_of_an_unknown_practice_waits_for_a_person),
+        TEST(who_left_an_unknown_practice_waits_for_a_person_too),
         TEST(an_author_who_left_is_believed_on_a_colleagues_word),
         TEST(a_certificate_revoked_since_says_nothing_of_then),
         TEST(without_a_colleagues_word_nobody_is_believed),
         TEST(the_word_must_be_about_the_author),
         TEST(a_word_against_what_is_known_does_not_count),
+        TEST(a_word_is_good_for_one_author_alone),
         TEST(a_giver_who_is_not_believed_brings_nothing),
         TEST(another_letter_of_the_same_id_is_refused),
         TEST(a_letter_that_comes_by_itself_afterwards_is_a_repeat),

@@ -351,6 +351,28 @@ static void only_letters_of_people_are_handed_on(void **state)
     made_fini(&m);
 }
 
+/* [P-111] */
+static void a_history_and_only_that_carries_a_letter(void **state)
+{
+    struct world *w = *state;
+    struct made m, false_note, empty;
+    begin(w, &m, KIND(NOTE), GP, TEAM, 1);
+    write_letter(w, &m, GP);
+    begin(w, &false_note, KIND(NOTE), TEAM, TEAM + 1, 2);
+    Brug__V1__Content content;
+    Brug__V1__HistoryLetter history;
+    put_into(&m, &content, &history);
+    sign(w, &false_note, TEAM, &content);
+    assert_int_equal(give(w, TEAM, &false_note, &false_note.message_id), ERROR_LETTER_CONTENT);
+    begin(w, &empty, KIND(HISTORY), TEAM, TEAM + 1, 3);
+    empty.h.in_reply_to = field(&m.message_id);
+    write_letter(w, &empty, TEAM);
+    assert_int_equal(give(w, TEAM + 1, &empty, &m.message_id), ERROR_LETTER_CONTENT);
+    made_fini(&m);
+    made_fini(&false_note);
+    made_fini(&empty);
+}
+
 /* Each colleague gives it to the next; the last one is who opens. */
 static enum error through_hands(struct world *w, unsigned hands)
 {
@@ -454,6 +476,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_author_must_be_believed, setup, teardown),
         cmocka_unit_test_setup_teardown(it_stays_within_the_own_organisation, setup, teardown),
         cmocka_unit_test_setup_teardown(only_letters_of_people_are_handed_on, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_history_and_only_that_carries_a_letter, setup, teardown),
         cmocka_unit_test_setup_teardown(it_comes_through_many_hands_and_not_more, setup, teardown),
         cmocka_unit_test_setup_teardown(every_hand_must_have_had_it, setup, teardown),
         cmocka_unit_test_setup_teardown(a_recovery_entry_hands_on_what_it_is_a_copy_of, setup,
