@@ -9,6 +9,17 @@ static int find_colleague(struct cmd *c, const struct brug_identity *me, struct 
     return status == EX_OK ? cmd_find_person(c, &me->organisation, c->words[0], out) : status;
 }
 
+static int check_giver(struct cmd *c, const struct brug_identity *me)
+{
+    if (me->recovery)
+        return cmd_complain(c, EX_NOPERM, "een herstelsleutel verzendt niets",
+                            "a recovery entry sends nothing");
+    if (brug_id_is_none(&me->person) && c->person == NULL)
+        return cmd_complain(c, EX_USAGE, "zeg met --person wie er handelt",
+                            "say with --person who acts");
+    return EX_OK;
+}
+
 static int complain(struct cmd *c, const struct brug_identity *me, int error)
 {
     if (error == BRUG_NOT_FOUND)
@@ -52,6 +63,8 @@ int cmd_history(struct cmd *c)
     int status = cmd_wait_ms(c, CMD_WAIT_SECONDS_DEFAULT, &timeout_ms);
     if (status == EX_OK)
         status = cmd_fail(c, brug_identity(c->brug, &me));
+    if (status == EX_OK)
+        status = check_giver(c, &me);
     if (status == EX_OK)
         status = find_colleague(c, &me, &colleague);
     if (status == EX_OK && c->words_n == 2)

@@ -17,6 +17,7 @@
 
 #define ROWS_MAX 4096u
 #define PAGE_BYTES_MAX ((size_t)4 << 20) /* then no letter more; one alone may be larger */
+#define AUTHOR_BYTES ((size_t)32 << 10)  /* that the answer has beside each letter */
 #define ROW_ARENA_BYTES_MAX ((size_t)64 << 20)
 
 struct page {
@@ -105,7 +106,7 @@ static enum error add(struct page *p, const Brug__V1__KnownMessage *k, struct sl
     l->was_opened = is_opened;
     l->endpoint = k->endpoint;
     to->letters[to->n_letters++] = l;
-    p->bytes += body.len;
+    p->bytes += body.len + AUTHOR_BYTES;
     return ERROR_NONE;
 }
 

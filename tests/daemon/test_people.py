@@ -282,6 +282,27 @@ def test_recovered_letters_go_on_to_a_colleague(w):
     assert TEXT in w.locum.say("show", str(letters(w.locum, w.code)[0]["number"]))
 
 
+def test_a_practice_system_takes_and_gives(w):
+    """It is no person's: it acts for the one that it names."""
+    system = Profile(w.folder, "system")
+    w.enrol(system, w.path("practice.invitation"))
+    confirm(w, system, w.gp)
+    sync(w.gp, system)
+    assert kinds(system, w.code) == kinds(w.gp, w.code)
+    assert w.gp.json("history", endpoint_of(system)) == {"cases": 0, "letters": 0}
+    new = enrol_new(w, "new-gp", "Q. Nieuw", "gp", w.practice)
+    confirm(w, new, system)
+    system.run("history", "Q. Nieuw", status=USAGE)
+    done = system.json("history", "Q. Nieuw", "--person", "P. Locum")
+    assert done["letters"] >= len(kinds(w.gp, w.code)), done
+    sync(system, new)
+    assert kinds(new, w.code) == kinds(w.gp, w.code)
+    assert {m["handed_on_by"] for m in letters(new, w.code)} == {"P. Locum"}
+    spare = {m["kind"] for m in w.spare.json("inbox", "--all")}
+    assert spare == set()  # a recovery entry gets nothing by itself
+    w.spare.run("history", "Q. Nieuw", status=NOPERM)
+
+
 def test_the_audit_says_who_took_letters(w):
     account = json.loads(w.relay.ctl("--json", "account"))
     assert account["balanced"] is True, account
