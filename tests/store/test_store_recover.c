@@ -200,6 +200,7 @@ static void letters_of_running_cases_and_those_that_nobody_fetched(void **state)
     put(w, (struct letter){.from = 1, .to = 1, .reader = 1, .case_id = running}); /* of others */
     put(w, (struct letter){.to = 0, .case_id = running, .kind = KIND(FACT), .is_relay_made = true});
     put(w, (struct letter){.from = 0, .to = 0, .case_id = running, .kind = KIND(HISTORY)});
+    put(w, (struct letter){.from = 0, .to = 0, .kind = KIND(FAMILY_KEY)});
     recover(w);
     assert_int_equal(w->count, 4);
     assert_int_equal(w->damaged, 0);

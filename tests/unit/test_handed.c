@@ -20,6 +20,8 @@
 #define BYTES_MAX ((size_t)16 << 20)
 #define HANDS 12u /* colleagues of the team */
 
+static const uint8_t FAMILY[32] = {7};
+
 /* A GP who writes; colleagues of the team; the team's recovery entry; somebody of neither. */
 enum { GP = 0, RECOVERY = 1, STRANGER = 2, TEAM = 3, PARTIES = TEAM + HANDS };
 
@@ -466,6 +468,34 @@ static void a_reader_is_no_recovery_entry(void **state)
     made_fini(&m);
 }
 
+/* It is a team's, and made anew when somebody comes. */
+static void a_family_key_is_not_handed_on(void **state)
+{
+    struct world *w = *state;
+    struct made m, outer;
+    struct handed h;
+    struct id key_id = fixture_id(0x50001);
+    Brug__V1__Content content;
+    Brug__V1__Letter letter;
+    begin(w, &m, KIND(FAMILY_KEY), TEAM, TEAM + 1, 1);
+    m.h.case_id.len = 0;
+    m.h.key_id = field(&key_id);
+    fixture_content(&content, &letter, "");
+    content.letter = NULL;
+    content.family_key = bytes(slice_of(FAMILY, sizeof FAMILY));
+    sign(w, &m, TEAM, &content);
+    begin(w, &outer, KIND(HISTORY), RECOVERY, TEAM + 2, 2);
+    outer.from.person.len = outer.h.case_id.len = outer.h.n_copies = 0;
+    outer.h.in_reply_to = field(&m.message_id);
+    assert_int_equal(open_it(w, &outer, &m, &h), ERROR_LETTER_HEADER);
+    assert_int_equal(w->asked, 0);
+    made_fini(&m);
+    begin(w, &m, KIND(NOTE), TEAM, TEAM + 1, 3); /* nor does another letter carry one */
+    sign(w, &m, TEAM, &content);
+    assert_int_equal(give(w, TEAM + 1, &m, &m.message_id), ERROR_LETTER_CONTENT);
+    made_fini(&m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -482,6 +512,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_recovery_entry_hands_on_what_it_is_a_copy_of, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(a_reader_is_no_recovery_entry, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_family_key_is_not_handed_on, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
