@@ -40,7 +40,9 @@ struct brug {
     struct buf
         chain; /* the own identity certificate and its intermediates, DER one after the other */
     struct trust *people; /* anchors and CRLs for directory entries */
-    struct trust *relay;  /* and for the relay's own certificate */
+    struct trust *
+        anchors; /* the same anchors without lists: for what a colleague vouches for (pins_judge_handed) */
+    struct trust *relay; /* and for the relay's own certificate */
     struct anchor_scope scopes[CLIENT_SCOPES_MAX];
     size_t scope_count;
     struct session *session;

@@ -11,17 +11,13 @@
 
 #include "client/home.h"
 #include "client/inbox.h"
+#include "client/keep.h"
 #include "client/outbox.h"
 #include "client/pins.h"
 #include "proto/check.h"
 #include "proto/frame.h"
 
-#include <openssl/evp.h>
-#include <openssl/x509.h>
 #include <string.h>
-
-#define FETCH_CRLS_MAX 256
-#define FETCH_ORGANISATIONS_MAX 10000 /* kept; pages without end fill no disk */
 
 /* ---- what is wanted ---- */
 
@@ -197,72 +193,6 @@ enum error fetch_on_refused(struct session *s, enum error code)
 
 /* ---- storing ---- */
 
-static enum error store_organisation(struct session *s, const Brug__V1__OrganisationEntry *o)
-{
-    struct db *db = s->b->db;
-    struct buf packed;
-    struct id organisation = ID_NONE;
-    struct arena *a = NULL;
-    ProtobufCMessage *roster = NULL;
-    enum error e = home_decode(&brug__v1__roster__descriptor, check_slice(o->roster), &a, &roster);
-    if (e == ERROR_NO_MEMORY)
-        return e;
-    if (e == ERROR_NONE)
-        organisation = client_field_id(((const Brug__V1__Roster *)roster)->organisation);
-    arena_free(a);
-    if (id_is_none(&organisation))
-        return ERROR_NONE; /* nothing that could ever be believed or addressed */
-    buf_init(&packed, CLIENT_ENTRY_BYTES_MAX);
-    e = frame_append_bare(&packed, &o->base);
-    if (e == ERROR_NONE)
-        e = DB_RUN(db,
-                   "INSERT INTO organisation(organisation, entry, fetched_at_ms) SELECT ?1, ?2, ?3"
-                   " WHERE ?4 > (SELECT count(*) FROM organisation)"
-                   " OR EXISTS(SELECT 1 FROM organisation WHERE organisation = ?1)"
-                   " ON CONFLICT(organisation) DO UPDATE SET entry = ?2, fetched_at_ms = ?3,"
-                   " wanted = 0",
-                   DB_ID(&organisation), DB_BLOB(buf_slice(&packed)), DB_INT(client_now_ms(s->b)),
-                   DB_INT(FETCH_ORGANISATIONS_MAX));
-    if (e == ERROR_NONE && db_changes(db) > 0)
-        e = DB_RUN(db,
-                   "INSERT INTO listing(municipality, organisation, round) VALUES(?1, ?2, ?3)"
-                   " ON CONFLICT(municipality, organisation) DO UPDATE SET round = ?3",
-                   DB_ID(&s->fetch.municipality), DB_ID(&organisation), DB_INT(s->fetch.round));
-    buf_fini(&packed);
-    return e == ERROR_BOUND ? ERROR_NONE : e;
-}
-
-/* SHA-256 of the issuer's name; one list is kept for each. */
-static enum error crl_issuer(struct slice der, struct digest *out)
-{
-    const uint8_t *p = der.data;
-    uint8_t *name = NULL;
-    X509_CRL *crl = d2i_X509_CRL(NULL, &p, (long)der.len);
-    int len = crl ? i2d_X509_NAME(X509_CRL_get_issuer(crl), &name) : -1;
-    if (len > 0)
-        *out = digest_of_slice(slice_of(name, (size_t)len));
-    OPENSSL_free(name);
-    X509_CRL_free(crl);
-    return len > 0 ? ERROR_NONE : ERROR_TLS_BROKEN;
-}
-
-static enum error store_crl(struct session *s, struct slice der, bool *is_new)
-{
-    struct digest issuer;
-    *is_new = false;
-    enum error e = trust_add_crl(s->b->people, der);
-    if (e == ERROR_NONE)
-        e = crl_issuer(der, &issuer);
-    if (e != ERROR_NONE) /* older, damaged, or of a signer that is not ours */
-        return e == ERROR_NO_MEMORY ? e : ERROR_NONE;
-    *is_new = true;
-    return DB_RUN(s->b->db,
-                  "INSERT INTO crl(issuer, der) SELECT ?1, ?2 WHERE ?3 > (SELECT count(*) FROM crl)"
-                  " OR EXISTS(SELECT 1 FROM crl WHERE issuer = ?1)"
-                  " ON CONFLICT(issuer) DO UPDATE SET der = ?2",
-                  DB_DIGEST(&issuer), DB_BLOB(der), DB_INT(FETCH_CRLS_MAX));
-}
-
 static enum error store_crls(struct session *s, const Brug__V1__Directory *d)
 {
     enum error e = s->is_trust_ahead ? home_load_trust(s->b) : ERROR_NONE;
@@ -270,7 +200,7 @@ static enum error store_crls(struct session *s, const Brug__V1__Directory *d)
         s->is_trust_ahead = false;
     for (size_t i = 0; e == ERROR_NONE && i < d->n_crls; i++) {
         bool is_new = false;
-        e = store_crl(s, check_slice(d->crls[i]), &is_new);
+        e = keep_crl(s->b, check_slice(d->crls[i]), &is_new);
         s->fetch.has_new_crls = s->fetch.has_new_crls || is_new;
     }
     return e;
@@ -389,7 +319,7 @@ enum error fetch_on_page(struct session *s, const Brug__V1__Directory *d)
     if (e == ERROR_NONE)
         e = store_crls(s, d);
     for (size_t i = 0; e == ERROR_NONE && i < d->n_organisations; i++)
-        e = store_organisation(s, d->organisations[i]);
+        e = keep_organisation(s->b, &f->municipality, f->round, d->organisations[i]);
     if (e != ERROR_NONE)
         return e;
     struct id next = client_field_id(d->next);

@@ -83,8 +83,9 @@ static void forget(struct brug *b)
     home_unlock(b);
     forget_keys(b);
     trust_free(b->people);
+    trust_free(b->anchors);
     trust_free(b->relay);
-    b->people = b->relay = NULL;
+    b->people = b->anchors = b->relay = NULL;
     b->scope_count = 0;
     db_close(b->db);
     b->db = NULL;
@@ -355,12 +356,16 @@ static enum error add_stored_crls(struct brug *b, struct trust *people, struct t
  * list lasts could never fetch the next one; and the relay is not trusted with anything.
  */
 static enum error fill_trust(struct brug *b, const Brug__V1__EnrolAnswer *answer,
-                             struct trust *people, struct trust *relay)
+                             struct trust *people, struct trust *anchors, struct trust *relay)
 {
     enum error e = ERROR_NONE;
+    trust_set_crl_required(anchors, false);
     trust_set_crl_required(relay, false);
-    for (size_t i = 0; e == ERROR_NONE && i < answer->n_anchors; i++)
+    for (size_t i = 0; e == ERROR_NONE && i < answer->n_anchors; i++) {
         e = trust_add_anchor(people, check_slice(answer->anchors[i]));
+        if (e == ERROR_NONE)
+            e = trust_add_anchor(anchors, check_slice(answer->anchors[i]));
+    }
     for (size_t i = 0; e == ERROR_NONE && i < answer->n_relay_anchors; i++)
         e = trust_add_anchor(relay, check_slice(answer->relay_anchors[i]));
     for (size_t i = 0; e == ERROR_NONE && i < answer->n_crls; i++)
@@ -403,8 +408,10 @@ enum error home_load_trust(struct brug *b)
         return e;
     const Brug__V1__EnrolAnswer *answer = (const Brug__V1__EnrolAnswer *)m;
     struct trust *people = trust_new();
+    struct trust *anchors = trust_new();
     struct trust *relay = trust_new();
-    e = people && relay ? fill_trust(b, answer, people, relay) : ERROR_NO_MEMORY;
+    e = people && anchors && relay ? fill_trust(b, answer, people, anchors, relay)
+                                   : ERROR_NO_MEMORY;
     if (e == ERROR_NONE)
         e = load_scopes(b, answer);
     if (e == ERROR_NONE && !b->keys.identity_certificate)
@@ -413,11 +420,15 @@ enum error home_load_trust(struct brug *b)
         struct trust *old = b->people;
         b->people = people;
         people = old;
+        old = b->anchors;
+        b->anchors = anchors;
+        anchors = old;
         old = b->relay;
         b->relay = relay;
         relay = old;
     }
     trust_free(people);
+    trust_free(anchors);
     trust_free(relay);
     arena_free(a);
     return e;

@@ -5,12 +5,16 @@
  * signer judged, state READY, Ack due.
  * Failures: a letter that fails a check is UNREADABLE, kept as it came, and told so in its Ack; one whose signer is
  * not believed yet is CONFIRM, acknowledged as stored, and judged again later; an unknown kind is UPDATE.
+ * A HISTORY is a cover: what it brings gets a row of its own, unless it is here already, as if it had come by itself; the
+ * cover has no case and no other side, and is shown to nobody once it holds.
  * Invariants: a message (organisation, id) has one row, whatever is delivered again [T6]; letter text is never
  * released before every check held.
  */
 #include "client/inbox.h"
 
 #include "client/casefile.h"
+#include "client/handed.h"
+#include "client/home.h"
 #include "client/letters.h"
 #include "client/pins.h"
 #include "proto/check.h"
@@ -20,6 +24,8 @@
 
 #include <stdlib.h>
 #include <string.h>
+
+#define HISTORY BRUG__V1__KIND__KIND_HISTORY
 
 /* ---- judging ---- */
 
@@ -70,22 +76,128 @@ static bool is_for_us(const struct brug *b, const struct letters_row *row)
 
 /* A case runs between two organisations. With a third one's letter among its letters, however well signed, an answer
  * could go to the wrong side. Letters to colleagues are of any case. */
-static enum error check_case(struct brug *b, const struct letters_row *row)
+static enum error check_case(struct brug *b, const struct id *case_id, const struct id *other)
 {
     struct db_cursor c;
-    if (id_is_none(&row->case_id) || id_equal(&row->other, &b->self.organisation))
+    if (id_is_none(case_id) || id_equal(other, &b->self.organisation))
         return ERROR_NONE;
-    enum error e =
-        DB_SELECT(b->db, &c,
-                  "SELECT 1 FROM message WHERE case_id = ?1 AND state IN (1, 18) AND"
-                  " length(other) = 16 AND other NOT IN (?2, ?3) LIMIT 1",
-                  DB_ID(&row->case_id), DB_ID(&row->other), DB_ID(&b->self.organisation));
+    enum error e = DB_SELECT(b->db, &c,
+                             "SELECT 1 FROM message WHERE case_id = ?1 AND state IN (1, 18) AND"
+                             " length(other) = 16 AND other NOT IN (?2, ?3) LIMIT 1",
+                             DB_ID(case_id), DB_ID(other), DB_ID(&b->self.organisation));
     if (e != ERROR_NONE)
         return e;
     bool has_others = db_next(&c);
     e = db_done(&c);
     return e == ERROR_NONE && has_others ? ERROR_LETTER_HEADER : e;
 }
+
+/* ---- what a HISTORY brings ---- */
+
+struct author_judge {
+    struct brug *b;
+    bool is_complete; /* the directory: who is not in it is gone */
+    struct digest key;
+};
+
+/* As of a letter that came first-hand; of whom the directory does not show any more, by the giver's word. */
+static enum error judge_author(void *ctx, const struct handed_step *step)
+{
+    struct author_judge *j = ctx;
+    const Brug__V1__Sender *from = step->header->from;
+    struct id organisation = client_field_id(from->organisation);
+    struct id endpoint = client_field_id(from->endpoint);
+    struct id person = client_field_id(from->person);
+    j->key = certificate_key_digest(step->signer);
+    enum error e = pins_judge_signer(j->b, &organisation, &endpoint, &person, step->signer);
+    if (!step->cover->author || (e != ERROR_LETTER_SIGNER && e != ERROR_NOT_FOUND) ||
+        (e == ERROR_NOT_FOUND && !j->is_complete))
+        return e;
+    return pins_judge_handed(j->b, &organisation, &endpoint, &person, step->signer,
+                             step->cover->author, step->header->written_at_ms);
+}
+
+/* *number 0: it is not here. A letter that is here must be the same one. */
+static enum error find_here(struct brug *b, const struct id *organisation,
+                            const struct id *message_id, const struct digest *digest,
+                            int64_t *number)
+{
+    struct db_cursor c;
+    bool is_same = true;
+    enum error e = DB_SELECT(b->db, &c,
+                             "SELECT number, digest IS NULL OR digest = ?3 FROM message WHERE"
+                             " organisation = ?1 AND message_id = ?2",
+                             DB_ID(organisation), DB_ID(message_id), DB_DIGEST(digest));
+    if (e != ERROR_NONE)
+        return e;
+    *number = 0;
+    if (db_next(&c)) {
+        *number = db_int(&c, 0);
+        is_same = db_int(&c, 1) != 0;
+    }
+    e = db_done(&c);
+    return e == ERROR_NONE && !is_same ? ERROR_LETTER_HEADER : e;
+}
+
+static enum error insert_brought(struct brug *b, int64_t cover, const struct handed *h,
+                                 const struct digest *signer, const struct id *other)
+{
+    const Brug__V1__Header *header = h->decoded;
+    const Brug__V1__SeenMessage *seen = h->letter->content->seen;
+    struct id organisation = client_field_id(header->from->organisation);
+    enum error e = DB_RUN(
+        b->db,
+        "INSERT INTO message(is_sent, organisation, message_id, state, kind, case_id, other, "
+        "header,"
+        " has_letter, digest, signer, seen_id, seen_digest, written_at_ms, stored_at_ms,"
+        " received_at_ms, brought_by, was_opened)"
+        " VALUES(0, ?1, ?2, 1, ?3, ?4, ?5, ?6, 1, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+        DB_ID(&organisation), DB_BLOB(check_slice(header->message_id)), DB_INT(header->kind),
+        DB_BLOB(check_slice(header->case_id)), DB_ID(other), DB_BLOB(buf_slice(&h->header)),
+        DB_DIGEST(&h->letter->digest), DB_DIGEST(signer),
+        seen ? DB_BLOB(check_slice(seen->message_id)) : DB_NULL,
+        seen ? DB_BLOB(check_slice(seen->letter_digest)) : DB_NULL, DB_INT(header->written_at_ms),
+        DB_INT(h->stored_at_ms), DB_INT(client_now_ms(b)), DB_INT(cover), DB_INT(h->was_opened));
+    int64_t number = db_last_row(b->db);
+    if (e == ERROR_NONE)
+        e = casefile_want_of(b, number);
+    if (e == ERROR_NONE)
+        client_event(b, BRUG_EVENT_RECEIVED, 0, number, &organisation);
+    return e;
+}
+
+static enum error take_brought(struct brug *b, int64_t cover, const struct handed *h,
+                               const struct digest *signer)
+{
+    int64_t number = 0;
+    struct id organisation = client_field_id(h->decoded->from->organisation);
+    struct id message_id = client_field_id(h->decoded->message_id);
+    struct id case_id = client_field_id(h->decoded->case_id);
+    struct id other = id_equal(&organisation, &b->self.organisation)
+                          ? client_field_id(h->decoded->to)
+                          : organisation;
+    enum error e = find_here(b, &organisation, &message_id, &h->letter->digest, &number);
+    if (e != ERROR_NONE || number != 0)
+        return e;
+    e = check_case(b, &case_id, &other);
+    return e == ERROR_NONE ? insert_brought(b, cover, h, signer, &other) : e;
+}
+
+static enum error judge_history(struct brug *b, const struct letters_row *row,
+                                const struct letter *l, bool is_complete)
+{
+    struct author_judge j = {.b = b, .is_complete = is_complete};
+    struct handed handed;
+    enum error e =
+        handed_open(row->decoded, l->content, &b->self.organisation, judge_author, &j, &handed);
+    if (e != ERROR_NONE)
+        return e;
+    e = take_brought(b, row->number, &handed, &j.key);
+    handed_fini(&handed);
+    return e;
+}
+
+/* ---- the judgement of a letter ---- */
 
 static enum error save_failure(struct brug *b, int64_t number, enum error e, bool is_complete)
 {
@@ -103,6 +215,8 @@ static enum error save_failure(struct brug *b, int64_t number, enum error e, boo
     case ERROR_TLS_CRL_STALE:
     case ERROR_CRYPTO:
         return save_state(b, number, STORE_CONFIRM, e);
+    case ERROR_UPDATE_CLIENT: /* of what a HISTORY brings */
+        return save_state(b, number, STORE_UPDATE, e);
     default:
         return save_state(
             b, number, STORE_UNREADABLE,
@@ -120,8 +234,10 @@ static enum error judge_letter(struct brug *b, const struct letters_row *row, st
         e = ERROR_LETTER_PROFILE;
     if (e == ERROR_NONE)
         e = letter_open(&b->keys, buf_slice(&row->header), sealed, judge_signer, &j, &letter);
-    if (e == ERROR_NONE)
-        e = check_case(b, row);
+    if (e == ERROR_NONE && row->decoded->kind == HISTORY)
+        e = judge_history(b, row, letter, is_complete);
+    else if (e == ERROR_NONE)
+        e = check_case(b, &row->case_id, &row->other);
     if (e == ERROR_NONE)
         e = save_ready(b, &j, letter);
     else
@@ -146,6 +262,15 @@ static enum error judge_number(struct brug *b, int64_t number, bool is_complete)
     return e;
 }
 
+/* The sender may stand in pages that are not here yet: all are fetched, then the letter is judged for good [P-114]. */
+static enum error want_sender(struct brug *b, int64_t number)
+{
+    return DB_RUN(b->db,
+                  "UPDATE municipality SET wanted = 1 WHERE EXISTS(SELECT 1 FROM message WHERE"
+                  " number = ?1 AND state = ?2 AND code = ?3)",
+                  DB_INT(number), DB_INT(STORE_CONFIRM), DB_INT(ERROR_NOT_FOUND));
+}
+
 static enum error next_waiting(struct brug *b, int64_t after, int64_t *number)
 {
     struct db_cursor c;
@@ -167,8 +292,10 @@ enum error inbox_judge_waiting(struct brug *b, bool is_complete)
         if (e != ERROR_NONE || number == 0)
             return e;
         e = db_begin(b->db);
-        if (e == ERROR_NONE)
-            e = db_end(b->db, judge_number(b, number, is_complete));
+        if (e == ERROR_NONE) {
+            e = judge_number(b, number, is_complete);
+            e = db_end(b->db, e == ERROR_NONE ? want_sender(b, number) : e);
+        }
         if (e != ERROR_NONE)
             return e;
     }
@@ -202,21 +329,13 @@ static enum error note_repeat(struct brug *b, int64_t number)
     return e;
 }
 
-/* The sender may stand in pages that are not here yet: all are fetched, then the letter is judged for good [P-114]. */
-static enum error want_sender(struct brug *b, int64_t number)
-{
-    return DB_RUN(b->db,
-                  "UPDATE municipality SET wanted = 1 WHERE EXISTS(SELECT 1 FROM message WHERE"
-                  " number = ?1 AND state = ?2 AND code = ?3)",
-                  DB_INT(number), DB_INT(STORE_CONFIRM), DB_INT(ERROR_NOT_FOUND));
-}
-
 struct incoming {
     const Brug__V1__Deliver *deliver;
     const Brug__V1__Header *header;
     enum error header_error;
     struct id organisation, message_id, case_id, other;
-    bool is_relay_made, is_known_kind;
+    bool is_relay_made, is_known_kind, is_history;
+    bool is_from_file; /* the relay is told nothing of it */
 };
 
 static enum error read_ids(const struct brug *b, struct incoming *in)
@@ -230,6 +349,9 @@ static enum error read_ids(const struct brug *b, struct incoming *in)
     struct id to = client_field_id(h->to);
     in->other = id_equal(&in->organisation, &b->self.organisation) ? to : in->organisation;
     in->is_known_kind = codes_find(CODE_LIST_KIND, (int)h->kind) != NULL;
+    in->is_history = h->kind == HISTORY;
+    if (in->is_history) /* a cover: what it brings has them */
+        in->case_id = in->other = ID_NONE;
     return ERROR_NONE;
 }
 
@@ -241,14 +363,15 @@ static enum error insert_row(struct brug *b, const struct incoming *in, enum sto
         b->db,
         "INSERT INTO message(is_sent, organisation, message_id, state, code, kind, case_id, other,"
         " header, has_letter, written_at_ms, stored_at_ms, received_at_ms, ack, ack_code)"
-        " VALUES(0, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, 1, ?13)",
+        " VALUES(0, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?14, ?13)",
         in->is_relay_made ? DB_BLOB(SLICE_NONE) : DB_ID(&in->organisation), DB_ID(&in->message_id),
         DB_INT(state), DB_INT(code), DB_INT(in->header->kind),
         id_is_none(&in->case_id) ? DB_BLOB(SLICE_NONE) : DB_ID(&in->case_id),
         id_is_none(&in->other) ? DB_BLOB(SLICE_NONE) : DB_ID(&in->other),
         DB_BLOB(check_slice(envelope->header)), DB_INT(envelope->sealed.len > 0),
         DB_INT(in->header->written_at_ms), DB_INT(in->deliver->stored_at_ms),
-        DB_INT(client_now_ms(b)), DB_INT(state == STORE_UNREADABLE ? code : ERROR_NONE));
+        DB_INT(client_now_ms(b)), DB_INT(state == STORE_UNREADABLE ? code : ERROR_NONE),
+        DB_INT(in->is_from_file ? STORE_ACK_NONE : STORE_ACK_DUE));
     int64_t number = db_last_row(b->db);
     if (e == ERROR_NONE && envelope->sealed.len > 0)
         e = DB_RUN(b->db, "INSERT INTO sealed(number, bytes) VALUES(?1, ?2)", DB_INT(number),
@@ -259,8 +382,9 @@ static enum error insert_row(struct brug *b, const struct incoming *in, enum sto
         e = want_sender(b, number);
     if (e == ERROR_NONE && state != STORE_UNREADABLE)
         e = casefile_want_of(b, number);
-    if (e == ERROR_NONE &&
-        in->header->kind != BRUG__V1__KIND__KIND_FAMILY_KEY) /* nobody's to read */
+    bool is_shown = !in->is_history &&
+                    in->header->kind != BRUG__V1__KIND__KIND_FAMILY_KEY; /* nobody's to read */
+    if (e == ERROR_NONE && is_shown)
         client_event(b, BRUG_EVENT_RECEIVED, code, number, &in->organisation);
     return e;
 }
@@ -303,6 +427,74 @@ enum error inbox_deliver(struct brug *b, const Brug__V1__Deliver *d)
         e = number != 0 ? note_repeat(b, number) : insert_new(b, &in);
     arena_free(a);
     return e;
+}
+
+/* ---- a file ---- */
+
+static enum error find_outcome(struct brug *b, int64_t number, enum inbox_outcome *out)
+{
+    struct db_cursor c;
+    enum error e = DB_SELECT(b->db, &c,
+                             "SELECT state, EXISTS(SELECT 1 FROM message b WHERE"
+                             " b.brought_by = ?1) FROM message WHERE number = ?1",
+                             DB_INT(number));
+    if (e != ERROR_NONE)
+        return e;
+    bool is_there = db_next(&c);
+    int64_t state = is_there ? db_int(&c, 0) : STORE_UNREADABLE;
+    bool has_brought = is_there && db_int(&c, 1) != 0;
+    *out = state == STORE_CONFIRM ? INBOX_WAITS
+           : state != STORE_READY ? INBOX_REFUSED
+           : has_brought          ? INBOX_TAKEN
+                                  : INBOX_KNOWN;
+    return db_done(&c);
+}
+
+static enum error take_recovered(struct brug *b, struct incoming *in, enum inbox_outcome *out)
+{
+    int64_t number = 0;
+    enum error e = read_ids(b, in);
+    if (e == ERROR_NONE)
+        e = find_repeat(b, &in->organisation, &in->message_id, &number);
+    if (e != ERROR_NONE)
+        return e;
+    *out = INBOX_KNOWN;
+    if (number != 0)
+        return ERROR_NONE;
+    struct client_events mark = client_events_mark(b);
+    e = db_begin(b->db);
+    if (e != ERROR_NONE)
+        return e;
+    e = insert_row(b, in, STORE_CONFIRM, ERROR_NOT_FOUND);
+    if (e == ERROR_NONE)
+        e = find_repeat(b, &in->organisation, &in->message_id, &number);
+    if (e == ERROR_NONE)
+        e = find_outcome(b, number, out);
+    if (e == ERROR_NONE && *out != INBOX_REFUSED)
+        return db_commit(b->db);
+    db_rollback(b->db);
+    client_events_drop_since(b, mark);
+    return e;
+}
+
+enum error inbox_recover(struct brug *b, const Brug__V1__Envelope *envelope,
+                         enum inbox_outcome *out)
+{
+    Brug__V1__Deliver deliver = BRUG__V1__DELIVER__INIT;
+    struct incoming in = {.deliver = &deliver, .is_from_file = true};
+    ProtobufCMessage *m = NULL;
+    const char *field = NULL;
+    struct arena *a = NULL;
+    deliver.envelope = (Brug__V1__Envelope *)(uintptr_t)envelope; /* it is only read */
+    enum error e =
+        home_decode(&brug__v1__header__descriptor, check_slice(envelope->header), &a, &m);
+    in.header = (const Brug__V1__Header *)m;
+    *out = INBOX_REFUSED;
+    if (e == ERROR_NONE && envelope->sealed.len > 0 &&
+        check_handed_header(in.header, &field) == ERROR_NONE && check_is_recovered(in.header))
+        e = take_recovered(b, &in, out);
+    arena_free(a);
+    return e == ERROR_USAGE ? ERROR_NONE : e;
 }
 
 enum error inbox_acked(struct brug *b, int64_t number)

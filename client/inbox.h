@@ -16,6 +16,12 @@ enum error inbox_deliver(struct brug *b, const Brug__V1__Deliver *d) MUST_CHECK;
 /* Judges again what waits for the directory or for a person. `is_complete`: the directory was just fetched, so a signer that
  * is not in it is refused. */
 enum error inbox_judge_waiting(struct brug *b, bool is_complete) MUST_CHECK;
+
+/* What became of a letter that a recovery file brought. */
+enum inbox_outcome { INBOX_TAKEN, INBOX_KNOWN, INBOX_WAITS, INBOX_REFUSED };
+/* A HISTORY that the organisation's recovery entry made; inside a transaction of its own. What is refused leaves nothing behind. */
+enum error inbox_recover(struct brug *b, const Brug__V1__Envelope *envelope,
+                         enum inbox_outcome *out) MUST_CHECK;
 enum error inbox_acked(struct brug *b, int64_t number) MUST_CHECK;
 
 #endif

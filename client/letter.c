@@ -57,7 +57,8 @@ static bool is_named(const Brug__V1__Header *h, const struct id *me)
            (h->from && is_me(h->from->endpoint, me));
 }
 
-static enum error check_addressed(struct slice header, const struct id *me)
+/* `me` NULL: whoever it is for. */
+static enum error check_addressed(struct slice header, const struct id *me, Brug__V1__Kind *kind)
 {
     ProtobufCMessage *message;
     struct arena *arena = NULL;
@@ -68,10 +69,13 @@ static enum error check_addressed(struct slice header, const struct id *me)
         return ERROR_NO_MEMORY;
     arena_reset(arena, frame_budget(header.len));
     e = frame_decode(arena, &brug__v1__header__descriptor, header, &message);
-    if (e == ERROR_NONE)
-        e = is_named((const Brug__V1__Header *)message, me) ? ERROR_NONE : ERROR_LETTER_NOT_FOR_ME;
-    else
+    const Brug__V1__Header *h = (const Brug__V1__Header *)message;
+    if (e != ERROR_NONE)
         e = blame_decoded(arena, ERROR_LETTER_HEADER);
+    else if (me && !is_named(h, me))
+        e = ERROR_LETTER_NOT_FOR_ME;
+    else
+        *kind = h->kind;
     arena_free(arena);
     return e;
 }
@@ -160,11 +164,17 @@ static enum error verify(CMS_ContentInfo *cms, letter_signer_cb *is_signer, void
     return e;
 }
 
-static enum error decode_content(struct slice bytes, struct slice header, struct letter *l)
+/* A letter's bytes and the header that it must have been written for. */
+struct written_for {
+    struct slice header;
+    Brug__V1__Kind kind;
+};
+
+static enum error decode_content(struct slice bytes, const struct written_for *f, struct letter *l)
 {
     const char *field;
     ProtobufCMessage *message;
-    struct digest header_digest = digest_of_slice(header);
+    struct digest header_digest = digest_of_slice(f->header);
     if (!padding_is_bucket(bytes.len))
         return ERROR_LETTER_CONTENT;
     arena_reset(l->arena, frame_budget(bytes.len));
@@ -177,8 +187,11 @@ static enum error decode_content(struct slice bytes, struct slice header, struct
         return e;
     if (!slice_equal(check_slice(l->content->header_digest), digest_slice(&header_digest)))
         return ERROR_LETTER_HEADER;
+    if ((f->kind == BRUG__V1__KIND__KIND_HISTORY) != (l->content->history != NULL) ||
+        (f->kind == BRUG__V1__KIND__KIND_FAMILY_KEY) != (l->content->family_key.len > 0))
+        return ERROR_LETTER_CONTENT;
     struct digest content_digest = digest_of_slice(bytes);
-    l->digest = digest_of((struct slice[]){header, digest_slice(&content_digest)}, 2);
+    l->digest = digest_of((struct slice[]){f->header, digest_slice(&content_digest)}, 2);
     return ERROR_NONE;
 }
 
@@ -189,7 +202,7 @@ static void free_with_plaintext(CMS_ContentInfo *cms, ASN1_OCTET_STRING *content
     CMS_ContentInfo_free(cms);
 }
 
-static enum error read_signed(struct slice header, letter_signer_cb *is_signer, void *ctx,
+static enum error read_signed(const struct written_for *f, letter_signer_cb *is_signer, void *ctx,
                               struct letter *l)
 {
     struct profile_inner inner;
@@ -208,8 +221,7 @@ static enum error read_signed(struct slice header, letter_signer_cb *is_signer, 
         e = verify(cms, is_signer, ctx);
     if (e == ERROR_NONE)
         e = decode_content(
-            slice_of(ASN1_STRING_get0_data(content), (size_t)ASN1_STRING_length(content)), header,
-            l);
+            slice_of(ASN1_STRING_get0_data(content), (size_t)ASN1_STRING_length(content)), f, l);
     free_with_plaintext(cms, content);
     return e;
 }
@@ -230,18 +242,19 @@ static struct letter *letter_new(size_t sealed_len)
     return l;
 }
 
-static enum error open_once(const struct letter_keys *keys, struct slice header,
-                            struct slice sealed, letter_signer_cb *is_signer, void *ctx,
+/* `keys` NULL: the bytes are the inner part already. */
+static enum error open_once(const struct letter_keys *keys, const struct written_for *f,
+                            struct slice bytes, letter_signer_cb *is_signer, void *ctx,
                             struct letter **out)
 {
     enum error e;
-    struct letter *l = letter_new(sealed.len);
+    struct letter *l = letter_new(bytes.len);
     if (!l)
         return ERROR_NO_MEMORY;
     ERR_clear_error();
-    e = decrypt(keys, sealed, &l->signed_data);
+    e = keys ? decrypt(keys, bytes, &l->signed_data) : buf_append_slice(&l->signed_data, bytes);
     if (e == ERROR_NONE)
-        e = read_signed(header, is_signer, ctx, l);
+        e = read_signed(f, is_signer, ctx, l);
     if (e != ERROR_NONE) {
         letter_free(l);
         return e;
@@ -257,15 +270,30 @@ static bool is_openssl_verdict(enum error e)
     return e == ERROR_LETTER_PROFILE || e == ERROR_LETTER_DECRYPT || e == ERROR_LETTER_SIGNATURE;
 }
 
+static enum error open_twice(const struct letter_keys *keys, const struct written_for *f,
+                             struct slice bytes, letter_signer_cb *is_signer, void *ctx,
+                             struct letter **out)
+{
+    enum error e = open_once(keys, f, bytes, is_signer, ctx, out);
+    if (is_openssl_verdict(e))
+        e = open_once(keys, f, bytes, is_signer, ctx, out);
+    return failure_as(e); /* OpenSSL queues errors that it got over, too */
+}
+
 enum error letter_open(const struct letter_keys *keys, struct slice header, struct slice sealed,
                        letter_signer_cb *is_signer, void *ctx, struct letter **out)
 {
-    enum error e = check_addressed(header, &keys->endpoint);
-    if (e == ERROR_NONE)
-        e = open_once(keys, header, sealed, is_signer, ctx, out);
-    if (is_openssl_verdict(e))
-        e = open_once(keys, header, sealed, is_signer, ctx, out);
-    return failure_as(e); /* OpenSSL queues errors that it got over, too */
+    struct written_for f = {.header = header};
+    enum error e = check_addressed(header, &keys->endpoint, &f.kind);
+    return e == ERROR_NONE ? open_twice(keys, &f, sealed, is_signer, ctx, out) : e;
+}
+
+enum error letter_open_signed(struct slice header, struct slice signed_data,
+                              letter_signer_cb *is_signer, void *ctx, struct letter **out)
+{
+    struct written_for f = {.header = header};
+    enum error e = check_addressed(header, NULL, &f.kind);
+    return e == ERROR_NONE ? open_twice(NULL, &f, signed_data, is_signer, ctx, out) : e;
 }
 
 void letter_free(struct letter *l)

@@ -62,6 +62,10 @@ struct letter {
  */
 enum error letter_open(const struct letter_keys *keys, struct slice header, struct slice sealed,
                        letter_signer_cb *is_signer, void *ctx, struct letter **out) MUST_CHECK;
+/* The inner part alone, that another letter carried: who may read it is the caller's matter (handed.h). */
+enum error letter_open_signed(struct slice header, struct slice signed_data,
+                              letter_signer_cb *is_signer, void *ctx, struct letter **out)
+    MUST_CHECK;
 void letter_free(struct letter *l); /* wipes; accepts NULL */
 
 #endif

@@ -3,6 +3,7 @@
  */
 #include "client/letters.h"
 
+#include "client/handed.h"
 #include "client/home.h"
 #include "client/words.h"
 #include "pki/certificate.h"
@@ -40,6 +41,8 @@ static enum error fill_row(struct db_cursor *c, struct letters_row *r)
     r->opened_at_ms = db_int(c, 14);
     r->opened_by = db_id(c, 15);
     r->tracked_at_ms = db_int(c, 16);
+    r->brought_by = db_int(c, 18);
+    r->was_opened = db_int(c, 19) != 0;
     return buf_append_slice(&r->header, db_blob(c, 17));
 }
 
@@ -61,7 +64,7 @@ enum error letters_load(struct brug *b, int64_t number, struct letters_row *out)
         b->db, &c,
         "SELECT number, is_sent, state, code, organisation, message_id, case_id, other, digest,"
         " signer, seen_id, written_at_ms, stored_at_ms, received_at_ms, opened_at_ms, opened_by,"
-        " tracked_at_ms, header FROM message WHERE number = ?1",
+        " tracked_at_ms, header, brought_by, was_opened FROM message WHERE number = ?1",
         DB_INT(number));
     if (e != ERROR_NONE)
         return e;
@@ -105,12 +108,10 @@ static enum error is_same_signer(void *ctx, X509 *signer)
     return digest_equal(&key, believed) ? ERROR_NONE : ERROR_LETTER_SIGNER;
 }
 
-enum error letters_open(struct brug *b, const struct letters_row *row, struct letter **out)
+static enum error open_sealed(struct brug *b, const struct letters_row *row, struct letter **out)
 {
     struct buf sealed;
     struct digest signer = row->signer;
-    if (!row->has_signer)
-        return ERROR_LETTER_SIGNER;
     buf_init(&sealed, CLIENT_SEALED_BYTES_MAX);
     enum error e = letters_load_sealed(b, row->number, &sealed);
     if (e == ERROR_NONE)
@@ -118,6 +119,42 @@ enum error letters_open(struct brug *b, const struct letters_row *row, struct le
                         &signer, out);
     buf_fini(&sealed);
     return e;
+}
+
+static enum error is_author(void *ctx, const struct handed_step *step)
+{
+    return step->is_last ? is_same_signer(ctx, step->signer) : ERROR_NONE; /* the cover is signed */
+}
+
+/* It lies inside another one, which has the signatures of all through whose hands it went. */
+static enum error open_brought(struct brug *b, const struct letters_row *row, struct letter **out)
+{
+    struct letters_row cover;
+    struct letter *l = NULL;
+    struct handed handed;
+    struct digest signer = row->signer;
+    enum error e = letters_load(b, row->brought_by, &cover);
+    if (e != ERROR_NONE)
+        return e == ERROR_NOT_FOUND ? ERROR_CORRUPT : e;
+    e = cover.has_signer && cover.brought_by == 0 ? open_sealed(b, &cover, &l) : ERROR_CORRUPT;
+    if (e == ERROR_NONE)
+        e = handed_open(cover.decoded, l->content, &b->self.organisation, is_author, &signer,
+                        &handed);
+    if (e == ERROR_NONE) {
+        *out = handed.letter;
+        handed.letter = NULL;
+        handed_fini(&handed);
+    }
+    letter_free(l);
+    letters_row_free(&cover);
+    return e;
+}
+
+enum error letters_open(struct brug *b, const struct letters_row *row, struct letter **out)
+{
+    if (!row->has_signer)
+        return ERROR_LETTER_SIGNER;
+    return row->brought_by ? open_brought(b, row, out) : open_sealed(b, row, out);
 }
 
 enum error letters_is_missing_before(struct brug *b, const struct letters_row *row, bool *out)

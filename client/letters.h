@@ -22,7 +22,9 @@ struct letters_row {
     int64_t written_at_ms, stored_at_ms, received_at_ms, opened_at_ms;
     struct id opened_by;
     int64_t tracked_at_ms;
-    struct buf header; /* exact bytes */
+    int64_t brought_by; /* the HISTORY in which it lies; 0: it came first-hand */
+    bool was_opened;    /* by a colleague, as the giver says */
+    struct buf header;  /* exact bytes */
     struct arena *arena;
     const Brug__V1__Header *decoded;
 };

@@ -5,12 +5,14 @@
  * believed directory, writes the header anew, seals to all of them, stores the bytes, and gives the number to the session.
  * Failures: nobody to trust yet, or nothing in the directory: the letter waits (retry_at_ms NEVER) until
  * outbox_retry_waiting; a passing refusal: it waits by the clock, doubling from 2 s to 10 minutes.
+ * A HISTORY is not drafted: what it hands on is opened and sealed for its taker when it goes (history.c).
  * Invariants: a letter that was ever submitted changes its bytes only together with its id; it never has readers
  * whose entries were not all believed at the moment of sealing [T31].
  */
 #include "client/outbox.h"
 
 #include "client/casefile.h"
+#include "client/history.h"
 #include "client/letters.h"
 #include "client/pins.h"
 #include "proto/check.h"
@@ -106,6 +108,26 @@ struct sealing {
     struct digest digest;
 };
 
+static bool is_history(const struct sealing *s)
+{
+    return s->row->decoded->kind == BRUG__V1__KIND__KIND_HISTORY;
+}
+
+/* Only the taker's endpoints, and the recovery entries, need to be believed. */
+static enum error add_taker(struct sealing *s)
+{
+    const struct belief *own = s->own;
+    struct history_taker taker;
+    enum error e = history_find_taker(s->b, own, s->row->number, &taker);
+    for (size_t i = 0; e == ERROR_NONE && i < own->entry_count; i++) {
+        const struct belief_entry *entry = &own->entries[i];
+        if (!entry->is_recovery && !history_is_taker(s->b, &taker, entry))
+            continue;
+        e = entry->state == BRUG_TRUST_BELIEVED ? add_reader(s->readers, entry) : ERROR_CONFIRM;
+    }
+    return e == ERROR_NONE && s->readers->reader_count == 0 ? ERROR_NO_READER : e;
+}
+
 static enum error find_readers(struct sealing *s)
 {
     struct id to = client_field_id(s->row->decoded->to);
@@ -119,7 +141,7 @@ static enum error find_readers(struct sealing *s)
     if (e == ERROR_NONE)
         e = check_self(s->b, s->own);
     if (e == ERROR_NONE)
-        e = add_organisation(s->b, s->readers, s->own);
+        e = is_history(s) ? add_taker(s) : add_organisation(s->b, s->readers, s->own);
     if (e == ERROR_NONE && s->to)
         e = add_organisation(s->b, s->readers, s->to);
     if (e == ERROR_NONE)
@@ -250,9 +272,9 @@ static enum error find_seen(struct sealing *s, Brug__V1__SeenMessage *seen, uint
     return db_done(&c);
 }
 
-static enum error seal(struct sealing *s)
+static enum error seal(struct sealing *s, const Brug__V1__Content *written)
 {
-    Brug__V1__Content content = *s->draft->content;
+    Brug__V1__Content content = *written;
     Brug__V1__SeenMessage seen = BRUG__V1__SEEN_MESSAGE__INIT;
     uint8_t seen_id[ID_BYTES];
     uint8_t seen_digest[DIGEST_BYTES];
@@ -291,9 +313,28 @@ static enum error save_sealed(struct sealing *s)
     if (e == ERROR_NONE && db_changes(db) == 0)
         e = ERROR_EXISTS; /* another process gave it up meanwhile */
     if (e == ERROR_NONE)
-        e = DB_RUN(db, "UPDATE sealed SET bytes = ?2 WHERE number = ?1", DB_INT(s->row->number),
-                   DB_BLOB(buf_slice(&s->sealed)));
+        e = DB_RUN(db, "INSERT OR REPLACE INTO sealed(number, bytes) VALUES(?1, ?2)",
+                   DB_INT(s->row->number), DB_BLOB(buf_slice(&s->sealed)));
+    for (size_t i = 0; e == ERROR_NONE && is_history(s) && i < s->readers->reader_count; i++)
+        e = history_note_reader(s->b, s->row->number, &s->readers->readers[i]);
     return db_end(db, e);
+}
+
+static enum error seal_draft(struct sealing *s)
+{
+    enum error e = letters_open(s->b, s->row, &s->draft);
+    return e == ERROR_NONE ? seal(s, s->draft->content) : e;
+}
+
+static enum error seal_history(struct sealing *s)
+{
+    struct history_content h;
+    enum error e = history_content_make(s->b, s->row->number, &h);
+    if (e != ERROR_NONE)
+        return e;
+    e = seal(s, &h.content);
+    history_content_fini(&h);
+    return e;
 }
 
 static void free_sealing(struct sealing *s)
@@ -313,26 +354,31 @@ static enum error seal_row(struct brug *b, const struct letters_row *row, bool n
     buf_init(&s.sealed, CLIENT_SEALED_BYTES_MAX);
     enum error e = find_readers(&s);
     if (e == ERROR_NONE)
-        e = letters_open(b, row, &s.draft);
-    if (e == ERROR_NONE)
         e = choose_id(&s, needs_new_id);
     if (e == ERROR_NONE)
         e = find_reply(&s);
     if (e == ERROR_NONE)
         e = write_header(&s);
     if (e == ERROR_NONE)
-        e = seal(&s);
+        e = is_history(&s) ? seal_history(&s) : seal_draft(&s);
     if (e == ERROR_NONE)
         e = save_sealed(&s);
     free_sealing(&s);
     return e;
 }
 
+static bool can_never_be(const struct letters_row *row, enum error e)
+{
+    if (row->decoded->kind == BRUG__V1__KIND__KIND_HISTORY && e == ERROR_NO_READER)
+        return true; /* the taker has gone */
+    return e == ERROR_LETTER_CONTENT || e == ERROR_MESSAGE_TOO_LARGE ||
+           e == ERROR_TOO_MANY_READERS || e == ERROR_LETTER_SIGNER;
+}
+
 /* What failed, as a state: what waits for the directory or a person, what the letter can never be, and what the process lacks. */
 static enum error save_seal_failure(struct brug *b, const struct letters_row *row, enum error e)
 {
-    bool is_final = e == ERROR_LETTER_CONTENT || e == ERROR_MESSAGE_TOO_LARGE ||
-                    e == ERROR_TOO_MANY_READERS || e == ERROR_LETTER_SIGNER;
+    bool is_final = can_never_be(row, e);
     if (e == ERROR_NO_MEMORY || e == ERROR_IO || e == ERROR_LOCKED || e == ERROR_CORRUPT)
         return e;
     enum error saved =

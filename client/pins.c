@@ -7,12 +7,14 @@
  */
 #include "client/pins.h"
 
+#include "client/history.h"
 #include "client/home.h"
 #include "client/inbox.h"
 #include "client/outbox.h"
 #include "proto/check.h"
 #include "proto/frame.h"
 #include "proto/limits.h"
+#include "rules/roles.h"
 
 #include <openssl/x509.h>
 #include <stdio.h>
@@ -200,51 +202,69 @@ enum error pins_may_seal(const struct belief *belief)
 
 /* ---- signers ---- */
 
+enum error pins_entry(struct brug *b, const struct id *organisation, const struct id *endpoint,
+                      struct buf *out)
+{
+    struct db_cursor c;
+    enum error e =
+        DB_SELECT(b->db, &c, "SELECT entry FROM pin WHERE organisation = ?1 AND endpoint = ?2",
+                  DB_ID(organisation), DB_ID(endpoint));
+    if (e != ERROR_NONE)
+        return e;
+    enum error found = db_next(&c) ? buf_append_slice(out, db_blob(&c, 0)) : ERROR_NOT_FOUND;
+    e = db_done(&c);
+    return e != ERROR_NONE ? e : found;
+}
+
+struct signing {
+    const struct id *organisation, *endpoint, *person;
+    X509 *signer;
+};
+
+/* An entry by itself: it stands by the basis, is this endpoint's, and the signer has its key. */
+static enum error judge_entry(const struct belief_basis *basis, const struct signing *s,
+                              const Brug__V1__EndpointEntry *entry)
+{
+    ProtobufCMessage *m = NULL;
+    struct certificate_identity names;
+    const char *what = NULL;
+    struct arena *arena = NULL;
+    enum error e = home_decode(&brug__v1__binding__descriptor, check_slice(entry->binding->binding),
+                               &arena, &m);
+    const Brug__V1__Binding *bound = (const Brug__V1__Binding *)m;
+    if (e == ERROR_NONE && check_binding(bound, &what) != ERROR_NONE)
+        e = ERROR_LETTER_SIGNER;
+    if (e == ERROR_NONE)
+        e = belief_judge_entry(basis, s->organisation, entry, bound, &names, &what);
+    if (e != ERROR_NONE && e != ERROR_NO_MEMORY && e != ERROR_TLS_CRL_STALE)
+        e = ERROR_LETTER_SIGNER;
+    if (e == ERROR_NONE &&
+        (bound->recovery != id_is_none(s->person) ||
+         !slice_equal(check_slice(bound->endpoint), id_slice(s->endpoint)) ||
+         !certificate_has_key(s->signer, check_slice(bound->identity_key)) ||
+         (bound->person.len > 0 && !slice_equal(check_slice(bound->person), id_slice(s->person)))))
+        e = ERROR_LETTER_SIGNER;
+    arena_free(arena);
+    return e;
+}
+
 /* The copy of an entry that was believed once, for endpoints that the directory no longer lists or lists with other keys:
  * it must still stand by our anchors and lists, and have signed with the key of that time. */
-static enum error judge_copy(struct brug *b, const struct id *organisation,
-                             const struct id *endpoint, const struct id *person, X509 *signer)
+static enum error judge_copy(struct brug *b, const struct signing *s)
 {
     struct basis_memory m;
     struct buf packed;
-    struct db_cursor c;
-    struct arena *arena = arena_new();
+    struct arena *arena = NULL;
+    ProtobufCMessage *entry = NULL;
     buf_init(&packed, CLIENT_ENTRY_BYTES_MAX);
-    enum error found = ERROR_LETTER_SIGNER;
-    enum error e = arena ? DB_SELECT(b->db, &c,
-                                     "SELECT entry FROM pin WHERE organisation = ?1 AND"
-                                     " endpoint = ?2",
-                                     DB_ID(organisation), DB_ID(endpoint))
-                         : ERROR_NO_MEMORY;
-    if (e == ERROR_NONE) {
-        if (db_next(&c))
-            found = buf_append_slice(&packed, db_blob(&c, 0));
-        e = db_done(&c);
-    }
+    enum error e = pins_entry(b, s->organisation, s->endpoint, &packed);
+    e = e == ERROR_NOT_FOUND ? ERROR_LETTER_SIGNER : e;
     if (e == ERROR_NONE)
-        e = found;
+        e = home_decode(&brug__v1__endpoint_entry__descriptor, buf_slice(&packed), &arena, &entry);
     if (e == ERROR_NONE)
-        e = load_basis(b, organisation, &m);
+        e = load_basis(b, s->organisation, &m);
     if (e == ERROR_NONE) {
-        ProtobufCMessage *entry = NULL;
-        ProtobufCMessage *binding = NULL;
-        struct certificate_identity names;
-        const char *what = NULL;
-        arena_reset(arena, 4 * frame_budget(packed.len));
-        e = frame_decode(arena, &brug__v1__endpoint_entry__descriptor, buf_slice(&packed), &entry);
-        const Brug__V1__EndpointEntry *copy = (const Brug__V1__EndpointEntry *)entry;
-        if (e == ERROR_NONE)
-            e = frame_decode(arena, &brug__v1__binding__descriptor,
-                             check_slice(copy->binding->binding), &binding);
-        const Brug__V1__Binding *bound = (const Brug__V1__Binding *)binding;
-        if (e == ERROR_NONE)
-            e = belief_judge_entry(&m.basis, organisation, copy, bound, &names, &what);
-        if (e != ERROR_NONE && e != ERROR_NO_MEMORY && e != ERROR_TLS_CRL_STALE)
-            e = ERROR_LETTER_SIGNER;
-        if (e == ERROR_NONE &&
-            (bound->recovery || !certificate_has_key(signer, check_slice(bound->identity_key)) ||
-             (bound->person.len > 0 && !slice_equal(check_slice(bound->person), id_slice(person)))))
-            e = ERROR_LETTER_SIGNER;
+        e = judge_entry(&m.basis, s, (const Brug__V1__EndpointEntry *)entry);
         free_basis(&m);
     }
     buf_fini(&packed);
@@ -253,15 +273,15 @@ static enum error judge_copy(struct brug *b, const struct id *organisation,
 }
 
 static enum error judge_listed(struct brug *b, const struct belief_entry *entry,
-                               const struct id *organisation, const struct id *person, X509 *signer)
+                               const struct signing *s)
 {
     if (entry->state == BRUG_TRUST_REFUSED)
         return entry->error == ERROR_TLS_CRL_STALE ? entry->error : ERROR_LETTER_SIGNER;
-    bool is_key = certificate_has_key(signer, check_slice(entry->binding->identity_key));
+    bool is_key = certificate_has_key(s->signer, check_slice(entry->binding->identity_key));
     if (entry->state == BRUG_TRUST_CHANGED && !is_key)
-        return judge_copy(b, organisation, &entry->endpoint, person, signer);
-    if (!is_key || entry->is_recovery ||
-        (!id_is_none(&entry->person) && !id_equal(&entry->person, person)))
+        return judge_copy(b, s);
+    if (!is_key || entry->is_recovery != id_is_none(s->person) ||
+        (!id_is_none(&entry->person) && !id_equal(&entry->person, s->person)))
         return ERROR_LETTER_SIGNER;
     return entry->state == BRUG_TRUST_BELIEVED ? ERROR_NONE : ERROR_CONFIRM;
 }
@@ -269,18 +289,68 @@ static enum error judge_listed(struct brug *b, const struct belief_entry *entry,
 enum error pins_judge_signer(struct brug *b, const struct id *organisation,
                              const struct id *endpoint, const struct id *person, X509 *signer)
 {
+    const struct signing s = {organisation, endpoint, person, signer};
     struct belief *belief = NULL;
     enum error e = pins_judge(b, organisation, &belief);
     if (e != ERROR_NONE && e != ERROR_NOT_FOUND)
         return e;
     const struct belief_entry *entry = belief ? belief_find(belief, endpoint) : NULL;
     if (entry) {
-        e = judge_listed(b, entry, organisation, person, signer);
+        e = judge_listed(b, entry, &s);
     } else {
-        e = judge_copy(b, organisation, endpoint, person, signer);
+        e = judge_copy(b, &s);
         e = e == ERROR_LETTER_SIGNER ? ERROR_NOT_FOUND : e; /* the page that lists it may come */
     }
     belief_free(belief);
+    return e;
+}
+
+/* Whether the directory or a pin knows the endpoint with another binding; and nobody of an organisation that is listed is
+ * believed before a person confirmed it. */
+static enum error check_known(struct brug *b, const struct signing *s, const struct digest *binding,
+                              const struct belief_basis *basis)
+{
+    struct belief *belief = NULL;
+    enum error e = pins_judge(b, s->organisation, &belief);
+    if (e != ERROR_NONE)
+        return e == ERROR_NOT_FOUND ? ERROR_NONE : e;
+    const struct belief_entry *listed = belief_find(belief, s->endpoint);
+    if (listed && !digest_equal(&listed->digest, binding))
+        e = ERROR_LETTER_SIGNER;
+    else if (!basis->is_known)
+        e = ERROR_CONFIRM;
+    belief_free(belief);
+    return e;
+}
+
+static enum error check_pins(const struct signing *s, const struct digest *binding,
+                             const struct belief_basis *basis)
+{
+    for (size_t i = 0; i < basis->pin_count; i++)
+        if (id_equal(&basis->pins[i].endpoint, s->endpoint) &&
+            !digest_equal(&basis->pins[i].binding, binding))
+            return ERROR_LETTER_SIGNER;
+    return ERROR_NONE;
+}
+
+enum error pins_judge_handed(struct brug *b, const struct id *organisation,
+                             const struct id *endpoint, const struct id *person, X509 *signer,
+                             const Brug__V1__EndpointEntry *entry, int64_t at_ms)
+{
+    const struct signing s = {organisation, endpoint, person, signer};
+    struct digest binding = binding_digest(check_slice(entry->binding->binding));
+    struct basis_memory m;
+    enum error e = load_basis(b, organisation, &m);
+    if (e != ERROR_NONE)
+        return e;
+    m.basis.trust = b->anchors;
+    m.basis.now_ms = at_ms;
+    e = check_pins(&s, &binding, &m.basis);
+    if (e == ERROR_NONE)
+        e = judge_entry(&m.basis, &s, entry);
+    if (e == ERROR_NONE)
+        e = check_known(b, &s, &binding, &m.basis);
+    free_basis(&m);
     return e;
 }
 
@@ -360,19 +430,39 @@ static enum error countersign(struct brug *b, const struct belief_entry *entry)
     return e;
 }
 
+static bool is_pending(const struct belief_entry *entry)
+{
+    return entry->state != BRUG_TRUST_BELIEVED && entry->state != BRUG_TRUST_REFUSED;
+}
+
+/* Who vouches for a colleague's new client hands the running cases on to it; another colleague can do so too, later. */
+static enum error welcome(struct brug *b, const struct belief_entry *entry)
+{
+    size_t cases = 0, letters = 0;
+    const struct history_taker taker = {.person = entry->person, .endpoint = entry->endpoint};
+    if (entry->is_recovery ||
+        !roles_may_send((Brug__V1__Role)b->self.role, BRUG__V1__KIND__KIND_HISTORY))
+        return ERROR_NONE;
+    enum error e = history_give(b, &taker, &b->self.person, &ID_NONE, &cases, &letters);
+    return e == ERROR_NOT_FOUND || e == ERROR_CONFIRM ? ERROR_NONE : e;
+}
+
 static enum error confirm_all(struct brug *b, const struct belief *belief)
 {
     bool is_own = id_equal(&belief->organisation, &b->self.organisation);
     enum error e = put_known(b, &belief->organisation, belief->names->organisation_name);
     for (size_t i = 0; e == ERROR_NONE && i < belief->entry_count; i++) {
         const struct belief_entry *entry = &belief->entries[i];
-        if (entry->state == BRUG_TRUST_BELIEVED || entry->state == BRUG_TRUST_REFUSED)
+        if (!is_pending(entry))
             continue;
         e = put_pin(b, &belief->organisation, &entry->endpoint, &entry->digest, entry->entry,
                     PIN_BY_PERSON);
         if (e == ERROR_NONE && is_own && !b->self.is_recovery)
             e = countersign(b, entry);
     }
+    for (size_t i = 0; e == ERROR_NONE && is_own && i < belief->entry_count; i++)
+        if (is_pending(&belief->entries[i]))
+            e = welcome(b, &belief->entries[i]);
     return e;
 }
 
@@ -382,8 +472,7 @@ static enum error check_confirmation(struct brug *b, const struct belief *belief
     char wanted[BRUG_COMPARE_BYTES];
     size_t pending = 0;
     for (size_t i = 0; i < belief->entry_count; i++)
-        pending += belief->entries[i].state != BRUG_TRUST_BELIEVED &&
-                   belief->entries[i].state != BRUG_TRUST_REFUSED;
+        pending += is_pending(&belief->entries[i]);
     if (pending == 0 && belief->state == BRUG_TRUST_REFUSED)
         return client_fail(b, ERROR_NOT_BELIEVED,
                            "its entries fail the checks (%s): nobody can confirm them",

@@ -27,12 +27,24 @@ enum error pins_may_seal(const struct belief *belief) MUST_CHECK;
 
 /*
  * Whether `signer` is the believed identity certificate of this endpoint of this organisation, of this person
- * (not looked at for a practice system). ERROR_NONE; ERROR_LETTER_SIGNER; ERROR_CONFIRM: a person must confirm first;
+ * (not looked at for a practice system; ID_NONE: it must be a recovery entry). ERROR_NONE; ERROR_LETTER_SIGNER; ERROR_CONFIRM: a person must confirm first;
  * ERROR_NOT_FOUND: the directory here does not have the organisation, or not the endpoint; ERROR_TLS_CRL_STALE: lists must be fetched first.
  */
 enum error pins_judge_signer(struct brug *b, const struct id *organisation,
                              const struct id *endpoint, const struct id *person, X509 *signer)
     MUST_CHECK;
+
+/*
+ * The same for whom neither the directory nor a pin shows any more, on the word of a believed colleague, who handed the
+ * letter on with the entry that was believed when the letter came: the entry must stand by our own anchors at the time
+ * of the letter (a list that revokes it now says nothing of then), and no other binding of the endpoint may be known.
+ */
+enum error pins_judge_handed(struct brug *b, const struct id *organisation,
+                             const struct id *endpoint, const struct id *person, X509 *signer,
+                             const Brug__V1__EndpointEntry *entry, int64_t at_ms) MUST_CHECK;
+/* A copy of the entry as it was last believed, packed. ERROR_NOT_FOUND. */
+enum error pins_entry(struct brug *b, const struct id *organisation, const struct id *endpoint,
+                      struct buf *out) MUST_CHECK;
 
 /* Entry copies of endpoints that were believed at some time, for names of people who left. ERROR_NOT_FOUND. */
 enum error pins_name(struct brug *b, const struct id *organisation, const struct id *person,

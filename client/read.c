@@ -37,6 +37,26 @@ static enum brug_message_state shown_state(const struct letters_row *r)
     }
 }
 
+/* The last hand that it went through. */
+static enum error fill_giver(struct brug *b, struct words *w, const struct letters_row *r,
+                             struct brug_message *m)
+{
+    struct letters_row cover;
+    m->handed_on_by = "";
+    if (r->brought_by == 0)
+        return ERROR_NONE;
+    enum error e = letters_load(b, r->brought_by, &cover);
+    if (e != ERROR_NONE)
+        return e == ERROR_NOT_FOUND ? ERROR_CORRUPT : e;
+    struct id person = client_field_id(cover.decoded->from->person);
+    m->is_recovered = id_is_none(&person);
+    m->was_opened = r->was_opened;
+    if (!m->is_recovered)
+        e = words_person(b, w, &cover.organisation, &person, &m->handed_on_by);
+    letters_row_free(&cover);
+    return e;
+}
+
 static enum error fill_names(struct brug *b, struct words *w, struct brug_message *m)
 {
     struct id from = client_id(&m->from_organisation);
@@ -94,6 +114,8 @@ static enum error fill_message(struct brug *b, struct words *w, const struct let
     enum error e = fill_linked(b, w, h, m);
     if (e == ERROR_NONE)
         e = fill_names(b, w, m);
+    if (e == ERROR_NONE)
+        e = fill_giver(b, w, r, m);
     if (e == ERROR_NONE)
         e = pins_is_system(b, &r->organisation, &endpoint, &m->is_by_system);
     return e == ERROR_NONE ? letters_is_missing_before(b, r, &m->is_missing_before) : e;
@@ -227,12 +249,14 @@ static enum error next_number(struct brug *b, const struct brug_query *q, int64_
     enum error e =
         DB_SELECT(b->db, &c,
                   "SELECT number FROM message WHERE number < ?1 AND is_sent IN (?2, ?3)"
-                  " AND (?4 = 0 OR case_id = ?5) AND (?6 = 0 OR (is_sent = 0 AND opened_at_ms = 0))"
-                  " AND (?7 = 0 OR state NOT IN (1, 5, 18, 20)) AND kind <> ?8"
+                  " AND (?4 = 0 OR case_id = ?5) AND (?6 = 0 OR (is_sent = 0 AND opened_at_ms = 0"
+                  " AND was_opened = 0)) AND (?7 = 0 OR state NOT IN (1, 5, 18, 20))"
+                  " AND (?8 = 1 OR kind <> ?9 OR state NOT IN (1, 18)) AND kind <> ?10"
                   " ORDER BY number DESC LIMIT 1",
                   DB_INT(before), DB_INT(both ? 0 : q->sent), DB_INT(both ? 1 : q->sent),
                   DB_INT(!id_is_none(&case_id)), DB_ID(&case_id), DB_INT(q->unopened_only),
-                  DB_INT(q->problems_only), DB_INT(BRUG_KIND_FAMILY_KEY));
+                  DB_INT(q->problems_only), DB_INT(q->with_covers), DB_INT(BRUG_KIND_HISTORY),
+                  DB_INT(BRUG_KIND_FAMILY_KEY));
     if (e != ERROR_NONE)
         return e;
     *number = db_next(&c) ? db_int(&c, 0) : 0;
@@ -271,6 +295,22 @@ static enum error add_message(struct brug *b, struct list *list, int64_t number,
     return e;
 }
 
+/* What has no receipt yet comes after all that has. */
+static int64_t place_of(const struct brug_message *m)
+{
+    return m->stored_at_ms ? m->stored_at_ms : m->is_sent ? INT64_MAX : m->written_at_ms;
+}
+
+/* Newest first. What was handed on came later than it was written. */
+static int compare_places(const void *a, const void *b)
+{
+    const struct brug_message *x = a, *y = b;
+    int64_t at_x = place_of(x), at_y = place_of(y);
+    if (at_x != at_y)
+        return at_x < at_y ? 1 : -1;
+    return x->number < y->number ? 1 : -1;
+}
+
 static enum error fill_list(struct brug *b, const struct brug_query *q, struct list *list)
 {
     struct wanted wanted;
@@ -284,6 +324,9 @@ static enum error fill_list(struct brug *b, const struct brug_query *q, struct l
             break;
         e = add_message(b, list, number, &wanted, &capacity);
     }
+    struct id case_id = client_id(&q->case_id);
+    if (!id_is_none(&case_id) && list->public.n > 1)
+        qsort(list->public.items, list->public.n, sizeof *list->public.items, compare_places);
     fini_words(&wanted);
     return e;
 }
@@ -417,7 +460,9 @@ static enum error find_message(struct brug *b, const char *text, int64_t *number
             return e;
     }
     enum error e = find_case(b, text, &id);
-    return e == ERROR_NONE ? find_number(b, "SELECT max(number) FROM message WHERE case_id = ?1",
+    return e == ERROR_NONE ? find_number(b,
+                                         "SELECT number FROM message WHERE case_id = ?1 ORDER BY"
+                                         " brought_by > 0, number DESC LIMIT 1",
                                          &DB_ID(&id), number)
                            : e;
 }
@@ -553,6 +598,7 @@ static enum error check_state(struct brug *b, const struct letters_row *r)
     }
 }
 
+/* The relay knows what was handed on by the HISTORY that brought it. */
 static enum error mark_opened(struct brug *b, const struct letters_row *r,
                               const struct brug_id *reader)
 {
@@ -562,11 +608,13 @@ static enum error mark_opened(struct brug *b, const struct letters_row *r,
         return ERROR_NONE;
     if (is_told && id_is_none(&person))
         return client_fail(b, ERROR_USAGE, "a practice system must say who opened the letter");
+    int64_t told = r->brought_by ? r->brought_by : r->number;
     enum error e = DB_RUN(b->db,
-                          "UPDATE message SET opened_at_ms = ?2, opened_by = ?3, opened = ?4"
-                          " WHERE number = ?1 AND opened_at_ms = 0",
+                          "UPDATE message SET opened_at_ms = ?2, opened_by = ?3, opened = CASE WHEN"
+                          " number = ?5 AND ack > 0 THEN ?4 ELSE 0 END WHERE number IN (?1, ?5) AND"
+                          " opened_at_ms = 0",
                           DB_INT(r->number), DB_INT(client_now_ms(b)), DB_ID(&person),
-                          DB_INT(is_told ? STORE_TO_TELL : STORE_NOT));
+                          DB_INT(is_told ? STORE_TO_TELL : STORE_NOT), DB_INT(told));
     client_wake(b);
     return client_failed(b, e);
 }
@@ -648,9 +696,13 @@ int brug_export(struct brug *b, int64_t number, void **header, size_t *header_le
         give(&row.header, header, header_len);
         give(&bytes, sealed, sealed_len);
     }
+    int64_t brought_by = row.brought_by;
     buf_fini(&bytes);
     letters_row_free(&row);
-    if (e == ERROR_NOT_FOUND)
+    if (e == ERROR_NOT_FOUND && brought_by)
+        e = client_fail(b, e, "the letter of message %lld lies in message %lld, which handed it on",
+                        (long long)number, (long long)brought_by);
+    else if (e == ERROR_NOT_FOUND)
         e = client_fail(b, e, "message %lld has no sealed letter", (long long)number);
     return (int)e;
 }

@@ -97,6 +97,16 @@ static const char *const MIGRATIONS[] = {
     " wanted INTEGER NOT NULL,"     /* how often it became due to ask again; 0: it is not */
     " round INTEGER NOT NULL) WITHOUT ROWID;"
     "CREATE INDEX casefile_wanted ON casefile(case_id) WHERE wanted > 0;",
+
+    /* letters that somebody handed on lie inside the HISTORY that brought them */
+    "ALTER TABLE message ADD COLUMN brought_by INTEGER NOT NULL DEFAULT 0;" /* its number; 0: came first-hand */
+    "ALTER TABLE message ADD COLUMN was_opened INTEGER NOT NULL DEFAULT 0;" /* by a colleague, as the giver says */
+    "CREATE INDEX message_brought ON message(brought_by) WHERE brought_by > 0;"
+    /* what we hand on: which letter, to which endpoints as far as they are known, by which HISTORY */
+    "CREATE TABLE given(history INTEGER NOT NULL REFERENCES message(number) ON DELETE CASCADE,"
+    " letter INTEGER NOT NULL REFERENCES message(number) ON DELETE CASCADE,"
+    " endpoint BLOB NOT NULL, PRIMARY KEY(history, endpoint)) WITHOUT ROWID;"
+    "CREATE INDEX given_letter ON given(letter, endpoint);",
 };
 
 enum error store_open_at(struct db **out, const char *path)

@@ -10,7 +10,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define ANSWER_BYTES_MAX (16u << 20)
+#define ANSWER_BYTES_MAX LIMIT_ADMIN_ANSWER_BYTES
 #define ANSWER_SECONDS_MAX 60
 
 static int open_socket(const char *path, int *out)

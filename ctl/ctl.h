@@ -39,6 +39,8 @@ int ctl_complain(int status, const char *format, ...) __attribute__((format(prin
 int ctl_call(const struct ctl_options *o, const Brug__V1__AdminRequest *request,
              struct arena *arena, Brug__V1__AdminAnswer **answer) MUST_CHECK;
 
+/* The id that a command's argument is, or a complaint. */
+int ctl_parse_id(const char *what, const char *text, struct id *out) MUST_CHECK;
 /* As a field of a message; borrows. */
 ProtobufCBinaryData ctl_bytes(struct slice s);
 
@@ -69,6 +71,8 @@ int object_list(const struct ctl_options *o, Brug__V1__ObjectType type);
 int object_show(const struct ctl_options *o, Brug__V1__ObjectType type);
 int account_command(const struct ctl_options *o);
 int endpoint_release(const struct ctl_options *o);
+int endpoint_replace(const struct ctl_options *o);
+int recover_command(const struct ctl_options *o);
 int object_set_status(const struct ctl_options *o, Brug__V1__ObjectType type,
                       Brug__V1__Status status);
 

@@ -120,8 +120,13 @@ static const struct command COMMANDS[] = {
     {"endpoint", "suspend", ENDPOINT, VERB_SUSPEND, NULL, " ", "ID",
      "end its session at once and cancel what waits for it"},
     {"endpoint", "resume", ENDPOINT, VERB_RESUME, NULL, " ", "ID", "let it in again"},
+    {"endpoint", "replace", ENDPOINT, VERB_RUN, endpoint_replace, " --out ", "ID [--out FILE]",
+     "a client was lost: suspend it, and print the invitation for the new one"},
     {"endpoint", "release", ENDPOINT, VERB_RUN, endpoint_release, " ", "ID",
      "offer it again what is parked because its client never acknowledged it"},
+    {"recover", NULL, 0, VERB_RUN, recover_command, " --out ", "ORGANISATION --out FILE",
+     "all keys are lost: write the sealed letters of its running cases for the holder of its "
+     "recovery key"},
 };
 #define COMMAND_COUNT (sizeof COMMANDS / sizeof COMMANDS[0])
 

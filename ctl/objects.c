@@ -28,7 +28,7 @@ static int choose_id(const struct ctl_options *o, struct id *out)
     return EX_OK;
 }
 
-static int parse_id(const char *what, const char *text, struct id *out)
+int ctl_parse_id(const char *what, const char *text, struct id *out)
 {
     if (text == NULL)
         return ctl_complain(EX_USAGE, "%s is missing; see brugctl --help", what);
@@ -137,7 +137,7 @@ int organisation_add(const struct ctl_options *o)
         status = ctl_complain(
             EX_USAGE, "--municipality is missing; `brugctl municipality list` shows the ids");
     for (size_t i = 0; status == EX_OK && i < o->municipality_count; i++) {
-        status = parse_id("--municipality", o->municipalities[i], &municipalities[i]);
+        status = ctl_parse_id("--municipality", o->municipalities[i], &municipalities[i]);
         municipality_bytes[i] = ctl_bytes(id_slice(&municipalities[i]));
     }
     if (status == EX_OK)
@@ -203,7 +203,7 @@ int person_add(const struct ctl_options *o)
     if (status == EX_OK)
         status = need("--role", o->role);
     if (status == EX_OK)
-        status = parse_id("--org", o->organisation, &organisation);
+        status = ctl_parse_id("--org", o->organisation, &organisation);
     if (status == EX_OK && (add.role = role_of(o->role)) == BRUG__V1__ROLE__ROLE_NONE)
         status = ctl_complain(
             EX_USAGE, "--role is gp, locum, assistant, consultant, leader or observer, not '%s'",
@@ -219,6 +219,20 @@ int person_add(const struct ctl_options *o)
     add.name = (char *)o->name;
     request.request_case = BRUG__V1__ADMIN_REQUEST__REQUEST_ADD_PERSON;
     request.add_person = &add;
+    return call_and_print(o, &request);
+}
+
+int endpoint_replace(const struct ctl_options *o)
+{
+    Brug__V1__ReplaceEndpoint replace = BRUG__V1__REPLACE_ENDPOINT__INIT;
+    Brug__V1__AdminRequest request = BRUG__V1__ADMIN_REQUEST__INIT;
+    struct id id;
+    int status = ctl_parse_id("the endpoint", o->argument, &id);
+    if (status != EX_OK)
+        return status;
+    replace.endpoint = ctl_bytes(id_slice(&id));
+    request.request_case = BRUG__V1__ADMIN_REQUEST__REQUEST_REPLACE_ENDPOINT;
+    request.replace_endpoint = &replace;
     return call_and_print(o, &request);
 }
 
@@ -277,7 +291,7 @@ int object_list(const struct ctl_options *o, Brug__V1__ObjectType type)
     Brug__V1__AdminRequest request = BRUG__V1__ADMIN_REQUEST__INIT;
     struct id within;
     const char *given = o->municipality_count > 0 ? o->municipalities[0] : o->organisation;
-    int status = given == NULL ? EX_OK : parse_id("the id", given, &within);
+    int status = given == NULL ? EX_OK : ctl_parse_id("the id", given, &within);
     if (status != EX_OK)
         return status;
     list.type = type;
@@ -324,7 +338,7 @@ int object_show(const struct ctl_options *o, Brug__V1__ObjectType type)
     Brug__V1__Show show = BRUG__V1__SHOW__INIT;
     Brug__V1__AdminRequest request = BRUG__V1__ADMIN_REQUEST__INIT;
     struct id id;
-    int status = parse_id("the id", o->argument, &id);
+    int status = ctl_parse_id("the id", o->argument, &id);
     if (status != EX_OK)
         return status;
     show.type = type;
@@ -340,7 +354,7 @@ int object_set_status(const struct ctl_options *o, Brug__V1__ObjectType type,
     Brug__V1__SetStatus set = BRUG__V1__SET_STATUS__INIT;
     Brug__V1__AdminRequest request = BRUG__V1__ADMIN_REQUEST__INIT;
     struct id id;
-    int status = parse_id("the id", o->argument, &id);
+    int status = ctl_parse_id("the id", o->argument, &id);
     if (status != EX_OK)
         return status;
     set.type = type;
@@ -360,7 +374,7 @@ int endpoint_release(const struct ctl_options *o)
     Brug__V1__AdminRequest request = BRUG__V1__ADMIN_REQUEST__INIT;
     Brug__V1__ReleaseAnswer all = BRUG__V1__RELEASE_ANSWER__INIT;
     struct id id;
-    int status = parse_id("the id", o->argument, &id);
+    int status = ctl_parse_id("the id", o->argument, &id);
     if (status != EX_OK)
         return status;
     release.endpoint = ctl_bytes(id_slice(&id));

@@ -88,7 +88,10 @@ static void collect(struct daemon *d)
         if (r.account)
             daemon_end_account(d, r.account, r.account_failed);
         for (size_t i = 0; i < r.load_count; i++)
-            relay_on_loaded(d->relay, r.loads[i], clock_now());
+            if (r.loads[i]->type == LOAD_RECOVERED)
+                daemon_end_recovery(d, r.loads[i]);
+            else
+                relay_on_loaded(d->relay, r.loads[i], clock_now());
     } while (r.load_count == sizeof r.loads / sizeof r.loads[0]);
 }
 
@@ -419,6 +422,7 @@ static int start_admin(struct daemon *d, const struct notify_sockets *sockets)
         .crls = on_crls,
         .fill_status = on_fill_status,
         .account = daemon_begin_account,
+        .recover = daemon_begin_recovery,
         .on_wake_end = daemon_end_wake_up,
         .ctx = d,
     };

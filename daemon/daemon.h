@@ -63,6 +63,12 @@ bool daemon_begin_account(void *ctx, uint64_t ticket);
 /* Answers whoever asked; frees the account. */
 void daemon_end_account(struct daemon *d, struct account *a, enum error failed);
 
+/* ---- recovery.c: letters for the holder of a recovery key ---- */
+/* admin_options.recover. */
+bool daemon_begin_recovery(void *ctx, uint64_t ticket, const Brug__V1__Recover *wanted);
+/* Answers whoever asked; frees the load. */
+void daemon_end_recovery(struct daemon *d, struct load *l);
+
 /* ---- port.c: the relay's port, net's events ---- */
 extern const struct relay_port daemon_relay_port;
 extern const struct net_events daemon_net_events;

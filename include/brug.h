@@ -579,7 +579,11 @@ struct brug_message {
     int64_t stored_at_ms;                               /* by the relay's */
     int64_t received_at_ms;                             /* here */
     int64_t opened_at_ms;                               /* here, by a person */
-    bool is_by_system;      /* written by a practice system, which names from_person as who acts */
+    bool is_by_system; /* written by a practice system, which names from_person as who acts */
+    const char *
+        handed_on_by; /* the colleague who handed an earlier letter on to this profile; "": it came by itself */
+    bool is_recovered;      /* it was handed on with the organisation's recovery key */
+    bool was_opened;        /* by a colleague, before it was handed on: so says who did that */
     bool is_missing_before; /* "a message before this one is missing" */
     bool is_letter_gone;    /* the sealed bytes were deleted by age, or never were */
     int fact_code;          /* of a relay-made message */
@@ -601,8 +605,11 @@ struct brug_messages {
 
 struct brug_query {
     bool received, sent; /* which; both false: both */
-    bool unopened_only;
-    bool problems_only;     /* all that is not READY, RELAY or STORED */
+    bool
+        unopened_only; /* by nobody: what a colleague had opened before it was handed on is not new */
+    bool problems_only; /* all that is not READY, RELAY or STORED */
+    bool
+        with_covers; /* HISTORY too, when all is well with it: else only the letters that it brought */
     struct brug_id case_id; /* none: all */
     int64_t before;         /* numbers under this; 0: from the newest */
     size_t limit;           /* 0: 1000 */
@@ -610,7 +617,7 @@ struct brug_query {
         words; /* NULL: all; else only what has every word, in its subject, text, youth's name, birth date
                                (yyyy-mm-dd or dd-mm-yyyy) or BSN, case code, people's and organisations' names */
 };
-/* Newest first. Names and letters are opened for the answer and stand nowhere in plain. */
+/* Newest first: by number; those of a case as the relay stored them. Names and letters are opened for the answer and stand nowhere in plain. */
 int brug_messages(struct brug *b, const struct brug_query *query, struct brug_messages **out);
 void brug_messages_free(struct brug_messages *m);
 
@@ -738,6 +745,37 @@ void brug_letter_free(struct brug_letter *l);
 int brug_export(struct brug *b, int64_t number, void **header, size_t *header_len, void **sealed,
                 size_t *sealed_len);
 
+/* ---- history for colleagues ---------------------------------------------------------------------- */
+
+struct brug_handed_on {
+    size_t cases, letters; /* that go to the colleague now */
+};
+/*
+ * Hands on to a colleague (a person of the own organisation, or a practice system by its endpoint) the letters of a case (NULL: of
+ * all cases that have not ended) which this profile has and a client of the colleague did not get. Again: only what is missing then.
+ * `actor` says who acts, for a practice system; else NULL. It needs no connection. BRUG_NOT_FOUND, BRUG_CONFIRM (brug_trust_list).
+ * Confirming a new client of the own organisation (brug_trust_confirm) does this by itself, for all cases that have not ended.
+ */
+int brug_hand_on(struct brug *b, const struct brug_id *colleague, const struct brug_id *case_id,
+                 const struct brug_id *actor, struct brug_handed_on *out);
+
+/* ---- when all keys of an organisation are lost --------------------------------------------------- */
+
+struct brug_recovered {
+    size_t letters; /* sealed again, or taken in */
+    size_t known;   /* were here already */
+    size_t waiting; /* taken in; shown once a person has confirmed their author (brug_trust_list) */
+    size_t unreadable; /* not sealed to this key, or something is wrong with them: left out */
+    size_t damaged;    /* so many the relay could not give any more */
+};
+/*
+ * In a recovery profile: reads the relay's file of sealed letters (`brugctl recover`), and writes them to the new file `out`, sealed to
+ * the organisation's new clients, which a person must have confirmed (BRUG_CONFIRM, brug_trust_list: the file brought them). In any
+ * other profile (`out` NULL): takes in the letters of such a file, each of which its author and the organisation's recovery entry,
+ * confirmed too, must have signed. A file that is damaged, cut off or for somebody else is BRUG_USAGE, and changes nothing.
+ */
+int brug_recover(struct brug *b, const char *path, const char *out, struct brug_recovered *result);
+
 /* ---- facts of what was sent ---------------------------------------------------------------------- */
 
 struct brug_fact {
@@ -833,7 +871,7 @@ int brug_find_organisation(struct brug *b, const char *text, struct brug_id *out
 /*
  * A person confirms what waits of an organisation; `fingerprint` is what that person compared, and must be the one of what waits
  * now (BRUG_NOT_BELIEVED). What is REFUSED cannot be confirmed. Letters that waited for it go on; colleagues of the own
- * organisation are countersigned.
+ * organisation are countersigned, and get the letters of all cases that have not ended (brug_hand_on).
  */
 int brug_trust_confirm(struct brug *b, const struct brug_id *organisation, const char *fingerprint);
 /* Asks the relay for the whole directory and revocation lists again. */

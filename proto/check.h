@@ -39,6 +39,12 @@ enum error check_server_frame(const Brug__V1__ServerFrame *f, const char **field
  * message id a UUIDv8), and so is an unknown kind (shown as "update"), which may carry any field.
  */
 enum error check_received_header(const Brug__V1__Header *h, const char **field) MUST_CHECK;
+/*
+ * The header of an earlier letter, as a HISTORY or a recovery file carries it: as check_header, but a HISTORY may be
+ * one that a recovery entry made, which acts for no person and may have no case.
+ */
+enum error check_handed_header(const Brug__V1__Header *h, const char **field) MUST_CHECK;
+bool check_is_recovered(const Brug__V1__Header *h);
 /* Parts of the directory, sent or received: REQUEST_MALFORMED, ID_MALFORMED. A roster's and a binding's
  * exact bytes are decoded first; no clear text may hold what looks like a BSN. */
 enum error check_card(const Brug__V1__Card *c, const char **field) MUST_CHECK;
@@ -46,6 +52,7 @@ enum error check_countersignature(const Brug__V1__Countersignature *c, const cha
     MUST_CHECK;
 enum error check_entry(const Brug__V1__EndpointEntry *e, const char **field) MUST_CHECK;
 enum error check_epoch(const Brug__V1__Epoch *e, const char **field) MUST_CHECK;
+enum error check_organisation(const Brug__V1__OrganisationEntry *o, const char **field) MUST_CHECK;
 enum error check_directory(const Brug__V1__Directory *d, const char **field) MUST_CHECK;
 enum error check_binding(const Brug__V1__Binding *b, const char **field) MUST_CHECK;
 enum error check_roster(const Brug__V1__Roster *r, const char **field) MUST_CHECK;

@@ -59,6 +59,7 @@ static const struct form_rule HISTORY[] = {
      .max = LIMIT_HEADER_BYTES},
     {FORM(HistoryLetter, signed_data, FORM_BYTES, "history.signed_data", BAD), .min = 1,
      .max = LIMIT_CONTENT_BYTES},
+    {FORM(HistoryLetter, stored_at_ms, FORM_TIME, "history.stored_at_ms", BAD)},
 };
 
 static bool is_bsn(const char *text)
@@ -114,6 +115,14 @@ static enum error check_letter(const Brug__V1__Letter *l, const char **field)
     return e;
 }
 
+static enum error check_history(const Brug__V1__HistoryLetter *h, const char **field)
+{
+    enum error e = FORM_CHECK(HISTORY, h, field);
+    if (e == ERROR_NONE && h->author && check_entry(h->author, field) != ERROR_NONE)
+        e = form_refuse(BAD, "history.author", field);
+    return e;
+}
+
 static bool is_zero(ProtobufCBinaryData b)
 {
     return b.len == 0 || (b.data[0] == 0 && memcmp(b.data, b.data + 1, b.len - 1) == 0);
@@ -130,7 +139,7 @@ enum error check_content(const Brug__V1__Content *c, const char **field)
     if (e == ERROR_NONE && c->letter)
         e = check_letter(c->letter, field);
     if (e == ERROR_NONE && c->history)
-        e = FORM_CHECK(HISTORY, c->history, field);
+        e = check_history(c->history, field);
     if (e == ERROR_NONE && !is_zero(c->padding))
         e = form_refuse(BAD, "content.padding", field);
     return e;

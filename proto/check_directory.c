@@ -188,7 +188,7 @@ enum error check_epoch(const Brug__V1__Epoch *epoch, const char **field)
     return FORM_CHECK(EPOCH, epoch, field);
 }
 
-static enum error check_organisation(const Brug__V1__OrganisationEntry *o, const char **field)
+enum error check_organisation(const Brug__V1__OrganisationEntry *o, const char **field)
 {
     enum error e = FORM_CHECK(ORGANISATION, o, field);
     if (e == ERROR_NONE && o->card)

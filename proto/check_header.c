@@ -78,7 +78,7 @@ static const struct form_rule HEADER_IDS[] = {
 static const struct form_rule SENDER[] = {
     {FORM(Sender, organisation, FORM_ID, "header.from.organisation", BAD_ID)},
     {FORM(Sender, endpoint, FORM_ID, "header.from.endpoint", BAD_ID)},
-    {FORM(Sender, person, FORM_ID, "header.from.person", BAD_ID)},
+    {FORM(Sender, person, FORM_ID_OR_NONE, "header.from.person", BAD_ID)},
     {FORM(Sender, on_behalf, FORM_ID_OR_NONE, "header.from.on_behalf", BAD_ID)},
 };
 
@@ -193,7 +193,7 @@ static const struct kind_row KINDS[] = {
     {KIND(CLOSING), F_CASE | F_OUTCOME, F_REPLY | F_CONVERSATIONS | F_CALLED | F_OWED},
     {KIND(WITHDRAWAL), F_CASE, F_REPLY},
     {KIND(NOTE), F_CASE, F_REPLY},
-    {KIND(HISTORY), F_CASE, F_REPLY},
+    {KIND(HISTORY), F_CASE | F_REPLY, 0},
     {KIND(NOTICE), 0, 0},
     {KIND(FAMILY_KEY), F_KEY, F_REPLACED},
     {KIND(REMINDER), 0, F_CASE | F_REPLY | F_ITEM},
@@ -202,6 +202,9 @@ static const struct kind_row KINDS[] = {
     {KIND(NON_DELIVERY), F_REPLY, F_CASE | F_FACT | F_ABOUT | F_ITEM},
     {KIND(FACT), F_REPLY | F_FACT, F_CASE | F_ABOUT | F_LINKED | F_LINKED_DIRECTOR},
 };
+
+/* Of a HISTORY that a recovery entry made: a notice has no case. */
+static const struct kind_row RECOVERED = {KIND(HISTORY), F_REPLY, F_CASE};
 
 static const struct field_name {
     uint32_t bit;
@@ -373,29 +376,54 @@ static enum error check_kind_fields(const struct kind_row *row, const Brug__V1__
 
 /* ---- whole headers ---- */
 
-/* All but the kind's own rules, of a header that a person sent. */
-static enum error check_sent(const Brug__V1__Header *h, const char **field)
+/* All but the kind's own rules, of a header that somebody signed; only a recovery entry is no person. */
+static enum error check_signed(const Brug__V1__Header *h, bool has_person, const char **field)
 {
     enum error e = check_forms(h, field);
     if (e == ERROR_NONE && !h->from)
         e = form_refuse(MALFORMED, "header.from", field);
     if (e == ERROR_NONE)
         e = FORM_CHECK(SENDER, h->from, field);
+    if (e == ERROR_NONE && has_person != (h->from->person.len > 0))
+        e = form_refuse(BAD_ID, "header.from.person", field);
     if (e == ERROR_NONE)
         e = check_made_ids(h, field);
     return e != ERROR_NONE ? e : check_flags(h, field);
 }
 
+static enum error check_version(const Brug__V1__Header *h, const char **field)
+{
+    if (h->protocol != LIMIT_PROTOCOL)
+        return form_refuse(ERROR_UPDATE_SENDER, "header.protocol", field);
+    return h->profile == LIMIT_PROFILE ? ERROR_NONE
+                                       : form_refuse(ERROR_UPDATE_SENDER, "header.profile", field);
+}
+
 enum error check_header(const Brug__V1__Header *h, const char **field)
 {
     const struct kind_row *row = find_kind(h->kind);
-    if (h->protocol != LIMIT_PROTOCOL)
-        return form_refuse(ERROR_UPDATE_SENDER, "header.protocol", field);
-    if (h->profile != LIMIT_PROFILE)
-        return form_refuse(ERROR_UPDATE_SENDER, "header.profile", field);
-    if (!row || h->kind >= RELAY_KIND_FIRST)
-        return form_refuse(ERROR_UPDATE_RELAY, "header.kind", field);
-    enum error e = check_sent(h, field);
+    enum error e = check_version(h, field);
+    if (e == ERROR_NONE && (!row || h->kind >= RELAY_KIND_FIRST))
+        e = form_refuse(ERROR_UPDATE_RELAY, "header.kind", field);
+    if (e == ERROR_NONE)
+        e = check_signed(h, true, field);
+    return e != ERROR_NONE ? e : check_kind_fields(row, h, field);
+}
+
+bool check_is_recovered(const Brug__V1__Header *h)
+{
+    return h->kind == KIND(HISTORY) && h->from && h->from->person.len == 0;
+}
+
+enum error check_handed_header(const Brug__V1__Header *h, const char **field)
+{
+    bool is_recovered = check_is_recovered(h);
+    const struct kind_row *row = is_recovered ? &RECOVERED : find_kind(h->kind);
+    enum error e = check_version(h, field);
+    if (e == ERROR_NONE && (!row || h->kind >= RELAY_KIND_FIRST))
+        e = form_refuse(ERROR_UPDATE_RELAY, "header.kind", field);
+    if (e == ERROR_NONE)
+        e = check_signed(h, !is_recovered, field);
     return e != ERROR_NONE ? e : check_kind_fields(row, h, field);
 }
 
@@ -423,12 +451,10 @@ static enum error check_relay_made(const struct kind_row *row, const Brug__V1__H
 enum error check_received_header(const Brug__V1__Header *h, const char **field)
 {
     const struct kind_row *row = find_kind(h->kind);
-    if (h->protocol != LIMIT_PROTOCOL)
-        return form_refuse(ERROR_UPDATE_SENDER, "header.protocol", field);
-    if (row && h->kind >= RELAY_KIND_FIRST)
-        return check_relay_made(row, h, field);
-    if (h->profile != LIMIT_PROFILE)
-        return form_refuse(ERROR_UPDATE_SENDER, "header.profile", field);
-    enum error e = check_sent(h, field);
+    if (h->protocol == LIMIT_PROTOCOL && row && h->kind >= RELAY_KIND_FIRST)
+        return check_relay_made(row, h, field); /* it has no profile */
+    enum error e = check_version(h, field);
+    if (e == ERROR_NONE)
+        e = check_signed(h, true, field);
     return e != ERROR_NONE || !row ? e : check_kind_fields(row, h, field);
 }

@@ -41,5 +41,11 @@
 #define LIMIT_LETTER_TEXT_BYTES (1u << 20)
 /* Admin socket */
 #define LIMIT_ADMIN_FRAME_BYTES (1u << 20)
+#define LIMIT_ADMIN_ANSWER_BYTES \
+    (LIMIT_MESSAGE_BYTES_MAX + (16u << 20)) /* a page of letters, or one large one */
+/* Recovery files: this line, then RecoveryItems */
+#define RECOVERY_MARK "BRUG RECOVERY 1\n"
+#define LIMIT_RECOVERY_ITEM_BYTES \
+    (LIMIT_MESSAGE_BYTES_MAX + (16u << 20)) /* a letter, or the head with its lists */
 
 #endif

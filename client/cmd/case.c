@@ -172,10 +172,7 @@ static void print_time_line(struct cmd *c, const struct brug_messages *all)
         const char *state = cmd_state_text(c, m);
         (void)printf("%4lld  %s  %s  %s %s%s\n", (long long)m->number, cmd_time(at_ms, time),
                      brug_list_text(BRUG_LIST_KIND, m->kind, c->language),
-                     cmd_say(c, "van", "from"), cmd_author(c, m),
-                     m->is_sent || m->opened_at_ms != 0 || m->state != BRUG_MESSAGE_READY
-                         ? ""
-                         : cmd_say(c, "  (nieuw)", "  (new)"));
+                     cmd_say(c, "van", "from"), cmd_author(c, m), cmd_new_text(c, m));
         if (state[0] != '\0')
             (void)printf("      %s\n", state);
     }

@@ -145,8 +145,10 @@ json_t *cmd_json_date(uint32_t yyyymmdd);             /* "2013-04-17"; null for 
 json_t *cmd_json_bytes(const void *data, size_t len); /* base64 in one line */
 
 /* ---- a message in lines and in JSON (message.c) ---- */
-/* Who wrote it: "M. van der Linde, Praktijk De Linde". */
+/* Who wrote it: "M. van der Linde, Praktijk De Linde", and who handed it on, if somebody did. */
 const char *cmd_author(struct cmd *c, const struct brug_message *m);
+/* "  (new)" behind a letter that nobody here opened yet, else "". */
+const char *cmd_new_text(struct cmd *c, const struct brug_message *m);
 /* How it stands: the facts of a letter that was sent, why a message cannot be read; "" when there is nothing to say. */
 const char *cmd_state_text(struct cmd *c, const struct brug_message *m);
 /* What can be said of one reader, as far as it is known. */
@@ -182,6 +184,8 @@ int cmd_withdraw(struct cmd *c);
 int cmd_advise(struct cmd *c);
 int cmd_note(struct cmd *c);
 int cmd_notice(struct cmd *c);
+int cmd_history(struct cmd *c);
+int cmd_recover(struct cmd *c);
 int cmd_send(struct cmd *c);
 int cmd_discard(struct cmd *c);
 int cmd_sync(struct cmd *c);

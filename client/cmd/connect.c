@@ -134,6 +134,9 @@ int cmd_refresh_directory(struct cmd *c)
 
 int cmd_need_directory(struct cmd *c)
 {
+    struct brug_identity me;
+    if (brug_identity(c->brug, &me) == BRUG_OK && me.recovery)
+        return EX_OK; /* it never connects, and knows what a recovery file brought */
     return directory_time(c) == 0 ? cmd_refresh_directory(c) : EX_OK;
 }
 

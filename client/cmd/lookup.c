@@ -54,7 +54,7 @@ int cmd_messages(struct cmd *c, const struct brug_query *query, const struct bru
 int cmd_message(struct cmd *c, int64_t number, const struct brug_message **out)
 {
     const struct brug_messages *found = NULL;
-    struct brug_query query = {.before = number + 1, .limit = 1};
+    struct brug_query query = {.before = number + 1, .limit = 1, .with_covers = true};
     int status = cmd_messages(c, &query, &found);
     if (status != EX_OK)
         return status;

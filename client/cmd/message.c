@@ -7,7 +7,7 @@
 #include "client/cmd/case_text.h"
 #include "client/cmd/relay_text.h"
 
-const char *cmd_author(struct cmd *c, const struct brug_message *m)
+static const char *writer(struct cmd *c, const struct brug_message *m)
 {
     const char *person = cmd_clean(c, m->from_person_name);
     if (m->state == BRUG_MESSAGE_RELAY)
@@ -16,6 +16,25 @@ const char *cmd_author(struct cmd *c, const struct brug_message *m)
         return cmd_fill(c, cmd_say(c, "het systeem van %s, voor %s", "the system of %s, for %s"),
                         cmd_clean(c, m->from_name), person);
     return cmd_fill(c, "%s%s%s", person, person[0] == '\0' ? "" : ", ", cmd_clean(c, m->from_name));
+}
+
+const char *cmd_author(struct cmd *c, const struct brug_message *m)
+{
+    if (m->is_recovered)
+        return cmd_fill(
+            c, "%s %s", writer(c, m),
+            cmd_say(c, "(teruggehaald met de herstelsleutel)", "(restored with the recovery key)"));
+    if (m->handed_on_by[0] == '\0')
+        return writer(c, m);
+    return cmd_fill(c, "%s (%s %s)", writer(c, m), cmd_say(c, "doorgegeven door", "handed on by"),
+                    cmd_clean(c, m->handed_on_by));
+}
+
+const char *cmd_new_text(struct cmd *c, const struct brug_message *m)
+{
+    bool is_new =
+        !m->is_sent && m->opened_at_ms == 0 && !m->was_opened && m->state == BRUG_MESSAGE_READY;
+    return is_new ? cmd_say(c, "  (nieuw)", "  (new)") : "";
 }
 
 /* ---- facts ---- */
@@ -115,6 +134,10 @@ const char *cmd_state_text(struct cmd *c, const struct brug_message *m)
 {
     switch (m->state) {
     case BRUG_MESSAGE_CONFIRM:
+        if (m->kind == BRUG_KIND_HISTORY) /* its giver is known, its author perhaps not */
+            return cmd_say(
+                c, "Nog niet te lezen: bevestig eerst wie de brief schreef, met: brug trust",
+                "Not readable yet: first confirm who wrote the letter, with: brug trust");
         return cmd_fill(
             c,
             cmd_say(c, "Nog niet te lezen: bevestig eerst de afzender, met: brug trust \"%s\"",
@@ -169,9 +192,7 @@ void cmd_print_message_row(struct cmd *c, const struct brug_message *m)
         (void)printf("      %s %s\n", cmd_say(c, "aan", "to"), cmd_clean(c, m->to_name));
     else
         (void)printf("      %s %s%s\n", cmd_say(c, "van", "from"), cmd_author(c, m),
-                     m->opened_at_ms != 0 || m->state != BRUG_MESSAGE_READY
-                         ? ""
-                         : cmd_say(c, "  (nieuw)", "  (new)"));
+                     cmd_new_text(c, m));
     if (m->subject[0] != '\0')
         (void)printf("      %s\n", cmd_clean(c, m->subject));
     if (state[0] != '\0')
@@ -222,11 +243,12 @@ json_t *cmd_json_message(struct cmd *c, const struct brug_message *m)
         cmd_json_text(m->case_code), "in_reply_to", cmd_json_id(&m->in_reply_to), "text",
         cmd_json_text(cmd_state_text(c, m)));
     json_t *people = json_pack(
-        "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b}", "from", cmd_json_id(&m->from_organisation),
-        "from_name", cmd_json_text(m->from_name), "from_person", cmd_json_id(&m->from_person),
-        "from_person_name", cmd_json_text(m->from_person_name), "on_behalf",
-        cmd_json_id(&m->on_behalf), "to", cmd_json_id(&m->to), "to_name", cmd_json_text(m->to_name),
-        "by_system", (int)m->is_by_system);
+        "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:b}", "from",
+        cmd_json_id(&m->from_organisation), "from_name", cmd_json_text(m->from_name), "from_person",
+        cmd_json_id(&m->from_person), "from_person_name", cmd_json_text(m->from_person_name),
+        "on_behalf", cmd_json_id(&m->on_behalf), "to", cmd_json_id(&m->to), "to_name",
+        cmd_json_text(m->to_name), "by_system", (int)m->is_by_system, "handed_on_by",
+        cmd_json_text(m->handed_on_by), "recovered", (int)m->is_recovered);
     json_t *times =
         json_pack("{s:o, s:o, s:o, s:o}", "written_at", cmd_json_time(m->written_at_ms),
                   "stored_at", cmd_json_time(m->stored_at_ms), "received_at",

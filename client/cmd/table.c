@@ -129,6 +129,8 @@ const struct command_row TABLE_COMMANDS[] = {
     {"advise", cmd_advise, true, 1, 1, WRITING, "CASE --letter FILE", "geef advies in een consultatie", "give the advice in a consult", {{NULL, 0}}},
     {"note", cmd_note, true, 1, 1, WRITING, "CASE --letter FILE", "schrijf een bericht in een casus", "write a note in a case", {{NULL, 0}}},
     {"notice", cmd_notice, true, 0, CMD_VALUES_MAX, WRITING "--practices ", "(ORGANISATION… | --practices) --letter FILE", "stuur een mededeling, niet over een patiënt", "send a notice, about no patient", {{NULL, 0}}},
+    {"history", cmd_history, true, 1, 2, " --person --wait ", "COLLEAGUE [CASE]", "geef een collega de eerdere brieven van lopende casussen, of van één casus", "hand the earlier letters of running cases, or of one case, on to a colleague", {{NULL, 0}}},
+    {"recover", cmd_recover, true, 1, 1, " --out ", "FILE [--out FILE]", "haal brieven terug als alle sleutels van de organisatie weg zijn", "restore letters when all keys of the organisation are lost", {{NULL, 0}}},
     {"send", cmd_send, true, 0, 1, WRITING "--kind --to ", "CASE --kind note --letter FILE | --to ORGANISATION --kind notice --letter FILE",
      "schrijf in een casus, of stuur een mededeling", "write in a case, or send a notice", {{NULL, 0}}},
     {"discard", cmd_discard, true, 1, 1, " ", "NUMBER", "trek een brief terug die nog niet weg is", "give up a letter that has not left yet", {{NULL, 0}}},

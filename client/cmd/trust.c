@@ -84,9 +84,16 @@ static int confirmed(struct cmd *c, const struct brug_id *id)
         return EX_SOFTWARE;
     if (c->is_json)
         return cmd_print_json(c, organisation_json(c, o));
-    (void)printf(cmd_say(c, "%s is bevestigd. Wat hierop wachtte, gaat weg met: brug sync\n",
-                         "%s is confirmed. What waited for it leaves with: brug sync\n"),
-                 cmd_clean(c, o->name));
+    (void)printf(
+        o->is_own
+            ? cmd_say(c,
+                      "%s is bevestigd. De brieven van lopende casussen gaan naar een nieuwe "
+                      "aansluiting met: brug sync\n",
+                      "%s is confirmed. The letters of running cases go to a new client with: "
+                      "brug sync\n")
+            : cmd_say(c, "%s is bevestigd. Wat hierop wachtte, gaat weg met: brug sync\n",
+                      "%s is confirmed. What waited for it leaves with: brug sync\n"),
+        cmd_clean(c, o->name));
     return EX_OK;
 }
 

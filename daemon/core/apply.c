@@ -97,7 +97,7 @@ static enum error apply_team_key(struct application *a, const ProtobufCMessage *
     return team && id_take(r->key_id, &team->family_key) ? ERROR_NONE : ERROR_CORRUPT;
 }
 
-static enum error apply_session(struct application *a, const ProtobufCMessage *r)
+static enum error apply_nothing(struct application *a, const ProtobufCMessage *r)
 {
     (void)a;
     (void)r;
@@ -317,7 +317,8 @@ static const struct row {
     {BRUG__V1__RECORD_TYPE__RECORD_TYPE_CASE_TAGS, &brug__v1__case_tags__descriptor,
      apply_case_tags},
     {BRUG__V1__RECORD_TYPE__RECORD_TYPE_TEAM_KEY, &brug__v1__team_key__descriptor, apply_team_key},
-    {BRUG__V1__RECORD_TYPE__RECORD_TYPE_SESSION, &brug__v1__session__descriptor, apply_session},
+    {BRUG__V1__RECORD_TYPE__RECORD_TYPE_SESSION, &brug__v1__session__descriptor, apply_nothing},
+    {BRUG__V1__RECORD_TYPE__RECORD_TYPE_RECOVERED, &brug__v1__recovered__descriptor, apply_nothing},
     {BRUG__V1__RECORD_TYPE__RECORD_TYPE_CANCELLED, &brug__v1__cancelled__descriptor,
      apply_cancelled},
     {BRUG__V1__RECORD_TYPE__RECORD_TYPE_IN_VAIN, &brug__v1__in_vain__descriptor, apply_in_vain},

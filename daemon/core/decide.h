@@ -89,6 +89,8 @@ void decide_opened(const struct state *s, const struct command *c, struct decisi
 void decide_track(const struct state *s, const struct command *c, struct decision *d);
 void decide_get_directory(const struct state *s, const struct policy *p, const struct command *c,
                           struct decision *d);
+/* An organisation as its own clients see it. */
+Brug__V1__OrganisationEntry *decide_own_entry(struct decision *d, const struct organisation *o);
 void decide_put_countersignature(const struct state *s, const struct command *c,
                                  struct decision *d);
 void decide_put_absence(const struct state *s, const struct command *c, struct decision *d);

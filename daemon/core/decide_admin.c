@@ -433,12 +433,29 @@ static bool is_enrolment(struct admin *a, const Brug__V1__EndpointRow *q,
     return false;
 }
 
+static bool is_counted(const struct endpoint *e, bool recovery)
+{
+    return e->row->recovery == recovery && e->row->status == ACTIVE &&
+           (!e->person || person_is_active(e->person));
+}
+
+/* Whether so many more have a place. Those of people who left, and lost ones, take none. */
+static bool have_endpoints_place(struct admin *a, const struct organisation *o, bool recovery,
+                                 size_t more)
+{
+    size_t max = recovery ? LIMIT_COPIES / 2 : ENDPOINTS_MAX, n = 0;
+    for (size_t i = 0; i < o->endpoints.count; i++)
+        n += is_counted(o->endpoints.items[i], recovery);
+    if (more <= max && n <= max - more)
+        return true;
+    fail(a, ERROR_FULL, "the organisation has %zu %s already; suspend one that is not used", n,
+         recovery ? "recovery entries" : "endpoints");
+    return false;
+}
+
 static bool has_place(struct admin *a, const Brug__V1__EndpointRow *q, const struct organisation *o)
 {
     struct digest key;
-    size_t recoveries = 0;
-    for (size_t i = 0; i < o->endpoints.count; i++)
-        recoveries += o->endpoints.items[i]->row->recovery;
     enum error e = digest_from_slice(&key, check_slice(q->identity_key_digest));
     assert(!e); /* is_enrolment saw to it */
     (void)e;
@@ -447,12 +464,8 @@ static bool has_place(struct admin *a, const Brug__V1__EndpointRow *q, const str
         fail(a, ERROR_REQUEST_MALFORMED,
              "the key is enrolled already for endpoint %s; make a new one with `brug init`",
              id_to_text(&other->entity.id, a->text));
-    else if (q->recovery && recoveries >= LIMIT_COPIES / 2)
-        fail(a, ERROR_FULL, "the organisation has %u recovery entries already", LIMIT_COPIES / 2);
-    else if (!q->recovery && o->endpoints.count - recoveries >= ENDPOINTS_MAX)
-        fail(a, ERROR_FULL, "the organisation has %u endpoints already", ENDPOINTS_MAX);
     else
-        return true;
+        return have_endpoints_place(a, o, q->recovery, 1);
     return false;
 }
 
@@ -554,6 +567,16 @@ static void set_organisation_status(struct admin *a, const struct organisation *
     ADD_ROW(a, organisations, row);
 }
 
+/* The person's endpoints that will count again. */
+static size_t count_active(const struct person *p)
+{
+    const struct endpoints *all = &p->organisation->endpoints;
+    size_t n = 0;
+    for (size_t i = 0; i < all->count; i++)
+        n += all->items[i]->person == p && all->items[i]->row->status == ACTIVE;
+    return n;
+}
+
 static void set_person_status(struct admin *a, const struct person *p, Brug__V1__Status status)
 {
     Brug__V1__PersonRow *row = decision_alloc(a->d, 1, sizeof *row);
@@ -563,7 +586,11 @@ static void set_person_status(struct admin *a, const struct person *p, Brug__V1_
              "the locum's end date has passed; add the person again with a later one first");
         return;
     }
-    if (status_changes(a, p->row->status, status)) {
+    bool changes = status_changes(a, p->row->status, status);
+    if (changes && status == ACTIVE &&
+        !have_endpoints_place(a, p->organisation, false, count_active(p)))
+        return;
+    if (changes) {
         row->status = status;
         row->at_ms = a->c->now.wall_ms;
         row->by = operator_of(a);
@@ -577,7 +604,11 @@ static void set_endpoint_status(struct admin *a, const struct endpoint *e, Brug_
 {
     Brug__V1__EndpointRow *row = decision_alloc(a->d, 1, sizeof *row);
     *row = *e->row;
-    if (status_changes(a, e->row->status, status)) {
+    bool changes = status_changes(a, e->row->status, status);
+    if (changes && status == ACTIVE && (!e->person || person_is_active(e->person)) &&
+        !have_endpoints_place(a, e->organisation, row->recovery, 1))
+        return;
+    if (changes) {
         row->status = status;
         row->sequence = e->sequence;
         row->at_ms = a->c->now.wall_ms;
@@ -763,6 +794,78 @@ static void release(struct admin *a, const Brug__V1__Release *q)
     a->answer->release = answer;
 }
 
+/* ---- lost clients and lost keys ---- */
+
+/* The organisation that may have a new client; the person, if it was a person's, too. */
+static bool may_replace(struct admin *a, const struct endpoint *e)
+{
+    if (e->organisation->row->status != ACTIVE)
+        fail(a, ERROR_SUSPENDED, "the endpoint's organisation is suspended; resume it first");
+    else if (e->person && !person_is_active(e->person))
+        fail(a, ERROR_SUSPENDED, "the endpoint's person is suspended; resume the person first");
+    else
+        return true;
+    return false;
+}
+
+static void replace_endpoint(struct admin *a, const Brug__V1__ReplaceEndpoint *q)
+{
+    const struct endpoint *e = endpoint_find(a->s, q->endpoint);
+    if (!e) {
+        no_such(a, OBJECT(ENDPOINT), q->endpoint);
+        return;
+    }
+    if (!may_replace(a, e))
+        return;
+    const struct organisation *o = e->organisation;
+    set_endpoint_status(a, e, SUSPENDED);
+    invite(a, o->row->home, o->row, e->person ? e->person->row : NULL);
+}
+
+static void show_entry(struct admin *a, const Brug__V1__GetEntry *q)
+{
+    const struct organisation *o = organisation_find(a->s, q->organisation);
+    if (o)
+        a->answer->entry = decide_own_entry(a->d, o);
+    else
+        no_such(a, OBJECT(ORGANISATION), q->organisation);
+}
+
+static bool has_recovery(const struct organisation *o)
+{
+    for (size_t i = 0; i < o->endpoints.count; i++)
+        if (o->endpoints.items[i]->row->recovery)
+            return true;
+    return false;
+}
+
+/* The record first; what it is about is read when that is durable. */
+static void recover(struct admin *a, const Brug__V1__Recover *q)
+{
+    struct id id;
+    const struct organisation *o = organisation_find(a->s, q->organisation);
+    if (!o) {
+        no_such(a, OBJECT(ORGANISATION), q->organisation);
+        return;
+    }
+    if (!has_recovery(o)) {
+        fail(a, ERROR_NO_SUCH_OBJECT,
+             "organisation %s never had a recovery entry: nobody could open its letters",
+             text_of(a, q->organisation));
+        return;
+    }
+    if (!id_take_optional(q->after_message, &id) || !id_take_optional(q->after_organisation, &id)) {
+        fail(a, ERROR_ID_MALFORMED, "the page to go on from is not an id; begin anew");
+        return;
+    }
+    Brug__V1__Recovered *record = decision_message(a->d, &brug__v1__recovered__descriptor);
+    record->organisation = q->organisation;
+    record->after_message = q->after_message;
+    record->at_ms = a->c->now.wall_ms;
+    record->by = operator_of(a);
+    decision_record(a->d, RECORD(RECOVERED), record, NULL);
+}
+
 /* ---- the way to each ---- */
 
 void decide_admin(const struct state *s, const struct admin_command *c, struct decision *d,
@@ -794,6 +897,15 @@ void decide_admin(const struct state *s, const struct admin_command *c, struct d
         break;
     case BRUG__V1__ADMIN_REQUEST__REQUEST_RELEASE:
         release(&a, q->release);
+        break;
+    case BRUG__V1__ADMIN_REQUEST__REQUEST_REPLACE_ENDPOINT:
+        replace_endpoint(&a, q->replace_endpoint);
+        break;
+    case BRUG__V1__ADMIN_REQUEST__REQUEST_ENTRY:
+        show_entry(&a, q->entry);
+        break;
+    case BRUG__V1__ADMIN_REQUEST__REQUEST_RECOVER:
+        recover(&a, q->recover);
         break;
     default:
         fail(&a, ERROR_UPDATE_RELAY, "this relay does not know the command; update brugd");

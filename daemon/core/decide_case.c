@@ -97,10 +97,15 @@ static Brug__V1__CaseMoved *record_letter(struct moved *m, const struct case_let
 
 /* ---- letters ---- */
 
+static bool is_of(const struct casefile *f, const struct organisation *o)
+{
+    return f->practice == o || f->team == o;
+}
+
 static bool is_between(const struct casefile *f, const struct case_letter *l)
 {
-    return f->municipality == l->municipality && ((f->practice == l->from && f->team == l->to) ||
-                                                  (f->team == l->from && f->practice == l->to));
+    return f->municipality == l->municipality && is_of(f, l->from) && is_of(f, l->to) &&
+           l->from != l->to;
 }
 
 static bool opens_case(Brug__V1__Kind kind)
@@ -159,9 +164,20 @@ static enum error find_case(const struct state *s, const struct case_letter *l, 
     return e;
 }
 
+/* It moves nothing. Whether the giver had the letter, the taker's client sees from signatures [P-182]. */
+static enum error judge_history(const struct state *s, const struct case_letter *l)
+{
+    struct id id;
+    const struct casefile *f = id_take(l->header->case_id, &id) ? casefile_find(s, &id) : NULL;
+    return f && f->municipality == l->municipality && is_of(f, l->from) ? ERROR_NONE
+                                                                        : ERROR_NO_SUCH_CASE;
+}
+
 enum error decide_case(const struct state *s, const struct case_letter *l, struct instant now,
                        struct decision *d, Brug__V1__CaseMoved **out)
 {
+    if (l->header->kind == KIND(HISTORY))
+        return judge_history(s, l);
     Brug__V1__Case *row;
     struct case_file *before = decision_alloc(d, 1, sizeof *before);
     struct moved *m = moved_new(d);
@@ -181,7 +197,7 @@ void decide_case_opened(const struct state *s, const struct message *m, const st
 {
     const struct casefile *f = casefile_find(s, &m->case_id);
     const struct organisation *o = by->organisation;
-    if (message_is_relay_made(m) || !f || m->to != o || (o != f->practice && o != f->team))
+    if (message_is_relay_made(m) || !f || m->to != o || !is_of(f, o))
         return;
     Brug__V1__Side side =
         o == f->practice ? BRUG__V1__SIDE__SIDE_PRACTICE : BRUG__V1__SIDE__SIDE_TEAM;
@@ -270,7 +286,7 @@ void decide_get_case(const struct state *s, const struct command *c, struct deci
     const struct organisation *o = c->endpoint->organisation;
     const struct casefile *f =
         id_take(c->frame->get_case->case_id, &id) ? casefile_find(s, &id) : NULL;
-    if (!f || (f->practice != o && f->team != o)) {
+    if (!f || !is_of(f, o)) {
         decision_refuse(d, c, ERROR_NO_SUCH_CASE, NULL);
         return;
     }

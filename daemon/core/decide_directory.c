@@ -88,13 +88,18 @@ static Brug__V1__OrganisationEntry *organisation_entry(struct page *p, const str
     to->identifier = o->row->identifier;
     to->area = o->row->area;
     to->card = o->row->card;
-    to->addressable = is_addressable(p, o);
     to->endpoints = decision_alloc(p->d, o->endpoints.count, sizeof *to->endpoints);
     for (size_t i = 0; i < o->endpoints.count; i++)
         if (is_in_roster(o->endpoints.items[i]))
             to->endpoints[to->n_endpoints++] = endpoint_entry(p->d, o->endpoints.items[i]);
     set_municipalities(p, o, to);
     return to;
+}
+
+Brug__V1__OrganisationEntry *decide_own_entry(struct decision *d, const struct organisation *o)
+{
+    struct page p = {.d = d, .asker = o};
+    return organisation_entry(&p, o);
 }
 
 /* ---- the page ---- */
@@ -106,6 +111,7 @@ static bool add(struct page *p, const struct organisation *o)
     if (!is_visible(p, o))
         return true;
     Brug__V1__OrganisationEntry *e = organisation_entry(p, o);
+    e->addressable = is_addressable(p, o);
     size_t bytes = brug__v1__organisation_entry__get_packed_size(e);
     if (to->n_organisations > 0 &&
         (to->n_organisations == p->capacity || bytes > LIMIT_DIRECTORY_PAGE_BYTES - p->bytes)) {

@@ -114,13 +114,17 @@ void decide_tell_sender(const struct state *s, struct decision *d, const struct 
     h->fact_code = (Brug__V1__Code)code;
     if (about)
         h->about_endpoint = id_bytes(&about->entity.id);
-    decide_tell(s, d, m->sender->organisation, NULL, m->municipality, h, now);
+    bool is_private = m->kind == BRUG__V1__KIND__KIND_HISTORY; /* colleagues know nothing of it */
+    decide_tell(s, d, m->sender->organisation, is_private ? m->sender->person : NULL,
+                m->municipality, h, now);
 }
 
-/* Whether, without r, nobody of the addressed organisation fetched it or still may. */
+/* Whether, without r, nobody of the addressed organisation fetched it or still may. What a HISTORY brings is with the
+ * organisation all the same. */
 static bool is_last_addressed(const struct message *m, const struct reader *r)
 {
-    if (message_is_relay_made(m) || r->endpoint->organisation != m->to)
+    if (message_is_relay_made(m) || r->endpoint->organisation != m->to ||
+        m->kind == BRUG__V1__KIND__KIND_HISTORY)
         return false;
     for (size_t i = 0; i < m->reader_count; i++) {
         const struct reader *other = &m->readers[i];

@@ -133,10 +133,7 @@ static enum error judge_form(struct submission *x)
 
 static enum error judge_authority(struct submission *x)
 {
-    Brug__V1__Kind kind = x->h->kind;
-    if (kind == KIND(HISTORY))
-        return wrong(x, ERROR_UPDATE_RELAY, "header.kind");
-    if (!roles_may_send(x->actor->row->role, kind))
+    if (!roles_may_send(x->actor->row->role, x->h->kind))
         return wrong(x, ERROR_ROLE_NOT_ALLOWED, "header.from.person");
     return ERROR_NONE;
 }
@@ -155,6 +152,8 @@ bool decide_may_address(const struct organisation *from, const struct organisati
         return f == TEAM;
     case KIND(FAMILY_KEY):
         return from == to && f == TEAM;
+    case KIND(HISTORY):
+        return from == to;
     default:
         return f != t;
     }
@@ -190,11 +189,30 @@ static bool are_these(ProtobufCBinaryData *ids, size_t id_count, struct endpoint
     return true;
 }
 
+/* A HISTORY goes to all that read of one colleague, or to one practice system: whose endpoint stands first. */
+static size_t find_taker(const struct submission *x, struct endpoint **out)
+{
+    const struct endpoints *colleagues = &x->to->readers;
+    const struct endpoint *first = x->h->n_readers ? endpoint_find(x->s, x->h->readers[0]) : NULL;
+    size_t n = 0;
+    for (size_t i = 0; first && i < colleagues->count; i++) {
+        struct endpoint *e = colleagues->items[i];
+        bool is_taker = first->person ? e->person == first->person : e == first;
+        if (is_taker && e != x->c->endpoint)
+            out[n++] = e;
+    }
+    return n;
+}
+
 static enum error judge_readers(struct submission *x)
 {
     const struct organisation *a = x->from, *b = x->to;
     x->readers = decision_alloc(x->d, a->readers.count + b->readers.count + 1, sizeof *x->readers);
-    x->reader_count = merge(&a->readers, &b->readers, x->c->endpoint, x->readers);
+    bool is_history = x->h->kind == KIND(HISTORY);
+    x->reader_count = is_history ? find_taker(x, x->readers)
+                                 : merge(&a->readers, &b->readers, x->c->endpoint, x->readers);
+    if (is_history && x->reader_count == 0)
+        return wrong(x, ERROR_DIRECTORY_CHANGED, "header.readers");
     if (!are_these(x->h->readers, x->h->n_readers, x->readers, x->reader_count))
         return wrong(x, ERROR_DIRECTORY_CHANGED, "header.readers");
     struct endpoint **copies =

@@ -17,6 +17,11 @@ void load_free(struct load *l)
 {
     if (!l)
         return;
+    if (l->recovered) {
+        free(l->recovered->cases);
+        free(l->recovered->endpoints);
+        free(l->recovered);
+    }
     buf_fini(&l->bytes);
     free(l);
 }

@@ -622,6 +622,12 @@ const Brug__V1__PersonRow *relay_person(const struct relay *r, const struct id *
     return p ? p->row : NULL;
 }
 
+const Brug__V1__EndpointRow *relay_endpoint(const struct relay *r, const struct id *id)
+{
+    const struct endpoint *e = endpoint_find(r->state, id_bytes(id));
+    return e ? e->row : NULL;
+}
+
 void relay_count_refusal(struct relay *r, enum error code) { pump_count_refusal(r, code); }
 
 void relay_status(const struct relay *r, Brug__V1__DaemonStatus *s, Brug__V1__CodeCount *counts,

@@ -138,6 +138,9 @@ size_t relay_anchors(const struct relay *r, struct slice *ders, struct id *munic
 const Brug__V1__MunicipalityRow *relay_municipality(const struct relay *r, const struct id *id);
 const Brug__V1__OrganisationRow *relay_organisation(const struct relay *r, const struct id *id);
 const Brug__V1__PersonRow *relay_person(const struct relay *r, const struct id *id);
+const Brug__V1__EndpointRow *relay_endpoint(const struct relay *r, const struct id *id);
+/* What a Recover that was answered asks of the storage thread (recovery.c); NULL: no memory. Its answer is the caller's matter. */
+struct load *relay_recovery(const struct relay *r, const Brug__V1__Recover *q, uint64_t ticket);
 
 /* When relay_on_time must be called at the latest (wall clock, ms; INT64_MAX: never): a locum's end date. */
 int64_t relay_next_deadline_ms(const struct relay *r);

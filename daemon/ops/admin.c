@@ -28,7 +28,7 @@
 
 #define PEERS_MAX 16u
 #define IDLE_MS_MAX 60000u
-#define ANSWER_BYTES_MAX (16u << 20)
+#define ANSWER_BYTES_MAX LIMIT_ADMIN_ANSWER_BYTES
 #define READ_BYTES 65536u
 #define CRLS_MAX TRUST_CRLS_MAX
 #define STATUS_CODES_MAX 160u /* codes that travel on the wire are fewer */
@@ -52,7 +52,8 @@ struct peer {
     unsigned open_handles;
     struct buf input;
     uint64_t ticket;
-    bool is_adding_endpoint, is_serving, is_writing, is_ending, is_closing;
+    bool is_adding_endpoint, is_recovering, is_serving, is_writing, is_ending, is_closing;
+    struct buf request; /* while is_recovering: what the page is */
     Brug__V1__Operator operator_;
     char operator_name[CREDENTIALS_NAME_BYTES];
 };
@@ -87,6 +88,7 @@ static void on_peer_handle_closed(uv_handle_t *h)
     list_unlink(&p->link);
     a->peer_count--;
     buf_fini(&p->input);
+    buf_fini(&p->request);
     free(p);
     free_if_done(a);
 }
@@ -184,15 +186,50 @@ static enum error complete_enrolment(struct admin *a, const Brug__V1__AdminAnswe
     return enrol_answer(answer->objects->endpoints[0], a->options.relay, &with, out, what);
 }
 
+/* The order is recorded: now the letters are read. True while their answer is to come. */
+static bool begin_page(struct peer *p)
+{
+    struct admin *a = p->admin;
+    ProtobufCMessage *m = NULL;
+    arena_reset(a->arena, frame_budget(p->request.len));
+    return frame_decode(a->arena, &brug__v1__recover__descriptor, buf_slice(&p->request), &m) ==
+               ERROR_NONE &&
+           a->options.recover(a->options.ctx, p->ticket, (const Brug__V1__Recover *)m);
+}
+
+/* Beside an organisation stand the lists by which its entries are judged. */
+static void add_crls(struct admin *a, Brug__V1__AdminAnswer *answer,
+                     ProtobufCBinaryData lists[CRLS_MAX])
+{
+    struct slice crls[CRLS_MAX];
+    answer->n_crls = a->options.crls(a->options.ctx, crls, CRLS_MAX);
+    answer->crls = lists;
+    for (size_t i = 0; i < answer->n_crls; i++)
+        lists[i] = (ProtobufCBinaryData){crls[i].len, (uint8_t *)(uintptr_t)crls[i].data};
+}
+
 void admin_answer(struct admin *a, uint64_t ticket, const Brug__V1__AdminAnswer *answer)
 {
     struct peer *p = peer_of_ticket(a, ticket);
     if (ticket == 0 || p == NULL)
         return;
+    bool is_ordered = p->is_recovering && answer->code == BRUG__V1__CODE__CODE_NONE;
+    p->is_recovering = false;
+    if (is_ordered && begin_page(p))
+        return;
     p->ticket = 0;
+    if (is_ordered) {
+        peer_refuse(p, ERROR_BUSY, "there is no memory for a page of letters; try again later",
+                    false);
+        serve(p);
+        return;
+    }
     Brug__V1__AdminAnswer whole = *answer;
+    ProtobufCBinaryData lists[CRLS_MAX];
     struct buf enrolment;
     buf_init(&enrolment, ANSWER_BYTES_MAX);
+    if (whole.entry != NULL)
+        add_crls(a, &whole, lists);
     if (p->is_adding_endpoint && whole.code == BRUG__V1__CODE__CODE_NONE) {
         const char *what = "the endpoint is no longer there";
         enum error e = complete_enrolment(a, answer, &enrolment, &what);
@@ -230,13 +267,21 @@ static void answer_status(struct peer *p)
 static void begin_account(struct peer *p)
 {
     struct admin *a = p->admin;
-    p->is_adding_endpoint = false;
+    p->is_adding_endpoint = p->is_recovering = false;
     p->ticket = ++a->last_ticket;
     if (a->options.account(a->options.ctx, p->ticket))
         return;
     p->ticket = 0;
     peer_refuse(p, ERROR_BUSY, "the books are being read for somebody else; try again later",
                 false);
+}
+
+/* Kept until the order is durable; false: no memory. */
+static bool note_recovery(struct peer *p, const Brug__V1__AdminRequest *r)
+{
+    buf_clear(&p->request);
+    p->is_recovering = r->request_case == BRUG__V1__ADMIN_REQUEST__REQUEST_RECOVER;
+    return !p->is_recovering || frame_append_bare(&p->request, &r->recover->base) == ERROR_NONE;
 }
 
 static bool names_endpoint(const Brug__V1__AdminRequest *r)
@@ -284,6 +329,10 @@ static void run(struct peer *p, struct slice frame)
         a->options.refresh_trust(a->options.ctx);
         e = enrol_judge(request->add_endpoint, a->options.relay, *a->options.trust, now.wall_ms,
                         a->arena, &row, &what);
+    }
+    if (e == ERROR_NONE && !note_recovery(p, request)) {
+        e = ERROR_BUSY;
+        what = "no memory; try again later";
     }
     if (e != ERROR_NONE) {
         log_event(LOG_NOTICE, "admin.refused", "code=%s operator=%s", error_name(e),
@@ -402,6 +451,7 @@ static struct peer *peer_new(struct admin *a)
         return NULL;
     p->admin = a;
     buf_init(&p->input, LIMIT_ADMIN_FRAME_BYTES + (size_t)READ_BYTES);
+    buf_init(&p->request, LIMIT_ADMIN_FRAME_BYTES);
     list_init(&p->link);
     list_append(&a->peers, &p->link);
     a->peer_count++;

@@ -38,6 +38,8 @@ struct admin_options {
     void (*fill_status)(void *ctx, Brug__V1__DaemonStatus *status);
     /* Begins an account of the books; admin_answer follows. False: one is under way, or no memory. */
     bool (*account)(void *ctx, uint64_t ticket);
+    /* Begins to read a page of letters, whose record is durable; admin_answer follows. False: no memory. */
+    bool (*recover)(void *ctx, uint64_t ticket, const Brug__V1__Recover *wanted);
     void (*on_wake_end)(void *ctx); /* a command was handed over: flush the relay */
     void *ctx;
 };

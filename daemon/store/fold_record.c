@@ -620,6 +620,7 @@ static fold_record_cb *handler_of(unsigned type)
     case BRUG__V1__RECORD_TYPE__RECORD_TYPE_TEAM_KEY:
         return fold_team_key;
     case BRUG__V1__RECORD_TYPE__RECORD_TYPE_SESSION:
+    case BRUG__V1__RECORD_TYPE__RECORD_TYPE_RECOVERED:
         return fold_nothing;
     default:
         return NULL;

@@ -84,6 +84,14 @@ enum error pack_build(struct buf *out, const struct group *g) MUST_CHECK;
 enum error pack_read(struct driver *d, uint64_t first_lsn, uint64_t lsn, struct buf *out)
     MUST_CHECK;
 
+/* ---- recover.c ---- */
+/* Answers a LOAD_RECOVERED. */
+enum error recover_page(struct store *s, struct load *l) MUST_CHECK;
+
+/* ---- load.c ---- */
+/* The stored bytes of the body that the record with this lsn brought: ERROR_NOT_FOUND. */
+enum error store_read_body(struct store *s, uint64_t lsn, struct buf *out) MUST_CHECK;
+
 /* ---- audit.c ---- */
 enum error audit_open(struct store *s, const char *path, const char *vfs, bool is_new_outbox,
                       const char **problem) MUST_CHECK;

@@ -464,23 +464,35 @@ static enum error load_message(struct store *s, struct load *l)
     return read_bytes(s->outbox, MESSAGE_READ, &l->bytes);
 }
 
-static enum error load_body(struct store *s, struct load *l)
+enum error store_read_body(struct store *s, uint64_t lsn, struct buf *out)
 {
     struct driver *d = s->outbox;
     uint64_t first_lsn = 0;
     bool has_row;
-    driver_bind_u64(d, BODY_READ, 1, l->body_lsn);
-    enum error e = read_bytes(d, BODY_READ, &l->bytes);
+    driver_bind_u64(d, BODY_READ, 1, lsn);
+    enum error e = read_bytes(d, BODY_READ, out);
     if (e != ERROR_NOT_FOUND)
         return e;
-    driver_bind_u64(d, PACK_FIND, 1, l->body_lsn);
+    driver_bind_u64(d, PACK_FIND, 1, lsn);
     e = driver_step(d, PACK_FIND, &has_row);
     if (e == ERROR_NONE && has_row)
         first_lsn = driver_column_u64(d, PACK_FIND, 0);
     driver_reset(d, PACK_FIND);
     if (e == ERROR_NONE && !has_row)
         return ERROR_NOT_FOUND;
-    return e == ERROR_NONE ? pack_read(d, first_lsn, l->body_lsn, &l->bytes) : e;
+    return e == ERROR_NONE ? pack_read(d, first_lsn, lsn, out) : e;
+}
+
+static enum error load_by_type(struct store *s, struct load *l)
+{
+    switch (l->type) {
+    case LOAD_MESSAGE:
+        return load_message(s, l);
+    case LOAD_BODY:
+        return store_read_body(s, l->body_lsn, &l->bytes);
+    default:
+        return recover_page(s, l);
+    }
 }
 
 void store_load_one(struct store *s, struct load *l)
@@ -488,7 +500,7 @@ void store_load_one(struct store *s, struct load *l)
     enum error e = s->failed;
     buf_clear(&l->bytes);
     if (e == ERROR_NONE)
-        e = l->type == LOAD_MESSAGE ? load_message(s, l) : load_body(s, l);
+        e = load_by_type(s, l);
     if (e != ERROR_NONE)
         buf_clear(&l->bytes);
     l->result = e == ERROR_NONE || e == ERROR_NOT_FOUND || e == ERROR_CORRUPT ? e : ERROR_IO;

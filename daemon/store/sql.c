@@ -88,6 +88,8 @@ const char *const OUTBOX_SQL[OUTBOX_STATEMENT_COUNT] = {
                     " SET waiting = excluded.waiting, row = excluded.row",
     [MESSAGE_READ] = "SELECT row FROM message WHERE id = $1 AND org = $2",
     [MESSAGE_RANGE] = "SELECT row FROM message WHERE id >= $1 AND id <= $2 ORDER BY id, org",
+    [MESSAGE_AFTER] = "SELECT id, org, row FROM message WHERE (id, org) > ($1, $2)"
+                      " ORDER BY id, org LIMIT $3",
     [DELIVERY_PUT] = "INSERT INTO delivery(endpoint, sequence, id, org) VALUES($1, $2, $3, $4)"
                      " ON CONFLICT(endpoint, sequence) DO UPDATE"
                      " SET id = excluded.id, org = excluded.org",

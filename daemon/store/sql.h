@@ -37,6 +37,7 @@ enum outbox_statement {
     MESSAGE_PUT,     /* id, org, waiting, row */
     MESSAGE_READ,    /* id, org → row */
     MESSAGE_RANGE,   /* from, to → row, in order of id */
+    MESSAGE_AFTER,   /* id, org, at most → id, org, row, in order of id and org */
     DELIVERY_PUT,    /* endpoint, sequence, id, org */
     DELIVERY_DELETE, /* endpoint, sequence */
     DELIVERY_COUNT,  /* → rows */

@@ -39,7 +39,7 @@ def header(wire, casefile):
     return h
 
 
-def seeds(wire, casefile, content):
+def seeds(wire, casefile, content, admin):
     """Name and bytes of each: a letter that chooses what follows, then that."""
     h = header(wire, casefile).SerializeToString()
     envelope = wire.Envelope(header=h, sealed=b"0")
@@ -122,16 +122,23 @@ def seeds(wire, casefile, content):
     key = content.Content(nonce=bytes(32), header_digest=bytes(32), sender_roster_digest=bytes(32),
                           to_roster_digest=bytes(32), family_key=bytes(range(32)), padding=bytes(20))
     yield "content-family-key", b"\x02" + key.SerializeToString()
+    letter.ClearField("letter")
+    letter.history.CopyFrom(content.HistoryLetter(header=h, signed_data=b"s", author=entry,
+                                                  stored_at_ms=1790000000000, was_opened=True))
+    yield "content-history", b"\x02" + letter.SerializeToString()
+    recovered = admin.RecoveredLetter(envelope=envelope.SerializeToString(), stored_at_ms=1790000000000,
+                                      author=entry)
+    yield "recovery-item", b"\x06" + admin.RecoveryItem(letter=recovered).SerializeToString()
 
 
 def main():
     with tempfile.TemporaryDirectory() as generated:
-        names = [f"proto/brug/v1/{n}.proto" for n in ("casefile", "wire", "content")]
+        names = [f"proto/brug/v1/{n}.proto" for n in ("casefile", "wire", "content", "record", "admin")]
         subprocess.run(["protoc", "-Iproto", f"--python_out={generated}"] + names, check=True)
         sys.path.insert(0, generated)
-        from brug.v1 import casefile_pb2, content_pb2, wire_pb2  # made just above
+        from brug.v1 import admin_pb2, casefile_pb2, content_pb2, wire_pb2  # made just above
         os.makedirs(FOLDER, exist_ok=True)
-        for name, data in seeds(wire_pb2, casefile_pb2, content_pb2):
+        for name, data in seeds(wire_pb2, casefile_pb2, content_pb2, admin_pb2):
             with open(os.path.join(FOLDER, name), "wb") as f:
                 f.write(data)
 

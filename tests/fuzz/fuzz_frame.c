@@ -74,6 +74,9 @@ static void judge_header(struct slice bytes)
         enum error received = check_received_header(h, &field);
         must_name_field(received, field);
         assert(sent != ERROR_NONE || received == ERROR_NONE);
+        enum error handed = check_handed_header(h, &field);
+        must_name_field(handed, field);
+        assert(sent != ERROR_NONE || handed == ERROR_NONE);
     }
     arena_free(a);
 }
@@ -152,9 +155,10 @@ static void judge_stream(struct slice in, bool from_client)
 static void judge_part(unsigned which, struct slice bytes)
 {
     static const ProtobufCMessageDescriptor *const TYPES[] = {
-        &brug__v1__binding__descriptor,      &brug__v1__roster__descriptor,
-        &brug__v1__content__descriptor,      &brug__v1__admin_request__descriptor,
-        &brug__v1__admin_answer__descriptor, &brug__v1__endpoint_row__descriptor,
+        &brug__v1__binding__descriptor,       &brug__v1__roster__descriptor,
+        &brug__v1__content__descriptor,       &brug__v1__admin_request__descriptor,
+        &brug__v1__admin_answer__descriptor,  &brug__v1__endpoint_row__descriptor,
+        &brug__v1__recovery_item__descriptor,
     };
     struct arena *a = arena_new();
     const char *field = NULL;

@@ -506,6 +506,17 @@ static struct kept *find_kept(struct clients *c, const struct id *organisation,
     return NULL;
 }
 
+/* A HISTORY is for one colleague: whose endpoint stands first. */
+static bool is_meant(struct clients *c, const Brug__V1__Header *h, const struct member *m)
+{
+    if (h->kind != BRUG__V1__KIND__KIND_HISTORY || m->is_recovery)
+        return true;
+    for (size_t i = 0; i < c->n && h->n_readers > 0; i++)
+        if (slice_equal(check_slice(h->readers[0]), id_slice(&c->members[i].endpoint)))
+            return id_equal(&c->members[i].person, &m->person);
+    return false;
+}
+
 /* Readers and copies as the directory has them now. */
 static bool fits_directory(struct clients *c, const Brug__V1__Header *h)
 {
@@ -514,7 +525,7 @@ static bool fits_directory(struct clients *c, const Brug__V1__Header *h)
     size_t copies = 0;
     for (size_t i = 0; i < c->n; i++) {
         const struct member *m = &c->members[i];
-        if (m->is_hidden || m == c->connected ||
+        if (m->is_hidden || m == c->connected || !is_meant(c, h, m) ||
             (!id_equal(&m->organisation, &to) &&
              !id_equal(&m->organisation, &c->connected->organisation)))
             continue;

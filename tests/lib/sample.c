@@ -72,6 +72,7 @@ static void set_needs(struct sample_header *s, unsigned *n)
         break;
     case KIND(INFO_REPLY):
     case KIND(RETRACT):
+    case KIND(HISTORY):
         h->in_reply_to = next(s, n, 7);
         break;
     case KIND(BRIDGING_PROPOSAL):

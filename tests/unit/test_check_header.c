@@ -425,6 +425,43 @@ static void test_received_unknown_kinds_are_kept(void **state)
     assert_int_equal(check_received_header(&s.header, &field), ERROR_FIELD_NOT_ALLOWED);
 }
 
+/* ---- what a HISTORY carries ---- */
+
+static void test_handed_headers_are_of_persons_letters(void **state)
+{
+    struct sample_header s;
+    const char *field = NULL;
+    for (int kind = 1; kind <= (int)LAST_SENT_KIND; kind++) {
+        sample_header_init(&s, (Brug__V1__Kind)kind);
+        assert_int_equal(check_handed_header(&s.header, &field), ERROR_NONE);
+        assert_false(check_is_recovered(&s.header));
+        s.header.protocol = 2;
+        assert_int_equal(check_handed_header(&s.header, &field), ERROR_UPDATE_SENDER);
+    }
+    s.header.kind = KIND(FACT);
+    s.header.protocol = 1;
+    assert_int_equal(check_handed_header(&s.header, &field), ERROR_UPDATE_RELAY);
+}
+
+static void test_only_a_recovered_history_is_of_no_person(void **state)
+{
+    struct sample_header s;
+    const char *field = NULL;
+    sample_header_init(&s, KIND(HISTORY));
+    s.from.person.len = 0;
+    assert_true(check_is_recovered(&s.header));
+    assert_int_equal(check_handed_header(&s.header, &field), ERROR_NONE);
+    assert_refused(&s.header, ERROR_ID_MALFORMED, "header.from.person");
+    assert_int_equal(check_received_header(&s.header, &field), ERROR_ID_MALFORMED);
+    s.header.case_id.len = 0; /* of a notice */
+    assert_int_equal(check_handed_header(&s.header, &field), ERROR_NONE);
+    s.header.in_reply_to.len = 0;
+    assert_int_equal(check_handed_header(&s.header, &field), ERROR_CODE_MISSING);
+    sample_header_init(&s, KIND(NOTE));
+    s.from.person.len = 0;
+    assert_int_equal(check_handed_header(&s.header, &field), ERROR_ID_MALFORMED);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -448,6 +485,8 @@ int main(void)
         cmocka_unit_test(test_t23_a_decline_names_the_call_or_the_team),
         cmocka_unit_test(test_received_relay_made_headers),
         cmocka_unit_test(test_received_unknown_kinds_are_kept),
+        cmocka_unit_test(test_handed_headers_are_of_persons_letters),
+        cmocka_unit_test(test_only_a_recovered_history_is_of_no_person),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

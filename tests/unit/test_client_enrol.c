@@ -311,6 +311,42 @@ static void test_a_newer_store_is_left_alone(void **state)
     assert_int_equal(found, BRUG_STATE_EMPTY);
 }
 
+static int64_t number_of(struct db *db, const char *sql)
+{
+    struct db_cursor at;
+    OK((int)db_select(db, &at, sql, NULL, 0));
+    int64_t found = db_next(&at) ? db_int(&at, 0) : -1;
+    OK((int)db_done(&at));
+    return found;
+}
+
+/* tests/data/client-store-2.db: of the last program before earlier letters were handed on, with three letters of a case. */
+static void test_a_store_of_before_is_taken_over(void **state)
+{
+    char command[256];
+    struct db *db = NULL;
+    struct member *m = clients_add(&c, 1, 1, BRUG_ROLE_GP);
+    (void)snprintf(command, sizeof command, "cp tests/data/client-store-2.db %s/old.db",
+                   m->directory);
+    assert_int_equal(system(command), 0);
+    (void)snprintf(command, sizeof command, "%s/old.db", m->directory);
+    for (int i = 0; i < 2; i++) { /* the second time it is as the first one left it */
+        OK((int)store_open_at(&db, command));
+        assert_int_equal(number_of(db, "SELECT count(*) FROM message WHERE brought_by = 0 AND"
+                                       " was_opened = 0 AND length(case_id) = 16"),
+                         3);
+        assert_int_equal(number_of(db, "SELECT count(*) FROM given"), 0);
+        OK((int)db_run(
+            db,
+            "INSERT OR IGNORE INTO message(is_sent, organisation, message_id, state, kind,"
+            " case_id, other, header, has_letter, written_at_ms, brought_by)"
+            " VALUES(0, x'01', x'01', 1, 21, x'', x'', x'', 1, 1, 1)",
+            NULL, 0));
+        assert_int_equal(number_of(db, "SELECT count(*) FROM message"), 4);
+        db_close(db);
+    }
+}
+
 static void test_a_store_that_is_none(void **state)
 {
     char path[128];
@@ -362,6 +398,7 @@ int main(void)
         TEST(test_nothing_is_overwritten),
         TEST(test_a_key_that_others_can_read_is_refused),
         TEST(test_a_newer_store_is_left_alone),
+        TEST(test_a_store_of_before_is_taken_over),
         TEST(test_a_store_that_is_none),
         TEST(test_transactions_nest),
     };

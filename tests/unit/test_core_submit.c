@@ -223,9 +223,7 @@ static void other_kinds_wait_for_a_newer_relay(void **state)
 {
     struct stage *w = *state;
     struct id case_id = stage_case_id(w);
-    struct stage_letter l = stage_letter(w, KIND(HISTORY), &w->gp_pc, &w->team, &case_id);
-    assert_int_equal(offer(w, &w->gp_pc, &l), ERROR_UPDATE_RELAY);
-    l.kind = KIND(FACT);
+    struct stage_letter l = stage_letter(w, KIND(FACT), &w->gp_pc, &w->team, &case_id);
     assert_int_equal(offer(w, &w->gp_pc, &l), ERROR_UPDATE_RELAY);
 }
 
