@@ -62,13 +62,21 @@ static enum error apply_case_opened(struct application *a, const ProtobufCMessag
     struct id id;
     if (id_take(r->case_id, &id) && casefile_find(a->state, &id))
         return ERROR_NONE; /* applied before */
-    return casefile_put(a->state, r);
+    enum error e = casefile_put(a->state, r);
+    return e || !a->state->is_loaded ? e
+                                     : figure_open(a->state, r); /* a row's figures are loaded */
 }
 
 static enum error apply_case_moved(struct application *a, const ProtobufCMessage *record)
 {
     const Brug__V1__CaseMoved *r = (const Brug__V1__CaseMoved *)record;
-    return r->case_now ? casefile_put(a->state, r->case_now) : ERROR_CORRUPT;
+    enum error e = r->case_now ? casefile_put(a->state, r->case_now) : ERROR_CORRUPT;
+    return e ? e : figure_move(a->state, r);
+}
+
+static enum error apply_figures_published(struct application *a, const ProtobufCMessage *r)
+{
+    return figure_publish(a->state, (const Brug__V1__FiguresPublished *)r);
 }
 
 static enum error apply_case_tags(struct application *a, const ProtobufCMessage *record)
@@ -317,6 +325,8 @@ static const struct row {
     {BRUG__V1__RECORD_TYPE__RECORD_TYPE_CASE_TAGS, &brug__v1__case_tags__descriptor,
      apply_case_tags},
     {BRUG__V1__RECORD_TYPE__RECORD_TYPE_TEAM_KEY, &brug__v1__team_key__descriptor, apply_team_key},
+    {BRUG__V1__RECORD_TYPE__RECORD_TYPE_FIGURES_PUBLISHED, &brug__v1__figures_published__descriptor,
+     apply_figures_published},
     {BRUG__V1__RECORD_TYPE__RECORD_TYPE_SESSION, &brug__v1__session__descriptor, apply_session},
     {BRUG__V1__RECORD_TYPE__RECORD_TYPE_CANCELLED, &brug__v1__cancelled__descriptor,
      apply_cancelled},
