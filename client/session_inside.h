@@ -40,7 +40,7 @@ struct request {
 struct fetch {
     bool is_active, is_partial;
     bool
-        is_blocked; /* the relay gave an older directory than one seen before: not in this session again */
+        is_blocked; /* not in this session: the relay gave an older directory than one seen before, or gives this role none */
     bool has_new_crls;
     bool is_overtaken; /* the epoch rose while it ran */
     struct id municipality, after;

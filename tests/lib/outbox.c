@@ -412,7 +412,8 @@ void history_publish(struct history *w, struct group *g)
     r.at_ms = w->now_ms;
     row.measure = BRUG__V1__FIGURE_MEASURE__FIGURE_MEASURE_REFERRED;
     row.form = BRUG__V1__FIGURE_FORM__FIGURE_FORM_EXACT;
-    row.number = 5 + w->published_count++;
+    row.number = 5 + (uint32_t)history_random(w, 6);
+    w->published_count++;
     r.rows = rows;
     r.n_rows = 1;
     history_add(w, g, BRUG__V1__RECORD_TYPE__RECORD_TYPE_FIGURES_PUBLISHED, &r);
