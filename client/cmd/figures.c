@@ -287,6 +287,8 @@ static void print_team(struct cmd *c, const struct brug_team_figures *t)
                  t->published_at_ms == 0 ? "" : cmd_time(t->published_at_ms, time));
     for (size_t i = 0; i < t->rows_n; i++) {
         const struct brug_figure *row = &t->rows[i];
+        if (is_part(row) && row->form == BRUG_FIGURE_EXACT && row->number == 0)
+            continue; /* nobody; of what is rounded it is not known */
         if (is_part(row) && row->measure != heading)
             (void)printf("  %s\n", measure_text(c, row));
         heading = is_part(row) ? row->measure : 0;
