@@ -109,7 +109,7 @@ struct figure_area *figures_area(struct figure_sums *s, const char *name)
     for (size_t i = 0; i < s->area_count; i++)
         if (strcmp(s->areas[i].name, name) == 0)
             return &s->areas[i];
-    if (s->area_count == FIGURE_AREAS_MAX - 1 && name[0] != '\0')
+    if (s->area_count >= FIGURE_AREAS_MAX - 1 && name[0] != '\0')
         return figures_area(s, "");
     s->areas[s->area_count].name = name;
     return &s->areas[s->area_count++];
