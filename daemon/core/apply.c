@@ -70,8 +70,9 @@ static enum error apply_case_opened(struct application *a, const ProtobufCMessag
 static enum error apply_case_moved(struct application *a, const ProtobufCMessage *record)
 {
     const Brug__V1__CaseMoved *r = (const Brug__V1__CaseMoved *)record;
-    enum error e = r->case_now ? casefile_put(a->state, r->case_now) : ERROR_CORRUPT;
-    return e ? e : figure_move(a->state, r);
+    /* The figures first: the record may borrow from the row that it replaces. */
+    enum error e = r->case_now ? figure_move(a->state, r) : ERROR_CORRUPT;
+    return e ? e : casefile_put(a->state, r->case_now);
 }
 
 static enum error apply_figures_published(struct application *a, const ProtobufCMessage *r)
