@@ -22,6 +22,7 @@ struct system {
     size_t *
         node; /* of each variable; in the second view what lies before the start is the start itself */
     int32_t *upper, *spare;
+    size_t *nearer;     /* nodes: of limit() */
     struct pair *small; /* differences that are under 5 in truth */
     size_t small_count;
 };
@@ -84,20 +85,28 @@ bool disclosure_may_round(const uint32_t *cells, size_t n, struct disclosure_tot
 
 /* ---- bounds ---- */
 
-/* to - from is at most `most`. */
+/*
+ * to - from is at most `most`. Only what goes by this way from `from` itself can be shorter than before, and only for who comes to
+ * `to` by it.
+ */
 static void limit(struct system *s, size_t from, size_t to, int32_t most)
 {
-    size_t n = s->nodes;
-    const int32_t *behind = s->upper + to * n;
-    if (from == to || most >= s->upper[from * n + to])
+    size_t n = s->nodes, nearer = 0;
+    const int32_t *behind = s->upper + to * n, *at = s->upper + from * n;
+    if (from == to || most >= at[to])
         return;
+    for (size_t v = 0; v < n; v++)
+        if (behind[v] != UNBOUND && most + behind[v] < at[v])
+            s->nearer[nearer++] = v;
     for (size_t u = 0; u < n; u++) {
-        int32_t before = s->upper[u * n + from];
-        if (before == UNBOUND)
+        int32_t *row = s->upper + u * n, before = row[from];
+        if (before == UNBOUND || before + most >= row[to])
             continue;
-        for (size_t v = 0; v < n; v++)
-            if (behind[v] != UNBOUND && before + most + behind[v] < s->upper[u * n + v])
-                s->upper[u * n + v] = before + most + behind[v];
+        for (size_t k = 0; k < nearer; k++) {
+            size_t v = s->nearer[k];
+            if (before + most + behind[v] < row[v])
+                row[v] = before + most + behind[v];
+        }
     }
 }
 
@@ -171,10 +180,11 @@ static enum error system_init(struct arena *arena, const struct book *b, bool kn
     size_t variables = variable_count(b), n = variables + 1;
     *s = (struct system){.nodes = n};
     s->node = arena_alloc(arena, n * sizeof *s->node);
+    s->nearer = arena_alloc(arena, n * sizeof *s->nearer);
     s->upper = arena_alloc(arena, n * n * sizeof *s->upper);
     s->spare = arena_alloc(arena, n * n * sizeof *s->spare);
     s->small = arena_alloc(arena, n * n * sizeof *s->small);
-    if (!s->node || !s->upper || !s->spare || !s->small)
+    if (!s->node || !s->nearer || !s->upper || !s->spare || !s->small)
         return ERROR_NO_MEMORY;
     for (size_t i = 0; i < n * n; i++)
         s->upper[i] = i % (n + 1) == 0 ? 0 : UNBOUND;
