@@ -102,7 +102,7 @@ static void publish(struct world *w, unsigned kind, uint32_t date, struct arena 
     printf("]}\n");
     fflush(stdout);
     for (size_t i = 0; i < d.record_count; i++) {
-        e = apply(w->s, ++w->lsn, d.records[i].type, d.records[i].record, NULL);
+        e = apply(w->s, ++w->lsn, d.records[i].type, d.records[i].record, SLICE_NONE, NULL);
         assert(!e);
     }
     decision_fini(&d);
