@@ -252,7 +252,7 @@ format: ## put all C sources in the project's format
 
 DEPS_BUILD := gcc libc6-dev make pkg-config libssl-dev libuv1-dev libprotobuf-c-dev protobuf-c-compiler \
 	protobuf-compiler libsqlite3-dev libconfuse-dev libjansson-dev libsystemd-dev openssl python3 procps faketime
-DEPS_TEST := libcmocka-dev clang-14 libclang-rt-14-dev clang-format-14 python3-protobuf systemd git strace
+DEPS_TEST := libcmocka-dev python3-z3 clang-14 libclang-rt-14-dev clang-format-14 python3-protobuf systemd git strace
 
 .PHONY: deps
 deps: ## install the Debian packages that are missing (as root, or through sudo)

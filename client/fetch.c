@@ -16,6 +16,7 @@
 #include "client/pins.h"
 #include "proto/check.h"
 #include "proto/frame.h"
+#include "rules/roles.h"
 
 #include <string.h>
 
@@ -54,6 +55,7 @@ static enum error note_epoch(struct session *s, const Brug__V1__Epoch *epoch)
 enum error fetch_on_welcome(struct session *s, const Brug__V1__Welcome *w)
 {
     enum error e = ERROR_NONE;
+    s->fetch.is_blocked = roles_may(w->role, OPERATION_GET_DIRECTORY) == SCOPE_NONE;
     for (size_t i = 0; e == ERROR_NONE && i < w->n_epochs; i++)
         e = note_epoch(s, w->epochs[i]);
     return e;

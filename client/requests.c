@@ -2,7 +2,7 @@
  * client/requests.c: what a session asks of the relay, and what its answers change in the store.
  *
  * Happy path: session_pump looks through the store for what is due (acknowledgements, opened letters, letters to
- * send, facts, countersignatures, the directory, cases), frames it, and remembers the request; the answer, inside the
+ * send, facts, countersignatures, the directory, cases, figures), frames it, and remembers the request; the answer, inside the
  * transaction of its batch, makes it done. A lost session forgets its requests; what was due is due again.
  * Failures: a final refusal is the end of that request; a passing one of a letter waits by the clock
  * (outbox), of anything else it ends the session, which comes back later.
@@ -285,6 +285,8 @@ enum error session_pump(struct session *s)
         e = pump_countersignatures(s);
     if (e == ERROR_NONE)
         e = casefetch_pump(s);
+    if (e == ERROR_NONE)
+        e = figures_pump(s);
     return e == ERROR_NONE ? familykey_pump(s) : e;
 }
 
@@ -379,6 +381,8 @@ static enum error on_refused(struct session *s, const struct request *r, const B
     case REQUEST_CASE:
     case REQUEST_CASES:
         return casefetch_on_refused(s, r, code);
+    case REQUEST_FIGURES:
+        return figures_on_refused(s, r, code);
     case REQUEST_OPENED:
     case REQUEST_COUNTERSIGNATURE:
         return on_noted(s, r);
@@ -417,6 +421,8 @@ static bool fits(const struct request *r, int frame_case)
         return r->type == REQUEST_CASE;
     case BRUG__V1__SERVER_FRAME__FRAME_CASES:
         return r->type == REQUEST_CASES;
+    case BRUG__V1__SERVER_FRAME__FRAME_FIGURES:
+        return r->type == REQUEST_FIGURES;
     default:
         return true;
     }
@@ -469,6 +475,8 @@ enum error session_on_frame(struct session *s, const Brug__V1__ServerFrame *f)
         return casefetch_on_case(s, &r, f->case_facts);
     case BRUG__V1__SERVER_FRAME__FRAME_CASES:
         return casefetch_on_page(s, f->cases);
+    case BRUG__V1__SERVER_FRAME__FRAME_FIGURES:
+        return figures_on_page(s, &r, f->figures);
     case BRUG__V1__SERVER_FRAME__FRAME_DIRECTORY_MOVED:
         return fetch_on_moved(s, f->directory_moved->epoch);
     case BRUG__V1__SERVER_FRAME__FRAME_WELCOME:

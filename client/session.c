@@ -22,6 +22,7 @@
 #include "proto/check.h"
 #include "proto/frame.h"
 #include "proto/limits.h"
+#include "rules/roles.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -340,7 +341,7 @@ static enum error on_welcome(struct session *s, const Brug__V1__Welcome *w)
     s->is_dirty = true;
     familykey_on_welcome(s, w);
     enum error e = store_welcome(s, w);
-    if (e == ERROR_NONE)
+    if (e == ERROR_NONE && roles_may(w->role, OPERATION_SUBSCRIBE) != SCOPE_NONE)
         e = subscribe(s, limits);
     if (e == ERROR_NONE)
         client_event(s->b, BRUG_EVENT_CONNECTED, 0, 0, NULL);
@@ -720,6 +721,10 @@ static enum error is_reached(struct brug *b, enum brug_until until, bool *out)
         return e;
     case BRUG_UNTIL_CASES:
         e = casefile_is_wanted(b, &waits);
+        *out = !waits;
+        return e;
+    case BRUG_UNTIL_FIGURES:
+        e = figures_are_wanted(b, &waits);
         *out = !waits;
         return e;
     default:

@@ -1,6 +1,7 @@
 /*
  * client/session_inside.h: struct session, shared by the files that make it up: session.c (connecting, reading, writing),
- * requests.c (what is asked and answered), fetch.c (the directory), casefetch.c (cases), familykey.c (family linkage).
+ * requests.c (what is asked and answered), fetch.c (the directory), casefetch.c (cases), familykey.c (family linkage),
+ * figures.c.
  */
 #ifndef CLIENT_SESSION_INSIDE_H
 #define CLIENT_SESSION_INSIDE_H
@@ -25,6 +26,7 @@ enum request_type {
     REQUEST_CASE,  /* about: the case; number: casefile.wanted when it was asked */
     REQUEST_CASES, /* a page of the list */
     REQUEST_TAGS,  /* about: the case */
+    REQUEST_FIGURES, /* about: the last team of the page before; number: "figures_wanted" when it was asked */
 };
 
 struct request {
@@ -38,7 +40,7 @@ struct request {
 struct fetch {
     bool is_active, is_partial;
     bool
-        is_blocked; /* the relay gave an older directory than one seen before: not in this session again */
+        is_blocked; /* not in this session: the relay gave an older directory than one seen before, or gives this role none */
     bool has_new_crls;
     bool is_overtaken; /* the epoch rose while it ran */
     struct id municipality, after;
@@ -151,5 +153,13 @@ enum error familykey_on_delivery(struct session *s, const Brug__V1__Deliver *d) 
 /* ERROR_NONE, or why tags were refused. */
 enum error familykey_on_tagged(struct session *s, const struct request *r, enum error code,
                                bool is_passing) MUST_CHECK;
+
+/* figures.c */
+enum error figures_pump(struct session *s) MUST_CHECK;
+enum error figures_on_page(struct session *s, const struct request *r,
+                           const Brug__V1__Figures *page) MUST_CHECK;
+enum error figures_on_refused(struct session *s, const struct request *r, enum error code)
+    MUST_CHECK;
+enum error figures_are_wanted(struct brug *b, bool *wanted) MUST_CHECK;
 
 #endif

@@ -21,9 +21,9 @@
 /* The options that any command takes; which of them a command allows stands in its row. */
 struct ctl_options {
     const char *socket;
-    bool is_json;
+    bool is_json, is_csv;
     const char *name, *area, *kind, *role, *until, *organisation, *person, *telephone, *expertise,
-        *card, *out, *id;
+        *card, *out, *id, *period, *from;
     const char *identity, *sealing;
     const char *anchors[CTL_VALUES_MAX], *municipalities[CTL_VALUES_MAX],
         *intermediates[CTL_VALUES_MAX];
@@ -69,6 +69,7 @@ int endpoint_add(const struct ctl_options *o);
 int endpoint_request(const struct ctl_options *o);
 int object_list(const struct ctl_options *o, Brug__V1__ObjectType type);
 int object_show(const struct ctl_options *o, Brug__V1__ObjectType type);
+int figures_command(const struct ctl_options *o);
 int account_command(const struct ctl_options *o);
 int endpoint_release(const struct ctl_options *o);
 int endpoint_replace(const struct ctl_options *o);

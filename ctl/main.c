@@ -26,6 +26,9 @@ enum option_value {
     OPTION_IDENTITY,
     OPTION_SEALING,
     OPTION_INTERMEDIATE,
+    OPTION_PERIOD,
+    OPTION_FROM,
+    OPTION_CSV,
     OPTION_SOCKET,
     OPTION_JSON,
     OPTION_HELP,
@@ -50,6 +53,9 @@ static const struct option OPTIONS[] = {
     {"identity", required_argument, NULL, OPTION_IDENTITY},
     {"sealing", required_argument, NULL, OPTION_SEALING},
     {"intermediate", required_argument, NULL, OPTION_INTERMEDIATE},
+    {"period", required_argument, NULL, OPTION_PERIOD},
+    {"from", required_argument, NULL, OPTION_FROM},
+    {"csv", no_argument, NULL, OPTION_CSV},
     {"socket", required_argument, NULL, OPTION_SOCKET},
     {"json", no_argument, NULL, OPTION_JSON},
     {"help", no_argument, NULL, OPTION_HELP},
@@ -77,6 +83,10 @@ static const struct command COMMANDS[] = {
     {"status", NULL, 0, VERB_RUN, status_command, " ", "", "what the relay is doing"},
     {"account", NULL, 0, VERB_RUN, account_command, " ", "",
      "whether the books balance: reads the whole audit chain; exit status 1 when they do not"},
+    {"figures", NULL, 0, VERB_RUN, figures_command, " --municipality --period --from --csv ",
+     "[--municipality ID] [--period 4w|6w|2m|quarter|year] [--from YYYY-MM-DD] [--csv]",
+     "figures of the period in which that day lies (else of the last one that is over), as "
+     "published"},
     {"municipality", "add", MUNICIPALITY, VERB_ADD, municipality_add, " --name --anchor --id ",
      "--name NAME --anchor CA.pem… [--id ID]", "add a municipality with its trust anchors"},
     {"municipality", "list", MUNICIPALITY, VERB_LIST, NULL, " ", "", "the municipalities"},
@@ -202,6 +212,15 @@ static bool set_option(struct ctl_options *o, int option, const char *value)
         return true;
     case OPTION_SEALING:
         o->sealing = value;
+        return true;
+    case OPTION_PERIOD:
+        o->period = value;
+        return true;
+    case OPTION_FROM:
+        o->from = value;
+        return true;
+    case OPTION_CSV:
+        o->is_csv = true;
         return true;
     case OPTION_SOCKET:
         o->socket = value;

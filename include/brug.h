@@ -93,6 +93,7 @@ enum brug_error {
     BRUG_ID_REUSED = 51,
     BRUG_NOTHING_SEALED = 52,
     BRUG_REQUEST_MALFORMED = 53,
+    BRUG_NOT_OVER = 54,
     /* passing causes */
     BRUG_CLOCK_AHEAD = 70,
     BRUG_DIRECTORY_CHANGED = 71,
@@ -193,6 +194,9 @@ enum brug_list {
     BRUG_LIST_CASE_STATE,
     BRUG_LIST_SIDE,
     BRUG_LIST_OWED_KIND,
+    BRUG_LIST_FIGURE_PERIOD,
+    BRUG_LIST_FIGURE_MEASURE,
+    BRUG_LIST_FIGURE_FORM,
     BRUG_LIST_GROUND,
     BRUG_LIST_ROLE,
 };
@@ -406,6 +410,7 @@ enum brug_until {
     BRUG_UNTIL_NEW,    /* an event (brug_next_event) */
     BRUG_UNTIL_TRACKED, /* the facts that brug_track asked for are here */
     BRUG_UNTIL_CASES,   /* the relay told of all cases that were to be asked (brug_refresh_case) */
+    BRUG_UNTIL_FIGURES, /* the relay answered what brug_ask_figures asked */
 };
 /* Blocks. *reached (may be NULL) says whether it came before timeout_ms (-1: no limit). Ends early, not reached, when a
  * lasting refusal of the relay (brug_connection) makes waiting useless. Needs brug_start. */
@@ -710,6 +715,84 @@ int brug_refresh_case(struct brug *b, const struct brug_id *case_id);
 int brug_refresh_cases(struct brug *b, bool with_ended);
 /* By code or id, of the cases that this profile has. BRUG_NOT_FOUND, BRUG_USAGE (ambiguous). */
 int brug_find_case(struct brug *b, const char *text, struct brug_id *out);
+
+/* ---- figures ------------------------------------------------------------------------------------- */
+
+enum brug_figure_period {
+    BRUG_FIGURE_PERIOD_4W = 1,
+    BRUG_FIGURE_PERIOD_6W = 2,
+    BRUG_FIGURE_PERIOD_2M = 3,
+    BRUG_FIGURE_PERIOD_QUARTER = 4,
+    BRUG_FIGURE_PERIOD_YEAR = 5,
+};
+
+/* What a row counts, and what its code and name say beside it. Days are working days after the referral. */
+enum brug_figure_measure {
+    BRUG_FIGURE_REFERRED = 1,
+    BRUG_FIGURE_ENDED = 2,
+    BRUG_FIGURE_OPEN = 3, /* at the end of the last day */
+    BRUG_FIGURE_CONSULTED = 4,
+    BRUG_FIGURE_ADVISED = 5,
+    BRUG_FIGURE_REASON = 6,          /* code: BRUG_LIST_REASON */
+    BRUG_FIGURE_REFERRED_AREA = 7,   /* name */
+    BRUG_FIGURE_OUTCOME = 8,         /* code: BRUG_LIST_OUTCOME */
+    BRUG_FIGURE_ENDED_AREA = 9,      /* name */
+    BRUG_FIGURE_TAKE_UP_DAYS = 10,   /* code: at most so many days, 0: more */
+    BRUG_FIGURE_START_DAYS = 11,     /* likewise */
+    BRUG_FIGURE_END_DAYS = 12,       /* likewise */
+    BRUG_FIGURE_TAKE_UP_MEDIAN = 13, /* days */
+    BRUG_FIGURE_START_MEDIAN = 14,
+    BRUG_FIGURE_END_MEDIAN = 15,
+    BRUG_FIGURE_TAKE_UP_MEAN = 16, /* tenths of a day */
+    BRUG_FIGURE_START_MEAN = 17,
+    BRUG_FIGURE_END_MEAN = 18,
+    BRUG_FIGURE_FEEDBACK_ON_TIME = 19, /* code: BRUG_LIST_OWED_KIND, 0: all */
+    BRUG_FIGURE_FEEDBACK_LATE = 20,    /* likewise */
+    BRUG_FIGURE_OVERDUE = 21,          /* now; code: BRUG_LIST_OWED_KIND */
+    BRUG_FIGURE_CASELOAD = 22,         /* now; name: of the director, "": nobody yet */
+    BRUG_FIGURE_OWN_SHARE = 23,        /* per cent */
+    BRUG_FIGURE_ON_TIME_SHARE = 24,    /* per cent */
+};
+
+enum brug_figure_form {
+    BRUG_FIGURE_EXACT = 1,
+    BRUG_FIGURE_ROUNDED = 2, /* to the nearest 5 */
+    BRUG_FIGURE_UNDER_5 = 3,
+    BRUG_FIGURE_WITHHELD = 4, /* it would tell of less than 5, with what else is published */
+};
+
+struct brug_figure {
+    int measure, code, form;
+    uint32_t number; /* 0 with UNDER_5 and WITHHELD */
+    const char *name;
+};
+
+struct brug_team_figures {
+    struct brug_id team;
+    const char *name;
+    int64_t published_at_ms; /* 0: the own team's, from inside */
+    struct brug_figure *rows;
+    size_t rows_n;
+};
+
+struct brug_figures {
+    int period;
+    uint32_t from_date, until_date; /* its first and its last day */
+    bool is_running;                /* the last day is not over */
+    struct brug_team_figures *teams;
+    size_t teams_n;
+};
+
+/*
+ * Asks the relay for the period of that kind in which a day lies (yyyymmdd; 0: for the last one that is over): of the own team from
+ * inside (consultants and leaders), or of all teams of the own municipality as they are published. brug_wait(BRUG_UNTIL_FIGURES).
+ */
+int brug_ask_figures(struct brug *b, int period, uint32_t date, bool inside);
+/* What it answered last: BRUG_NOT_OVER, BRUG_ROLE_NOT_ALLOWED, ...; BRUG_NOT_FOUND before any answer. */
+int brug_figures(struct brug *b, struct brug_figures **out);
+void brug_figures_free(struct brug_figures *f);
+
+/* ---- letters ------------------------------------------------------------------------------------- */
 
 struct brug_letter {
     struct brug_message message;

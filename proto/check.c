@@ -92,6 +92,14 @@ static const struct form_rule LIST_CASES[] = {
      .max = LIMIT_CASES},
 };
 
+static const struct form_rule GET_FIGURES[] = {
+    {FORM(GetFigures, municipality, FORM_ID, "get_figures.municipality", BAD_ID)},
+    {FORM(GetFigures, period, FORM_CODE, "get_figures.period", ERROR_CODE_UNKNOWN), .min = 1,
+     .list = &brug__v1__figure_period__descriptor},
+    {FORM(GetFigures, date, FORM_NUMBER, "get_figures.date", MALFORMED), .max = FORM_DAY_MAX},
+    {FORM(GetFigures, after, FORM_ID_OR_NONE, "get_figures.after", BAD_ID)},
+};
+
 static const struct form_rule PUT_COUNTERSIGNATURE[] = {
     {FORM(PutCountersignature, endpoint, FORM_ID, "put_countersignature.endpoint", BAD_ID)},
     {FORM(PutCountersignature, countersignature, FORM_MESSAGE,
@@ -148,6 +156,17 @@ static enum error check_ack(const Brug__V1__Ack *a, const char **field)
     bool is_of_a_letter = a->code >= BRUG__V1__CODE__CODE_LETTER_PROFILE &&
                           a->code <= BRUG__V1__CODE__CODE_LETTER_CONTENT;
     return is_of_a_letter ? ERROR_NONE : form_refuse(ERROR_CODE_UNKNOWN, "ack.code", field);
+}
+
+/* A page is of published tables; seen from inside there is one team. */
+static enum error check_get_figures(const Brug__V1__GetFigures *g, const char **field)
+{
+    enum error e = FORM_CHECK(GET_FIGURES, g, field);
+    if (e == ERROR_NONE && g->date != 0 && g->date < FORM_DAY_MIN)
+        e = form_refuse(MALFORMED, "get_figures.date", field);
+    if (e == ERROR_NONE && g->inside && g->after.len > 0)
+        e = form_refuse(ERROR_FIELD_NOT_ALLOWED, "get_figures.after", field);
+    return e;
 }
 
 static enum error check_put_countersignature(const Brug__V1__PutCountersignature *p,
@@ -212,6 +231,8 @@ enum error check_client_frame(const Brug__V1__ClientFrame *f, const char **field
         return FORM_CHECK(GET_CASE, f->get_case, field);
     case BRUG__V1__CLIENT_FRAME__FRAME_LIST_CASES:
         return FORM_CHECK(LIST_CASES, f->list_cases, field);
+    case BRUG__V1__CLIENT_FRAME__FRAME_GET_FIGURES:
+        return check_get_figures(f->get_figures, field);
     default: /* a request of a later version, which was skipped as an unknown field */
         return form_refuse(ERROR_UPDATE_RELAY, "frame", field);
     }

@@ -91,6 +91,33 @@ static const struct form_rule READER_FACT[] = {
     {FORM(ReaderFact, cancelled_at_ms, FORM_TIME, "reader_fact.cancelled_at_ms", MALFORMED)},
 };
 
+static const struct form_rule FIGURES[] = {
+    {FORM(Figures, municipality, FORM_ID, "figures.municipality", MALFORMED)},
+    {FORM(Figures, period, FORM_CODE, "figures.period", MALFORMED), .min = 1,
+     .list = &brug__v1__figure_period__descriptor},
+    {FORM(Figures, from_date, FORM_NUMBER, "figures.from_date", MALFORMED), .min = 1,
+     .max = FORM_DAY_MAX},
+    {FORM(Figures, until_date, FORM_NUMBER, "figures.until_date", MALFORMED), .min = 1,
+     .max = FORM_DAY_MAX + 366},
+    {FORM_MANY(Figures, teams, FORM_COUNT, "figures.teams", MALFORMED), .max = LIMIT_FIGURE_TEAMS},
+    {FORM(Figures, next, FORM_ID_OR_NONE, "figures.next", MALFORMED)},
+};
+
+static const struct form_rule TEAM_FIGURES[] = {
+    {FORM(TeamFigures, team, FORM_ID, "team_figures.team", MALFORMED)},
+    {FORM(TeamFigures, name, FORM_TEXT, "team_figures.name", MALFORMED), .max = LIMIT_NAME_BYTES},
+    {FORM(TeamFigures, published_at_ms, FORM_TIME, "team_figures.published_at_ms", MALFORMED)},
+    {FORM_MANY(TeamFigures, rows, FORM_COUNT, "team_figures.rows", MALFORMED),
+     .max = LIMIT_FIGURE_ROWS},
+};
+
+/* A later relay may count more: a measure that we do not know is left out where it is shown. */
+static const struct form_rule FIGURE_ROW[] = {
+    {FORM(FigureRow, form, FORM_CODE, "figure_row.form", MALFORMED), .min = 1,
+     .list = &brug__v1__figure_form__descriptor},
+    {FORM(FigureRow, name, FORM_TEXT, "figure_row.name", MALFORMED), .max = LIMIT_NAME_BYTES},
+};
+
 static const struct form_rule PONG[] = {
     {FORM(Pong, server_time_ms, FORM_TIME, "pong.server_time_ms", MALFORMED), .min = 1},
 };
@@ -235,6 +262,17 @@ static enum error check_tracked(const Brug__V1__Tracked *t, const char **field)
     return e;
 }
 
+static enum error check_figures(const Brug__V1__Figures *f, const char **field)
+{
+    enum error e = FORM_CHECK(FIGURES, f, field);
+    for (size_t i = 0; e == ERROR_NONE && i < f->n_teams; i++) {
+        e = FORM_CHECK(TEAM_FIGURES, f->teams[i], field);
+        for (size_t k = 0; e == ERROR_NONE && k < f->teams[i]->n_rows; k++)
+            e = FORM_CHECK(FIGURE_ROW, f->teams[i]->rows[k], field);
+    }
+    return e;
+}
+
 static enum error check_directory_moved(const Brug__V1__DirectoryMoved *m, const char **field)
 {
     enum error e = FORM_CHECK(DIRECTORY_MOVED, m, field);
@@ -266,6 +304,8 @@ static enum error check_any(const Brug__V1__ServerFrame *f, const char **field)
         return check_case(f->case_facts, field);
     case BRUG__V1__SERVER_FRAME__FRAME_CASES:
         return check_cases(f->cases, field);
+    case BRUG__V1__SERVER_FRAME__FRAME_FIGURES:
+        return check_figures(f->figures, field);
     default: /* Noted and GoAway have nothing to check; a frame of a later version is ignored */
         return ERROR_NONE;
     }

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/id.h"
+#include "proto/limits.h"
 #include <protobuf-c/protobuf-c.h>
 
 enum form {
@@ -54,8 +55,8 @@ struct form_rule {
 };
 
 #define FORM_TIME_MAX 4102444800000ll /* 2100-01-01 */
-#define FORM_DAY_MIN 18262u           /* 2020-01-01, in days since 1970 */
-#define FORM_DAY_MAX 47482u           /* 2100-01-01 */
+#define FORM_DAY_MIN LIMIT_DATE_MIN
+#define FORM_DAY_MAX LIMIT_DATE_MAX
 
 /* The first row that does not hold: its error, and its name in *field. */
 enum error form_check(const void *message, const struct form_rule *rules, size_t n,

@@ -13,7 +13,11 @@
 #define LIMIT_HEADER_BYTES 16384u
 #define LIMIT_READERS 128u /* endpoints of both organisations together */
 #define LIMIT_COPIES 16u
-#define LIMIT_CASES 100u /* on a page */
+#define LIMIT_CASES 100u        /* on a page */
+#define LIMIT_FIGURE_TEAMS 8u   /* on a page */
+#define LIMIT_FIGURE_ROWS 1536u /* of a team: its own, with all its persons */
+#define LIMIT_DATE_MIN 18262u   /* 2020-01-01, in days since 1970 */
+#define LIMIT_DATE_MAX 47482u   /* 2100-01-01 */
 #define LIMIT_MOMENTS 8u
 #define LIMIT_LINKED_CASES 8u /* of one case by the child, and as many by the household */
 #define LIMIT_FAMILY_KEY_BYTES 32u

@@ -45,6 +45,7 @@ static const struct operation_row {
     {OPERATION_PUT_CARD, 0, TEAM_MEMBERS},
     {OPERATION_GET_CASE, 0, READS},
     {OPERATION_PUT_TAGS, 0, TEAM_MEMBERS},
+    {OPERATION_GET_FIGURES, DOCTORS | SYSTEM | OBSERVER, TEAM_MEMBERS},
 };
 
 enum scope roles_may(Brug__V1__Role role, enum operation op)

@@ -20,6 +20,7 @@ enum operation {
     OPERATION_PUT_CARD,
     OPERATION_GET_CASE,
     OPERATION_PUT_TAGS,
+    OPERATION_GET_FIGURES, /* OWN: as published; TEAM: the own team's from inside too */
 };
 
 /* What `role` may do as a frame; SCOPE_NONE for all that is not in the table. */

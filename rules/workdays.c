@@ -182,3 +182,11 @@ uint32_t workdays_subtract(uint32_t date, unsigned n, unsigned mask)
         left -= workdays_is_working(--day, mask);
     return day;
 }
+
+unsigned workdays_between(uint32_t from, uint32_t until, unsigned most)
+{
+    unsigned n = 0;
+    for (uint32_t day = clamp(from); day < clamp(until) && n < most;)
+        n += workdays_is_working(++day, MONDAY_TO_FRIDAY);
+    return n;
+}

@@ -44,6 +44,10 @@ bool workdays_is_working(uint32_t date, unsigned mask);
 uint32_t workdays_add(uint32_t date, unsigned n, unsigned mask);
 uint32_t workdays_subtract(uint32_t date, unsigned n, unsigned mask);
 
+/* How many working days come after `from` up to and including `until`, at most `most`; 0 if `until` comes first. Monday to
+ * Friday. */
+unsigned workdays_between(uint32_t from, uint32_t until, unsigned most);
+
 struct workdays_civil {
     unsigned year, month, day; /* 1970 to 2199, from 1, from 1 */
 };

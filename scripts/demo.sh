@@ -10,7 +10,7 @@ unset BRUG_HOME BRUG_ADMIN_SOCKET
 readonly root=$(cd "$(dirname "$0")/.." && pwd)
 readonly build=${BRUG_BUILD:-$root/build/plain} data=$root/tests/data
 readonly work=$(mktemp -d "${TMPDIR:-/tmp}/brug-demo.XXXXXX")
-readonly gp=$work/gp samira=$work/samira joost=$work/joost spare=$work/recovery
+readonly gp=$work/gp samira=$work/samira joost=$work/joost adviser=$work/adviser spare=$work/recovery
 readonly practice_name="Praktijk Kastanjelaan" team_name="Sociaal team Voorbeeldstad"
 relay_pid=
 step=0
@@ -195,6 +195,7 @@ step "A certificate authority, a certificate for the relay, and the relay itself
 mkdir -p "$work/relay/state" "$work/relay/crl"
 "$root/certs/make-pki" init "$work/pki" --name "CA van Voorbeeldstad" >/dev/null
 cp "$work/pki/relay.pem" "$work/pki/relay.key" "$work/pki/ca.pem" "$work/relay/"
+"$root/certs/make-pki" crl "$work/pki" --days 396 >/dev/null # the clock will move to next year
 cp "$work/pki/crl.pem" "$work/relay/crl/"
 say "The CA's own key stays outside the relay's folder."
 write_settings
@@ -208,7 +209,8 @@ team=$(ctl --json org add --kind team --municipality "$town" --name "$team_name"
 ctl person add --org "$practice" --name "M. van der Linde" --role gp --out "$work/gp.invitation" >/dev/null
 ctl person add --org "$team" --name "Samira Haddou" --role consultant --out "$work/samira.invitation" >/dev/null
 ctl person add --org "$team" --name "Joost Meijer" --role consultant --out "$work/joost.invitation" >/dev/null
-say "$practice_name: M. van der Linde (gp).  $team_name: Samira Haddou, Joost Meijer (consultants)."
+ctl person add --org "$team" --name "Policy adviser" --role observer --out "$work/adviser.invitation" >/dev/null
+say "$practice_name: M. van der Linde (gp).  $team_name: Samira Haddou, Joost Meijer (consultants), and somebody who sees figures only."
 
 step "Everybody enrols: one file out, one file back, and one code that both sides compare by telephone."
 enrol "M. van der Linde" "$gp" "$work/gp.invitation"
@@ -216,6 +218,7 @@ enrol "$practice_name's recovery entry" "$spare" "$work/recovery.invitation" --r
 say "  (A practice with one endpoint must have one: its key is kept off-line, for when the laptop is lost.)"
 enrol "Samira Haddou" "$samira" "$work/samira.invitation"
 enrol "Joost Meijer" "$joost" "$work/joost.invitation"
+enrol "Policy adviser" "$adviser" "$work/adviser.invitation"
 
 step "Nobody believes the relay about who is who: a person confirms each organisation once. What the GP sees:"
 at "$gp" sync >/dev/null
@@ -353,6 +356,16 @@ done
 at "$gp" sync >/dev/null
 as "M. van der Linde" "$gp" owed
 at "$gp" case "$second" | grep "door niemand van .* geopend. Bel" | sed 's/^ */   | /' || fail "nobody told the GP that his letter was not opened"
+
+year=$(date +%Y)
+step "The year $year is over. Nobody registered anything: the figures come from the letters. The team sees its own as they are:"
+stop_relay || fail "brugd did not end cleanly"
+clock=(faketime -f "+$(($(date -d "$((year + 1))-01-02 12:00" +%s) - $(date +%s)))s")
+start_relay
+as "$director_name" "$director" figures --from "$year"
+say "Others see them so that nobody can be recognised, whatever tables they put beside one another:"
+as "Policy adviser" "$adviser" figures --from "$year"
+grep -q "In: verwezen *<5" "$work/said" || fail "less than 5 was not held back"
 
 step "A letter is plain CMS: any PKI tool opens it with the reader's key. Here openssl, with Joost's."
 at "$joost" export 1 --out "$work/letter.der"

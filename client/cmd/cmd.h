@@ -35,10 +35,11 @@ struct cmd {
     const char *person, *on_behalf, *kind, *to, *reply_to, *wait;
     const char *outcome, *conversations, *involvement, *called_on, *until, *what, *carrier, *linked;
     const char *suicidality, *somatic, *who, *evening;
+    const char *period, *from;
     const char *moments[CMD_VALUES_MAX], *telephones[CMD_VALUES_MAX], *attachments[CMD_VALUES_MAX];
     size_t moments_n, telephones_n, attachments_n;
     bool is_recovery, is_yes, is_all, is_plain, is_refresh, is_header;
-    bool is_withheld, is_bridging, is_end, is_team, is_ended, is_practices;
+    bool is_withheld, is_bridging, is_end, is_team, is_ended, is_practices, is_published, is_csv;
     bool is_offline; /* the relay was not reached in this run: it is not waited for again */
     const char *const *words; /* after the command */
     int words_n;
@@ -133,6 +134,7 @@ const char *cmd_clean(struct cmd *c, const char *text);
 void cmd_print_text(struct cmd *c, FILE *to, const char *text);
 void cmd_print_field(struct cmd *c, const char *dutch, const char *english,
                      const char *value); /* nothing if "" */
+int cmd_width(const char *text);         /* columns that it takes, of Dutch and English words */
 #define CMD_TIME_BYTES 32
 char *cmd_time(int64_t ms, char out[CMD_TIME_BYTES]); /* local, "22-11-2026 19:30"; "-" for 0 */
 char *cmd_date(uint32_t yyyymmdd, char out[CMD_TIME_BYTES]); /* "17-04-2013" */
@@ -166,6 +168,7 @@ int cmd_consult(struct cmd *c);
 int cmd_cases(struct cmd *c);
 int cmd_case(struct cmd *c);
 int cmd_owed(struct cmd *c);
+int cmd_figures(struct cmd *c);
 int cmd_claim(struct cmd *c);
 int cmd_handover(struct cmd *c);
 int cmd_start(struct cmd *c);

@@ -74,8 +74,7 @@ void cmd_print_text(struct cmd *c, FILE *to, const char *text)
     (void)fprintf(to, "%s%s", clean, len > 0 && clean[len - 1] != '\n' ? "\n" : "");
 }
 
-/* How many columns a short Dutch or English word takes. */
-static int width(const char *text)
+int cmd_width(const char *text)
 {
     int n = 0;
     for (; *text != '\0'; text++)
@@ -87,7 +86,7 @@ void cmd_print_field(struct cmd *c, const char *dutch, const char *english, cons
 {
     const char *name = cmd_say(c, dutch, english);
     if (value != NULL && value[0] != '\0')
-        (void)printf("%s%*s %s\n", name, 14 - width(name), "", cmd_clean(c, value));
+        (void)printf("%s%*s %s\n", name, 14 - cmd_width(name), "", cmd_clean(c, value));
 }
 
 /* ---- times ---- */

@@ -62,13 +62,22 @@ static enum error apply_case_opened(struct application *a, const ProtobufCMessag
     struct id id;
     if (id_take(r->case_id, &id) && casefile_find(a->state, &id))
         return ERROR_NONE; /* applied before */
-    return casefile_put(a->state, r);
+    enum error e = casefile_put(a->state, r);
+    return e || !a->state->is_loaded ? e
+                                     : figure_open(a->state, r); /* a row's figures are loaded */
 }
 
 static enum error apply_case_moved(struct application *a, const ProtobufCMessage *record)
 {
     const Brug__V1__CaseMoved *r = (const Brug__V1__CaseMoved *)record;
-    return r->case_now ? casefile_put(a->state, r->case_now) : ERROR_CORRUPT;
+    /* The figures first: the record may borrow from the row that it replaces. */
+    enum error e = r->case_now ? figure_move(a->state, r) : ERROR_CORRUPT;
+    return e ? e : casefile_put(a->state, r->case_now);
+}
+
+static enum error apply_figures_published(struct application *a, const ProtobufCMessage *r)
+{
+    return figure_publish(a->state, (const Brug__V1__FiguresPublished *)r);
 }
 
 static enum error apply_case_tags(struct application *a, const ProtobufCMessage *record)
@@ -319,6 +328,8 @@ static const struct row {
     {BRUG__V1__RECORD_TYPE__RECORD_TYPE_TEAM_KEY, &brug__v1__team_key__descriptor, apply_team_key},
     {BRUG__V1__RECORD_TYPE__RECORD_TYPE_SESSION, &brug__v1__session__descriptor, apply_nothing},
     {BRUG__V1__RECORD_TYPE__RECORD_TYPE_RECOVERED, &brug__v1__recovered__descriptor, apply_nothing},
+    {BRUG__V1__RECORD_TYPE__RECORD_TYPE_FIGURES_PUBLISHED, &brug__v1__figures_published__descriptor,
+     apply_figures_published},
     {BRUG__V1__RECORD_TYPE__RECORD_TYPE_CANCELLED, &brug__v1__cancelled__descriptor,
      apply_cancelled},
     {BRUG__V1__RECORD_TYPE__RECORD_TYPE_IN_VAIN, &brug__v1__in_vain__descriptor, apply_in_vain},

@@ -21,6 +21,7 @@ static const struct {
     {BRUG__V1__CLIENT_FRAME__FRAME_GET_CASE, OPERATION_GET_CASE},
     {BRUG__V1__CLIENT_FRAME__FRAME_LIST_CASES, OPERATION_GET_CASE},
     {BRUG__V1__CLIENT_FRAME__FRAME_PUT_TAGS, OPERATION_PUT_TAGS},
+    {BRUG__V1__CLIENT_FRAME__FRAME_GET_FIGURES, OPERATION_GET_FIGURES},
 };
 
 /* A Submit is judged by its kind and the person that it names, in decide_submit. */
@@ -89,6 +90,9 @@ void decide(const struct state *s, const struct policy *p, const struct command 
         break;
     case BRUG__V1__CLIENT_FRAME__FRAME_PUT_TAGS:
         decide_put_tags(s, c, d);
+        break;
+    case BRUG__V1__CLIENT_FRAME__FRAME_GET_FIGURES:
+        decide_get_figures(s, p, c, d);
         break;
     default:
         decision_refuse(d, c, ERROR_UPDATE_RELAY, NULL);

@@ -49,6 +49,7 @@ struct decision {
 struct policy {
     const struct relay_limits *limits;
     bool has_room;
+    bool doubts_clock; /* it leapt: nothing is said to be over by it */
     const ProtobufCBinaryData *crls;
     size_t crl_count;
 };
@@ -80,7 +81,7 @@ enum error decide_connect(const struct state *s, const struct policy *p,
                           const struct relay_peer *peer, struct instant now, struct decision *d,
                           struct endpoint **out);
 
-/* ---- decide_submit.c, decide_mail.c, decide_directory.c, decide_entry.c, decide_case.c ---- */
+/* ---- decide_submit.c, decide_mail.c, decide_directory.c, decide_entry.c, decide_case.c, decide_figures.c ---- */
 
 void decide_submit(const struct state *s, const struct policy *p, const struct command *c,
                    struct decision *d);
@@ -129,6 +130,25 @@ void decide_tell_family(const struct casefile *f, const struct endpoint *asker,
 /* A person opened m: adds the case's move if that changes it. */
 void decide_case_opened(const struct state *s, const struct message *m, const struct person *by,
                         struct instant now, struct decision *d);
+void decide_get_figures(const struct state *s, const struct policy *p, const struct command *c,
+                        struct decision *d);
+/* Which tables are asked for. */
+struct figures_ask {
+    const struct municipality *municipality;
+    struct figure_period period;
+    struct id after; /* team */
+    uint32_t today;
+    struct instant now;
+};
+/* The period that a request names; of a day that it does not name: the last that is over. */
+struct figure_period decide_figure_period(const Brug__V1__GetFigures *asked, uint32_t today);
+/*
+ * A page of tables as published; what is not published yet is, with this decision. ERROR_NONE, NOT_OVER, FULL or BUSY (then
+ * nothing is).
+ */
+enum error decide_figures_published(const struct state *s, const struct policy *p,
+                                    const struct figures_ask *ask, struct decision *d,
+                                    Brug__V1__Figures **out) MUST_CHECK;
 /* The active person who acts for e: its own, or the one of a practice system's organisation. */
 const struct person *decide_actor(const struct state *s, const struct endpoint *e,
                                   ProtobufCBinaryData person);
@@ -164,6 +184,7 @@ void decide_end(struct person *p, struct instant now, struct decision *d);
 /* ---- decide_admin.c ---- */
 
 struct admin_command {
+    const struct policy *policy;
     const Brug__V1__Operator *by;
     const Brug__V1__AdminRequest *request;
     const Brug__V1__EndpointRow *endpoint;

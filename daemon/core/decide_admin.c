@@ -8,6 +8,7 @@
 #include "proto/check.h"
 #include "proto/frame.h"
 #include "proto/limits.h"
+#include "rules/workdays.h"
 #include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -866,6 +867,44 @@ static void recover(struct admin *a, const Brug__V1__Recover *q)
     decision_record(a->d, RECORD(RECOVERED), record, NULL);
 }
 
+/* ---- figures ---- */
+
+static const struct municipality *the_only_municipality(const struct admin *a)
+{
+    const struct table *t = &a->s->municipalities;
+    return table_count(t) == 1 ? container_of(t->sorted[0], struct municipality, entity) : NULL;
+}
+
+static bool is_day(const Brug__V1__GetFigures *q)
+{
+    return q->date == 0 || (q->date >= LIMIT_DATE_MIN && q->date <= LIMIT_DATE_MAX);
+}
+
+/* As they are published: an operator is outside every team. */
+static void get_figures(struct admin *a, const Brug__V1__GetFigures *q)
+{
+    struct figures_ask ask = {.today = workdays_date(a->c->now.wall_ms), .now = a->c->now};
+    ask.municipality = q->municipality.len == 0 ? the_only_municipality(a)
+                                                : municipality_find(a->s, q->municipality);
+    if (!ask.municipality)
+        fail(a, ERROR_NO_SUCH_OBJECT, "%s",
+             q->municipality.len == 0
+                 ? "there is not exactly one municipality; name one (`brugctl municipality list`)"
+                 : "that municipality does not exist; see `brugctl municipality list`");
+    else if (!protobuf_c_enum_descriptor_get_value(&brug__v1__figure_period__descriptor,
+                                                   (int)q->period) ||
+             q->period == BRUG__V1__FIGURE_PERIOD__FIGURE_PERIOD_NONE || !is_day(q) ||
+             !id_take_optional(q->after, &ask.after))
+        fail(a, ERROR_REQUEST_MALFORMED,
+             "a period is 4w, 6w, 2m, quarter or year, and lies between 2020 and 2100");
+    if (a->answer->code)
+        return;
+    ask.period = decide_figure_period(q, ask.today);
+    enum error e = decide_figures_published(a->s, a->c->policy, &ask, a->d, &a->answer->figures);
+    if (e)
+        fail(a, e, "%s", error_text(e));
+}
+
 /* ---- the way to each ---- */
 
 void decide_admin(const struct state *s, const struct admin_command *c, struct decision *d,
@@ -906,6 +945,9 @@ void decide_admin(const struct state *s, const struct admin_command *c, struct d
         break;
     case BRUG__V1__ADMIN_REQUEST__REQUEST_RECOVER:
         recover(&a, q->recover);
+        break;
+    case BRUG__V1__ADMIN_REQUEST__REQUEST_GET_FIGURES:
+        get_figures(&a, q->get_figures);
         break;
     default:
         fail(&a, ERROR_UPDATE_RELAY, "this relay does not know the command; update brugd");

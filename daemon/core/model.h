@@ -27,6 +27,8 @@
 #include "proto/limits.h"
 #include "rules/case_row.h"
 #include "rules/case_time.h"
+#include "rules/figures.h"
+#include "rules/period.h"
 
 struct session;
 
@@ -173,6 +175,35 @@ struct casefile {
     struct family *family;     /* NULL: no tags, no links */
 };
 
+struct figure_entry {
+    uint32_t day, count;
+    uint16_t code;
+    uint8_t event; /* enum figure_event */
+};
+
+/* What a team counted of one practice's cases, ascending by day, event and code. */
+struct figure_line {
+    struct organisation *practice;
+    struct figure_entry *entries;
+    size_t count, capacity;
+};
+
+struct figure_table {
+    struct figure_period period;
+    struct buf row; /* serialised brug.v1.FiguresPublished */
+};
+
+/* The figures of a team in a municipality. */
+struct figure_book {
+    struct map_node node;
+    struct id key[2]; /* municipality, team */
+    struct figure_line *lines;
+    size_t line_count, line_capacity;
+    struct figure_table *published; /* in the order in which they were */
+    size_t published_count, published_capacity;
+    uint32_t closed_until; /* the last day of all that was published; 0: nothing was */
+};
+
 #define MESSAGES_AHEAD 16u
 
 struct message_ahead {
@@ -193,7 +224,7 @@ struct state {
     unsigned ahead_at;         /* the oldest */
     struct table municipalities, organisations, persons, endpoints;
     struct map keys; /* endpoints by identity key digest */
-    struct map messages, cases;
+    struct map messages, cases, figures;
     struct heap ends;
     struct heap steps; /* of cases: reminders, and what else time brings */
     struct case_terms terms;
@@ -347,6 +378,23 @@ void family_forget(
     struct casefile *c); /* tags and links, here and at the cases that it was linked with */
 enum error family_append(const struct family *f, struct buf *out)
     MUST_CHECK; /* for the state's digest */
+/* ---- figure.c ---- */
+
+/* NULL: the team counted nothing there yet. */
+struct figure_book *figure_find(const struct state *s, const struct municipality *m,
+                                const struct organisation *team);
+/* What a move counts for. */
+enum error figure_move(struct state *s, const Brug__V1__CaseMoved *m) MUST_CHECK;
+/* A referral of before cases moved. */
+enum error figure_open(struct state *s, const Brug__V1__Case *row) MUST_CHECK;
+/* The table stands from now on; it is copied. */
+enum error figure_publish(struct state *s, const Brug__V1__FiguresPublished *row) MUST_CHECK;
+/* The table of these days, whatever their kind of period; NULL: it is not published. */
+const struct figure_table *figure_published(const struct figure_book *b,
+                                            const struct figure_period *p);
+/* In the arena, borrowing from the table; NULL: no memory. */
+Brug__V1__FiguresPublished *figure_unpack(const struct figure_table *t, struct arena *arena);
+void figures_fini(struct state *s);
 
 /* ---- apply.c ---- */
 

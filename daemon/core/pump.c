@@ -225,7 +225,7 @@ bool pump_is_idle(const struct relay *r)
 
 struct policy pump_policy(const struct relay *r)
 {
-    return (struct policy){&r->limits, r->has_room, r->crls, r->crl_count};
+    return (struct policy){&r->limits, r->has_room, r->steps_from_ms > 0, r->crls, r->crl_count};
 }
 
 void pump_event(struct relay *r, const struct relay_event *e) { r->port.event(r->ctx, e); }

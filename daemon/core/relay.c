@@ -669,7 +669,8 @@ void relay_on_admin(struct relay *r, uint64_t ticket, const Brug__V1__Operator *
                     const Brug__V1__AdminRequest *request, const Brug__V1__EndpointRow *endpoint,
                     struct instant now)
 {
-    struct admin_command c = {by, request, endpoint, now};
+    struct policy policy = pump_policy(r);
+    struct admin_command c = {&policy, by, request, endpoint, now};
     Brug__V1__AdminAnswer answer = BRUG__V1__ADMIN_ANSWER__INIT;
     struct decision d;
     r->now = now;

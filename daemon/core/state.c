@@ -30,6 +30,7 @@ struct state *state_new(const uint64_t hash_seed[2])
     map_init(&s->keys, s->seed);
     map_init(&s->messages, s->seed);
     map_init(&s->cases, s->seed);
+    map_init(&s->figures, s->seed);
     heap_init(&s->ends);
     heap_init(&s->steps);
     s->terms = CASE_TERMS;
@@ -44,6 +45,7 @@ void state_free(struct state *s)
         return;
     messages_fini(s);
     casefiles_fini(s);
+    figures_fini(s);
     directory_fini(s);
     arena_free(s->arena);
     free(s->known);

@@ -20,6 +20,8 @@ enum thing {
     THING_QUOTA,
     THING_FAMILY_KEY,
     THING_FAMILY,
+    THING_FIGURE,
+    THING_PUBLISHED
 };
 
 static void add(struct summary *y, uint8_t thing, struct slice bytes)
@@ -109,6 +111,32 @@ static enum error add_directory(struct summary *y, const struct state *s)
     return e;
 }
 
+static enum error add_figure(struct summary *y, const struct figure_book *b,
+                             const struct figure_line *l, const struct figure_entry *entry)
+{
+    const uint64_t numbers[] = {entry->day, entry->event, entry->code, entry->count};
+    buf_clear(&y->packed);
+    enum error e = buf_append_slice(&y->packed, (struct slice){b->key[0].bytes, sizeof b->key});
+    if (!e)
+        e = buf_append_slice(&y->packed, id_slice(&l->practice->entity.id));
+    for (size_t i = 0; !e && i < sizeof numbers / sizeof numbers[0]; i++)
+        e = buf_append_u64(&y->packed, numbers[i]);
+    if (!e)
+        add(y, THING_FIGURE, buf_slice(&y->packed));
+    return e;
+}
+
+static enum error add_figures(struct summary *y, const struct figure_book *b)
+{
+    enum error e = ERROR_NONE;
+    for (size_t i = 0; i < b->published_count; i++)
+        add(y, THING_PUBLISHED, buf_slice(&b->published[i].row));
+    for (size_t i = 0; !e && i < b->line_count; i++)
+        for (size_t k = 0; !e && k < b->lines[i].count; k++)
+            e = add_figure(y, b, &b->lines[i], &b->lines[i].entries[k]);
+    return e;
+}
+
 static enum error append_reader(struct buf *b, const struct reader *r)
 {
     const uint64_t numbers[] = {r->sequence,
@@ -181,6 +209,8 @@ enum error state_digest(const struct state *s, struct digest *out)
     enum error e = add_directory(&y, s);
     for (struct map_node *n = map_next(&s->cases, NULL); !e && n; n = map_next(&s->cases, n))
         e = add_case(&y, container_of(n, struct casefile, node));
+    for (struct map_node *n = map_next(&s->figures, NULL); !e && n; n = map_next(&s->figures, n))
+        e = add_figures(&y, container_of(n, struct figure_book, node));
     for (struct map_node *n = map_next(&s->messages, NULL); !e && n; n = map_next(&s->messages, n))
         if (is_live(s, container_of(n, struct message, node)))
             e = add_message(&y, container_of(n, struct message, node));

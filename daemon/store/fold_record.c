@@ -11,9 +11,10 @@
  *
  * Invariants
  *  1. A record about a message that is neither in the slice nor in the table changes nothing.
- *  2. `case_event` holds the CASE_MOVED records up to the fold's position, each once; a case's row is
+ *  2. `figure` counts what the records up to the fold's position count for.
+ *  3. `case_event` holds the CASE_MOVED records up to the fold's position, each once; a case's row is
  *     what its last one says, or as a CASE_OPENED left it.
- *  3. `case_tags` has for each case that has not ended the tags that its last CASE_TAGS brought, and those of the
+ *  4. `case_tags` has for each case that has not ended the tags that its last CASE_TAGS brought, and those of the
  *     records that are not folded yet.
  */
 #include "daemon/store/fold.h"
@@ -444,14 +445,30 @@ static enum error put_case(struct fold *f, unsigned statement, ProtobufCBinaryDa
     return fold_driver_error(f, driver_execute(d, statement));
 }
 
+static enum error find_case(struct fold *f, ProtobufCBinaryData id, bool *is_there)
+{
+    struct driver *d = f->store->outbox;
+    bool has_row = false;
+    driver_bind_slice(d, CASE_FIND, 1, bytes_of(id));
+    enum error e = driver_step(d, CASE_FIND, &has_row);
+    *is_there = e == ERROR_NONE && has_row && driver_column_u64(d, CASE_FIND, 0) > 0;
+    driver_reset(d, CASE_FIND);
+    return fold_driver_error(f, e);
+}
+
 /* Its payload is a row too: the first fields of a Case. */
 static enum error fold_case_opened(struct fold *f, uint64_t lsn, struct slice payload)
 {
-    Brug__V1__CaseOpened *c;
-    UNPACK(f, payload, case_opened, c);
+    Brug__V1__Case *c;
+    bool is_there;
+    UNPACK(f, payload, case, c);
     if (c->case_id.len != ID_BYTES)
         return ERROR_CORRUPT;
-    return put_case(f, CASE_ADD, c->case_id, payload);
+    enum error e = find_case(f, c->case_id, &is_there);
+    if (e != ERROR_NONE || is_there)
+        return e;
+    e = put_case(f, CASE_PUT, c->case_id, payload);
+    return e == ERROR_NONE ? fold_driver_error(f, figures_add_case(f->store->outbox, c)) : e;
 }
 
 static enum error add_event(struct fold *f, uint64_t lsn, ProtobufCBinaryData id,
@@ -512,8 +529,17 @@ static enum error fold_case_moved(struct fold *f, uint64_t lsn, struct slice pay
     e = add_event(f, lsn, now->case_id, payload);
     if (e == ERROR_NONE)
         e = put_case(f, CASE_PUT, now->case_id, buf_slice(row));
+    if (e == ERROR_NONE)
+        e = fold_driver_error(f, figures_add_move(f->store->outbox, m));
     bool has_ended = now->state >= BRUG__V1__CASE_STATE__CASE_STATE_CLOSED;
     return e == ERROR_NONE && has_ended ? drop_tags(f, now->case_id) : e;
+}
+
+static enum error fold_figures_published(struct fold *f, uint64_t lsn, struct slice payload)
+{
+    Brug__V1__FiguresPublished *t;
+    UNPACK(f, payload, figures_published, t);
+    return fold_driver_error(f, figures_add_table(f->store->outbox, t, payload));
 }
 
 /* What is for the audit only. */
@@ -619,6 +645,8 @@ static fold_record_cb *handler_of(unsigned type)
         return fold_case_tags;
     case BRUG__V1__RECORD_TYPE__RECORD_TYPE_TEAM_KEY:
         return fold_team_key;
+    case BRUG__V1__RECORD_TYPE__RECORD_TYPE_FIGURES_PUBLISHED:
+        return fold_figures_published;
     case BRUG__V1__RECORD_TYPE__RECORD_TYPE_SESSION:
     case BRUG__V1__RECORD_TYPE__RECORD_TYPE_RECOVERED:
         return fold_nothing;

@@ -2,7 +2,7 @@
  * daemon/store/inside.h: what the files of daemon/store share; nobody else includes it.
  *
  * Who does what: store.c opens, commits and closes; pack.c lays bodies into a pack and finds them;
- * audit.c keeps the audit file; pages.c and wal.c find what the disk changed, gather.c writes in long
+ * figures.c counts; audit.c keeps the audit file; pages.c and wal.c find what the disk changed, gather.c writes in long
  * pieces; fold.c brings journal rows into the tables; load.c reads back; thread.c runs it all on a
  * thread.
  */
@@ -100,6 +100,16 @@ enum error audit_open(struct store *s, const char *path, const char *vfs, bool i
 enum error audit_put(struct store *s, const struct journal_row *row) MUST_CHECK;
 /* Makes durable what was put since the last time. */
 enum error audit_commit(struct store *s) MUST_CHECK;
+
+/* ---- figures.c: in the open transaction ---- */
+/* What the move of a case counts for. */
+enum error figures_add_move(struct driver *d, const Brug__V1__CaseMoved *m) MUST_CHECK;
+/* A referral from before cases moved. */
+enum error figures_add_case(struct driver *d, const Brug__V1__Case *c) MUST_CHECK;
+enum error figures_add_table(struct driver *d, const Brug__V1__FiguresPublished *t,
+                             struct slice row) MUST_CHECK;
+/* A store from before figures were kept counts what its cases and their events say. */
+enum error figures_fill(struct store *s) MUST_CHECK;
 
 /* ---- fold.c ---- */
 /* Folds about so many bytes of journal, in the open transaction of the outbox. The caller sets

@@ -2,7 +2,7 @@
  * daemon/store/load.c: reads back: what is live at the start, and what is cold when the core asks
  * for it.
  *
- * Happy path of the start: directory and case rows and the tags of cases, then the messages whose UUIDv7 lies at or after
+ * Happy path of the start: directory and case rows, figures and the tags of cases, then the messages whose UUIDv7 lies at or after
  * W (one range of the table, with what else waits in it), then others that still wait for a reader or that a record
  * after folded_lsn is about (what is not folded must be in memory, because cold loads read the
  * tables), then the journal after folded_lsn.
@@ -98,18 +98,50 @@ static enum error load_directory(struct loading *l)
     return e;
 }
 
-static enum error load_cases(struct loading *l)
+/* Rows that are whole records. */
+static enum error load_rows(struct loading *l, unsigned statement, unsigned type,
+                            const char *problem)
 {
     struct driver *d = l->store->outbox;
     bool has_row;
     enum error e;
-    while ((e = on_driver_error(l, driver_step(d, CASE_READ, &has_row))) == ERROR_NONE && has_row) {
-        e = state_load_row(l->state, BRUG__V1__RECORD_TYPE__RECORD_TYPE_CASE_OPENED,
-                           driver_column_slice(d, CASE_READ, 0));
-        if (on_row_error(l, e, "a row of `casefile` cannot be loaded") != ERROR_NONE)
+    while ((e = on_driver_error(l, driver_step(d, statement, &has_row))) == ERROR_NONE && has_row) {
+        e = state_load_row(l->state, type, driver_column_slice(d, statement, 0));
+        if (on_row_error(l, e, problem) != ERROR_NONE)
             break;
     }
-    driver_reset(d, CASE_READ);
+    driver_reset(d, statement);
+    return e;
+}
+
+/* ---- figures ---- */
+
+static enum error load_figure(struct loading *l)
+{
+    struct driver *d = l->store->outbox;
+    struct figure_counter c = {.day = driver_column_u64(d, FIGURE_READ, 3),
+                               .event = driver_column_u64(d, FIGURE_READ, 4),
+                               .code = driver_column_u64(d, FIGURE_READ, 5),
+                               .count = driver_column_u64(d, FIGURE_READ, 6)};
+    if (id_from_slice(&c.municipality, driver_column_slice(d, FIGURE_READ, 0)) != ERROR_NONE ||
+        id_from_slice(&c.team, driver_column_slice(d, FIGURE_READ, 1)) != ERROR_NONE ||
+        id_from_slice(&c.practice, driver_column_slice(d, FIGURE_READ, 2)) != ERROR_NONE)
+        return ERROR_CORRUPT;
+    return state_load_figure(l->state, &c);
+}
+
+static enum error load_figures(struct loading *l)
+{
+    struct driver *d = l->store->outbox;
+    bool has_row;
+    enum error e;
+    while ((e = on_driver_error(l, driver_step(d, FIGURE_READ, &has_row))) == ERROR_NONE &&
+           has_row) {
+        e = load_figure(l);
+        if (on_row_error(l, e, "a row of `figure` cannot be loaded") != ERROR_NONE)
+            break;
+    }
+    driver_reset(d, FIGURE_READ);
     return e;
 }
 
@@ -420,7 +452,13 @@ enum error store_load(struct store *s, struct state *state, int64_t low_water_ms
     if (e == ERROR_NONE)
         e = load_directory(&l);
     if (e == ERROR_NONE)
-        e = load_cases(&l);
+        e = load_rows(&l, CASE_READ, BRUG__V1__RECORD_TYPE__RECORD_TYPE_CASE_OPENED,
+                      "a row of `casefile` cannot be loaded");
+    if (e == ERROR_NONE)
+        e = load_rows(&l, PUBLISHED_READ, BRUG__V1__RECORD_TYPE__RECORD_TYPE_FIGURES_PUBLISHED,
+                      "a row of `figure_table` cannot be loaded");
+    if (e == ERROR_NONE)
+        e = load_figures(&l);
     if (e == ERROR_NONE)
         e = load_tags(&l);
     if (e == ERROR_NONE)

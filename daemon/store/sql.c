@@ -4,9 +4,9 @@
  * Tables that hold bodies or long rows have an integer key, so that long values lie in chains of
  * their own; those with short rows and a compound key are WITHOUT ROWID: one tree instead of two.
  * Message ids come first in their keys: as UUIDv7 they arrive in order of time, so inserts go to
- * the right edge and the start reads one range. So do events of cases, by lsn, in the order in which
- * figures are made of them; the time line of one case is found by an index of short entries. Tags of cases are
- * written and dropped by driver_execute_wiping alone, so that none outlives its case in a page.
+ * the right edge and the start reads one range. So do events of cases, by lsn; the time line of one case is found by an
+ * index of short entries. Figures are counted as events are folded, so that a start reads counts and no history. Tags of
+ * cases are written and dropped by driver_execute_wiping alone, so that none outlives its case in a page.
  */
 #include "daemon/store/sql.h"
 
@@ -62,6 +62,23 @@ const char *const OUTBOX_STEPS[OUTBOX_STEP_COUNT] = {
     " record BLOB,"         /* CaseTags, as it stood in the journal */
     " kept BLOB NOT NULL);" /* TagsKept, which stands nowhere else */
     "CREATE INDEX case_tags_of_case ON case_tags(case_id);",
+    /* 4 */
+    "CREATE TABLE figure("
+    " municipality BLOB NOT NULL,"
+    " team BLOB NOT NULL,"
+    " practice BLOB NOT NULL,"
+    " day INTEGER NOT NULL,"
+    " event INTEGER NOT NULL," /* enum figure_event */
+    " code INTEGER NOT NULL,"
+    " count INTEGER NOT NULL,"
+    " PRIMARY KEY(municipality, team, practice, day, event, code)) WITHOUT ROWID;"
+    "CREATE TABLE figure_table("
+    " municipality BLOB NOT NULL,"
+    " team BLOB NOT NULL,"
+    " from_day INTEGER NOT NULL,"
+    " until_day INTEGER NOT NULL,"
+    " row BLOB NOT NULL," /* FiguresPublished */
+    " PRIMARY KEY(municipality, team, from_day, until_day)) WITHOUT ROWID;",
 };
 
 const char *const OUTBOX_SQL[OUTBOX_STATEMENT_COUNT] = {
@@ -109,8 +126,6 @@ const char *const OUTBOX_SQL[OUTBOX_STATEMENT_COUNT] = {
                        " LEFT JOIN mailbox m ON m.endpoint = d.id ORDER BY d.type, d.id",
     [CASE_PUT] = "INSERT INTO casefile(case_id, row) VALUES($1, $2)"
                  " ON CONFLICT(case_id) DO UPDATE SET row = excluded.row",
-    [CASE_ADD] = "INSERT INTO casefile(case_id, row) VALUES($1, $2)"
-                 " ON CONFLICT(case_id) DO NOTHING",
     [CASE_EVENT_ADD] = "INSERT INTO case_event(lsn, case_id, record) VALUES($1, $2, $3)",
     [CASE_READ] = "SELECT row FROM casefile ORDER BY case_id",
     [TAGS_ADD] = "INSERT INTO case_tags(lsn, kept) VALUES($1, $2)",
@@ -118,10 +133,26 @@ const char *const OUTBOX_SQL[OUTBOX_STATEMENT_COUNT] = {
     [TAGS_DROP] = "DELETE FROM case_tags WHERE case_id = $1",
     [TAGS_READ] = "SELECT record, kept FROM case_tags WHERE case_id IS NOT NULL ORDER BY lsn",
     [TAGS_FIND] = "SELECT kept FROM case_tags WHERE lsn = $1",
+    [CASE_FIND] = "SELECT count(*) FROM casefile WHERE case_id = $1",
+    [CASE_EVENT_READ] = "SELECT record FROM case_event ORDER BY lsn",
+    [FIGURE_ADD] = "INSERT INTO figure(municipality, team, practice, day, event, code, count)"
+                   " VALUES($1, $2, $3, $4, $5, $6, 1)"
+                   " ON CONFLICT(municipality, team, practice, day, event, code) DO UPDATE"
+                   " SET count = figure.count + 1",
+    [FIGURE_READ] = "SELECT municipality, team, practice, day, event, code, count FROM figure"
+                    " ORDER BY municipality, team, practice, day, event, code",
+    [FIGURE_CLOSED] = "SELECT coalesce(max(until_day), 0) FROM figure_table"
+                      " WHERE municipality = $1 AND team = $2",
+    [PUBLISHED_PUT] = "INSERT INTO figure_table(municipality, team, from_day, until_day, row)"
+                      " VALUES($1, $2, $3, $4, $5)"
+                      " ON CONFLICT(municipality, team, from_day, until_day) DO NOTHING",
+    [PUBLISHED_READ] = "SELECT row FROM figure_table"
+                       " ORDER BY municipality, team, from_day, until_day",
 };
 
-const char *const OUTBOX_LIVE_TABLES[OUTBOX_LIVE_TABLE_COUNT] = {
-    "sqlite_schema", "meta", "journal", "mailbox", "directory", "casefile",
+const struct live_table OUTBOX_LIVE_TABLES[OUTBOX_LIVE_TABLE_COUNT] = {
+    {"sqlite_schema", 1}, {"meta", 1},     {"journal", 1}, {"mailbox", 1},
+    {"directory", 1},     {"casefile", 1}, {"figure", 4},  {"figure_table", 4},
 };
 
 const char *const AUDIT_STEPS[AUDIT_STEP_COUNT] = {

@@ -16,7 +16,7 @@
 
 /* The n-th step makes schema n + 1 out of n. Each schema has a table `meta` with one row and its
  * schema_number. */
-#define OUTBOX_STEP_COUNT 3
+#define OUTBOX_STEP_COUNT 4
 extern const char *const OUTBOX_STEPS[OUTBOX_STEP_COUNT];
 #define AUDIT_STEP_COUNT 1
 extern const char *const AUDIT_STEPS[AUDIT_STEP_COUNT];
@@ -47,7 +47,6 @@ enum outbox_statement {
     DIRECTORY_PUT,   /* type, id, row */
     DIRECTORY_READ,  /* → type, row, the mailbox's sequence or 0; in order of type */
     CASE_PUT,        /* case_id, row */
-    CASE_ADD,        /* case_id, row; nothing if the case is there */
     CASE_EVENT_ADD,  /* lsn, case_id, record */
     CASE_READ,       /* → row */
     TAGS_ADD,        /* lsn, kept */
@@ -55,13 +54,24 @@ enum outbox_statement {
     TAGS_DROP,       /* case_id */
     TAGS_READ,       /* → record, kept; of those that are named, in order of lsn */
     TAGS_FIND,       /* lsn → kept */
+    CASE_FIND,       /* case_id → its rows: 0 or 1 */
+    CASE_EVENT_READ, /* → record, in order of lsn */
+    FIGURE_ADD,      /* municipality, team, practice, day, event, code */
+    FIGURE_READ,     /* → municipality, team, practice, day, event, code, count */
+    FIGURE_CLOSED,   /* municipality, team → the last day of all that was published, or 0 */
+    PUBLISHED_PUT,   /* municipality, team, from, until, row; nothing if it is there */
+    PUBLISHED_READ,  /* → row */
     OUTBOX_STATEMENT_COUNT
 };
 extern const char *const OUTBOX_SQL[OUTBOX_STATEMENT_COUNT];
 /* Tables whose size follows neither history nor what waits: checked at every start. What waits is counted against
  * what is loaded (load.c). */
-#define OUTBOX_LIVE_TABLE_COUNT 6
-extern const char *const OUTBOX_LIVE_TABLES[OUTBOX_LIVE_TABLE_COUNT];
+#define OUTBOX_LIVE_TABLE_COUNT 8
+struct live_table {
+    const char *name;
+    uint64_t since; /* the first schema that has it; `meta` stands before those of later ones */
+};
+extern const struct live_table OUTBOX_LIVE_TABLES[OUTBOX_LIVE_TABLE_COUNT];
 
 enum audit_statement {
     AUDIT_META_INSERT, /* schema, generation */

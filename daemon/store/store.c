@@ -160,6 +160,22 @@ end:
     return e;
 }
 
+/* Those that a database of its schema has. */
+static enum error check_live_tables(struct store *s)
+{
+    uint64_t schema = 1;
+    enum error e = ERROR_NONE;
+    for (size_t i = 0; e == ERROR_NONE && i < OUTBOX_LIVE_TABLE_COUNT; i++) {
+        const struct live_table *t = &OUTBOX_LIVE_TABLES[i];
+        if (t->since > schema)
+            e = driver_query_u64(s->outbox, "SELECT schema_number FROM meta WHERE one = 1",
+                                 &schema);
+        if (e == ERROR_NONE && t->since <= schema)
+            e = driver_check_table(s->outbox, t->name);
+    }
+    return e;
+}
+
 static enum error open_outbox(struct store *s, const char *path, const struct store_options *o,
                               bool *is_new, const char **problem)
 {
@@ -179,12 +195,14 @@ static enum error open_outbox(struct store *s, const char *path, const struct st
         *problem = "brug.db is not a database of this program";
     if (e != ERROR_NONE)
         return e;
-    for (size_t i = 0; e == ERROR_NONE && !*is_new && i < OUTBOX_LIVE_TABLE_COUNT; i++)
-        e = driver_check_table(s->outbox, OUTBOX_LIVE_TABLES[i]);
+    if (!*is_new)
+        e = check_live_tables(s);
     if (e == ERROR_NONE)
         e = schema_begin(s->outbox, &schema, *is_new);
     if (e == ERROR_NONE && *is_new)
         e = insert_meta(s);
+    else if (e == ERROR_NONE)
+        e = figures_fill(s);
     if (e == ERROR_NONE)
         e = driver_commit(s->outbox);
     return e == ERROR_NONE ? read_meta(s) : e;

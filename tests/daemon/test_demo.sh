@@ -28,6 +28,8 @@ check "it shows the honest fact" grep -q "Bewaard, nog niet opgehaald" "$work/sa
 check "one of two claims it, and the other hears who" grep -q "heeft deze casus al opgepakt" "$work/said"
 check "closing waits for what is owed" grep -q "U kunt nog niet afsluiten. Doe eerst: Antwoord op een vraag" "$work/said"
 check "the relay reminds, and says what is overdue" grep -q "Oppakken, TE LAAT" "$work/said"
+check "the team sees its figures" grep -q "In: verwezen *2" "$work/said"
+check "the adviser sees less" grep -q "In: verwezen *<5" "$work/said"
 check "it kills the relay" grep -q "kill -9" "$work/said"
 check "it opens a letter with openssl" grep -q "CMS Verification successful" "$work/said"
 check "it leaves no file" [ -z "$(find "$work" -mindepth 1 ! -name said)" ]

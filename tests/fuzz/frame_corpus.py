@@ -68,6 +68,8 @@ def seeds(wire, casefile, content, admin):
         c(request=13, put_card=wire.PutCard(card=card)),
         c(request=14, put_tags=wire.PutTags(case_id=uuid(2), key_id=uuid(12), child=bytes(range(32)),
                                             household=bytes(32))),
+        c(request=15, get_figures=wire.GetFigures(municipality=uuid(3), period=casefile.FIGURE_PERIOD_QUARTER, date=20500,
+                                                  after=uuid(4))),
     ]
     server = [
         s(request=1, welcome=wire.Welcome(
@@ -97,6 +99,10 @@ def seeds(wire, casefile, content, admin):
             case_id=uuid(2), municipality=uuid(3), practice=uuid(8), team=uuid(4), message_id=uuid(1, 7),
             state=casefile.CASE_STATE_SUPPORT, custody=casefile.SIDE_TEAM, director=uuid(10), family_key=uuid(12),
             linked=[casefile.LinkedCase(case_id=uuid(13), director=uuid(14), same_child=True)])),
+        s(request=15, figures=wire.Figures(
+            municipality=uuid(3), period=casefile.FIGURE_PERIOD_QUARTER, from_date=20454, until_date=20543, next=uuid(4),
+            teams=[wire.TeamFigures(team=uuid(4), name="Team", published_at_ms=1790000000000, rows=[
+                wire.FigureRow(measure=1, form=1, number=12), wire.FigureRow(measure=7, form=2, number=5, name="Vorden")])])),
     ]
     for m in client:
         yield "client-" + m.WhichOneof("frame").replace("_", "-"), b"c" + delimited(m)

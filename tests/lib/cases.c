@@ -199,6 +199,7 @@ static void record(const struct move *m, struct group *g)
         moments[i] = &moment;
     now.moments = moments;
     now.n_moments = c->moment_count;
+    now.reason = c->reason;
     now.owed = owed_list;
     now.n_owed = c->owed_count;
     r.case_now = &now;
@@ -241,6 +242,7 @@ static void name_moments(struct move *m)
 void history_open_case(struct history *w, struct group *g)
 {
     struct move m = new_case(w);
+    m.of->reason = BRUG__V1__REASON__REASON_PARENTING;
     if (history_random(w, 2) == 0)
         name_moments(&m);
     record(&m, g);

@@ -399,6 +399,26 @@ static void add_session(struct history *w, struct group *g)
     history_add(w, g, BRUG__V1__RECORD_TYPE__RECORD_TYPE_SESSION, &r);
 }
 
+void history_publish(struct history *w, struct group *g)
+{
+    Brug__V1__FiguresPublished r = BRUG__V1__FIGURES_PUBLISHED__INIT;
+    Brug__V1__FigureRow row = BRUG__V1__FIGURE_ROW__INIT, *rows[] = {&row};
+    uint32_t first = (uint32_t)(HISTORY_NOW_MS / (24 * 3600 * 1000)) - 70;
+    r.municipality = id_bytes(&w->municipality);
+    r.team = id_bytes(&w->organisations[1]);
+    r.period = BRUG__V1__FIGURE_PERIOD__FIGURE_PERIOD_4W;
+    r.from_date = first + 7 * w->published_count;
+    r.until_date = r.from_date + 6;
+    r.at_ms = w->now_ms;
+    row.measure = BRUG__V1__FIGURE_MEASURE__FIGURE_MEASURE_REFERRED;
+    row.form = BRUG__V1__FIGURE_FORM__FIGURE_FORM_EXACT;
+    row.number = 5 + (uint32_t)history_random(w, 6);
+    w->published_count++;
+    r.rows = rows;
+    r.n_rows = 1;
+    history_add(w, g, BRUG__V1__RECORD_TYPE__RECORD_TYPE_FIGURES_PUBLISHED, &r);
+}
+
 static bool add_about(struct history *w, struct group *g, uint64_t what)
 {
     struct history_message *m = any_message(w);
@@ -429,6 +449,8 @@ static void add_any(struct history *w, struct group *g)
             add_any_accepted(w, g);
     else if (what < 93)
         add_any_case(w, g);
+    else if (what < 94)
+        history_publish(w, g);
     else if (what < 96 && (what < 95 || !history_tag_case(w, g)))
         add_session(w, g);
     else if (what < 96)
@@ -664,11 +686,18 @@ struct digest outbox_rows(const char *directory, const char *sql)
 struct digest outbox_tables(const char *directory)
 {
     static const char *const queries[] = {
-        "SELECT * FROM message ORDER BY id, org",  "SELECT * FROM delivery ORDER BY 1, 2",
-        "SELECT * FROM mailbox ORDER BY endpoint", "SELECT * FROM directory ORDER BY 1, 2",
-        "SELECT * FROM casefile ORDER BY case_id", "SELECT * FROM case_event ORDER BY lsn",
-        "SELECT * FROM pack ORDER BY first_lsn",   "SELECT * FROM body ORDER BY lsn",
-        "SELECT * FROM case_tags ORDER BY lsn",    "SELECT folded_lsn, newest_ms FROM meta",
+        "SELECT * FROM message ORDER BY id, org",
+        "SELECT * FROM delivery ORDER BY 1, 2",
+        "SELECT * FROM mailbox ORDER BY endpoint",
+        "SELECT * FROM directory ORDER BY 1, 2",
+        "SELECT * FROM casefile ORDER BY case_id",
+        "SELECT * FROM case_event ORDER BY lsn",
+        "SELECT * FROM pack ORDER BY first_lsn",
+        "SELECT * FROM body ORDER BY lsn",
+        "SELECT * FROM figure ORDER BY 1, 2, 3, 4, 5, 6",
+        "SELECT * FROM figure_table ORDER BY 1, 2, 3, 4",
+        "SELECT * FROM case_tags ORDER BY lsn",
+        "SELECT folded_lsn, newest_ms FROM meta",
     };
     struct opened o = open_file(directory, "brug.db");
     struct buf all;

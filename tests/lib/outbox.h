@@ -54,6 +54,7 @@ struct history_owed {
 struct history_case {
     struct id id, message_id, director, closing_id;
     Brug__V1__CaseState state;
+    Brug__V1__Reason reason; /* of a referral; none: of before cases moved */
     int64_t at_ms, taken_up_at_ms, started_at_ms, ended_at_ms;
     unsigned owed_count;
     struct history_owed owed[HISTORY_OWED_MAX];
@@ -72,6 +73,7 @@ struct history {
     size_t count, capacity;
     struct history_case *cases;
     size_t case_count;
+    unsigned published_count;  /* tables of figures, of a week each */
     unsigned big_body_percent; /* of bodies that are over 64 KiB */
 };
 
@@ -98,6 +100,8 @@ void history_move_case(struct history *w, struct group *g, struct history_case *
 bool history_tag_case(struct history *w, struct group *g);
 void history_end_case(struct history *w, struct group *g, struct history_case *c);
 #define HISTORY_TAG "brug-tag" /* what the bytes of every tag begin with */
+/* A table of figures is published: of the week after the one before. */
+void history_publish(struct history *w, struct group *g);
 /* The body that belongs to a lsn of this history. */
 struct body *history_body(uint64_t lsn, size_t len);
 

@@ -114,6 +114,8 @@ enum sim_sabotage {
     SIM_FORGET_STEP,   /* time does nothing to a case any more */
     SIM_REMIND_EARLY,  /* a day before it should */
     SIM_LONGER_TERM,   /* of START */
+    SIM_COUNT_TWICE,   /* an event counts twice for the figures */
+    SIM_COUNT_LOADED,  /* after a start only */
     SIM_BOTH_CLAIM,    /* who comes second hears of a receipt */
     SIM_UNCLEAR,       /* or of another refusal */
 };

@@ -11,7 +11,7 @@
  *   I6  a foreign case and an unknown one get the same answer
  *   T14 a page has what is owed to its asker at that moment: nothing twice, nothing left out
  *   a clock that leaps makes nothing overdue for a day
- * What a replay of the event log must equal, such as figures, is here: `versions` of all cases, by lsn.
+ *   T24 figures are those of the letters (sim_figures.c): a replay of `versions` of all cases
  */
 #ifndef TESTS_LIB_SIM_CASES_H
 #define TESTS_LIB_SIM_CASES_H
@@ -59,6 +59,7 @@ struct sim_cases {
     uint64_t doubt_lsn;
     int64_t doubt_until_ms; /* monotonic; 0: it is believed */
     struct sim_event night;
+    uint64_t figures; /* how often they were compared */
     uint64_t letters, refused, moves, steps, pages, told_cases, ends_in_steps;
     uint64_t notices_by_kind[5]; /* from REMINDER on */
 };
@@ -93,6 +94,8 @@ void judge_case_group_end(struct sim *w);
 void judge_case_told(struct sim *w, const struct sim_question *q, const Brug__V1__Case *c);
 void judge_case_page(struct sim *w, const struct sim_question *q, const Brug__V1__Cases *page);
 void judge_case_refusal(struct sim *w, const struct sim_question *q, enum error code);
+/* Of a state up to whose lsn all is on disk. */
+void judge_figures(struct sim *w, const struct state *s, const char *when);
 void judge_notice(struct sim *w, const struct id *id, const Brug__V1__Header *h);
 bool judge_cases_are_told(const struct sim *w); /* nothing that is due is open */
 void judge_cases_end(struct sim *w);

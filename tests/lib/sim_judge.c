@@ -615,8 +615,11 @@ void judge_walk(struct sim *w)
         walk_mailbox(w, container_of(s->endpoints.sorted[i], struct endpoint, entity));
     w->folded_lsn = store_folded_lsn(w->disk.store);
     walk_memory(w);
-    if (state_lsn(s) == durable_lsn(w))
+    if (state_lsn(s) == durable_lsn(w)) {
+        if (w->cases)
+            judge_figures(w, s, "while it runs");
         same_digest(w, s, "while it runs");
+    }
     w->walks++;
 }
 
@@ -653,6 +656,8 @@ void judge_start(struct sim *w, struct state *loaded)
                  (unsigned long long)durable_lsn(w), (unsigned long long)state_lsn(loaded));
         return;
     }
+    if (w->cases)
+        judge_figures(w, loaded, "after a start");
     same_digest(w, loaded, "after a start");
     walk_state(w, loaded);
     if ((w->kills + w->cuts) % STARTS_PER_ACCOUNT == 0)

@@ -359,9 +359,19 @@ static void change_cases(struct state *s, change_cb *change)
     arena_free(arena);
 }
 
+static void count_twice(struct state *s)
+{
+    struct map_node *n = map_next(&s->figures, NULL);
+    struct figure_book *b = n ? container_of(n, struct figure_book, node) : NULL;
+    if (b && b->line_count > 0)
+        b->lines[0].entries[0].count++;
+}
+
 static void case_sabotage_step(struct sim *w)
 {
     struct state *s = w->relay->state;
+    if (w->sabotage == SIM_COUNT_TWICE && sim_one_in(w, ONE_IN))
+        count_twice(s);
     struct heap_node *first = heap_first(&s->steps);
     if (w->sabotage == SIM_BELIEVE_CLOCK)
         w->relay->steps_from_ms = 0;
@@ -399,4 +409,6 @@ void sabotage_loaded(struct sim *w, struct state *s)
         change_a_message(s);
     if (w->sabotage == SIM_STEP_AGAIN)
         change_cases(s, forget_a_step);
+    if (w->sabotage == SIM_COUNT_LOADED)
+        count_twice(s);
 }

@@ -384,6 +384,26 @@ static void load_family(const struct stage *w, struct state *to, const struct st
     }
 }
 
+static void load_figures(struct state *to, const struct figure_book *b)
+{
+    for (size_t i = 0; i < b->published_count; i++)
+        assert_int_equal(state_load_row(to, BRUG__V1__RECORD_TYPE__RECORD_TYPE_FIGURES_PUBLISHED,
+                                        buf_slice(&b->published[i].row)),
+                         0);
+    for (size_t i = 0; i < b->line_count; i++)
+        for (size_t k = 0; k < b->lines[i].count; k++) {
+            const struct figure_entry *entry = &b->lines[i].entries[k];
+            const struct figure_counter c = {.municipality = b->key[0],
+                                             .team = b->key[1],
+                                             .practice = b->lines[i].practice->entity.id,
+                                             .day = entry->day,
+                                             .event = entry->event,
+                                             .code = entry->code,
+                                             .count = entry->count};
+            assert_int_equal(state_load_figure(to, &c), 0);
+        }
+}
+
 static void load_messages(struct state *to, const struct state *from, int64_t low_water_ms)
 {
     for (struct map_node *n = map_next(&from->messages, NULL); n;
@@ -428,6 +448,8 @@ struct state *stage_replay(const struct stage *w, uint64_t folded_lsn)
               offsetof(struct endpoint, row));
     load_cases(s, from);
     load_family(w, s, from, folded_lsn);
+    for (struct map_node *n = map_next(&from->figures, NULL); n; n = map_next(&from->figures, n))
+        load_figures(s, container_of(n, struct figure_book, node));
     load_messages(s, from, w->low_water_ms);
     assert_int_equal(state_load_done(s, folded_lsn, w->low_water_ms, &generation), 0);
     state_free(from);

@@ -22,7 +22,7 @@
 
 struct totals {
     uint64_t worlds, steps, ends, ends_in_steps, days, cases, letters, refused, time_steps, notices;
-    uint64_t by_kind[5], pages, told, violations;
+    uint64_t by_kind[5], pages, told, figures, violations;
 };
 
 static void add(struct totals *t, const struct sim *w)
@@ -42,6 +42,7 @@ static void add(struct totals *t, const struct sim *w)
         t->by_kind[i] += k->notices_by_kind[i];
     t->pages += k->pages;
     t->told += k->told_cases;
+    t->figures += k->figures;
     t->violations += w->violations;
 }
 
@@ -73,6 +74,8 @@ static const struct sim_control CONTROLS[] = {
     {SIM_FORGET_STEP, "a case that time forgets", "does not come"},
     {SIM_REMIND_EARLY, "a reminder a day early", "what it should not: nothing was due"},
     {SIM_LONGER_TERM, "a term that is a day longer", "make it: what is owed"},
+    {SIM_COUNT_TWICE, "a referral that counts twice", "T24: while it runs the figures"},
+    {SIM_COUNT_LOADED, "a start that counts a referral twice", "T24: after a start the figures"},
     {SIM_FOREIGN_IS_OWN, "a foreign case that is told", "id gets an answer"},
 };
 
@@ -122,11 +125,11 @@ static void report(uint64_t seed, const struct totals *t, double seconds)
                   " cases, %" PRIu64 " letters accepted and %" PRIu64
                   " refused by the rules, %" PRIu64 " steps of time, %" PRIu64 " notices (%" PRIu64
                   " reminders, %" PRIu64 " overdue, %" PRIu64 " not opened, %" PRIu64
-                  " non-deliveries), %" PRIu64 " cases told, %" PRIu64 " pages, %" PRIu64
-                  " crashes (%" PRIu64 " with notices under way)\n",
+                  " non-deliveries), %" PRIu64 " cases told, %" PRIu64 " pages, figures %" PRIu64
+                  " times, %" PRIu64 " crashes (%" PRIu64 " with notices under way)\n",
                   seed, t->worlds, t->days, t->cases, t->letters, t->refused, t->time_steps,
                   t->notices, t->by_kind[0], t->by_kind[1], t->by_kind[2], t->by_kind[3], t->told,
-                  t->pages, t->ends, t->ends_in_steps);
+                  t->pages, t->figures, t->ends, t->ends_in_steps);
     print_message("# a minute: %.0f cases, %.0f crashes, %.0f seeds, %.0f steps\n",
                   (double)t->cases / minutes, (double)t->ends / minutes,
                   (double)t->worlds / minutes, (double)t->steps / minutes);
@@ -159,7 +162,8 @@ static void each_control_is_caught(void **state)
 
 int main(void)
 {
-    struct proof p = {.claim = "the simulator's cases: I1, I4-I6, T11, T14, T19, time and crashes",
+    struct proof p = {.claim =
+                          "the simulator's cases: I1, I4-I6, T11, T14, T19, T24, time and crashes",
                       .unit = "cases"};
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_prestate(cases_go_as_their_letters_and_time_say, &p),

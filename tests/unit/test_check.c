@@ -386,6 +386,72 @@ static void test_tags_are_whole_or_not_there(void **state)
     assert_client(FRAME(PUT_TAGS, put_tags, put), ERROR_ID_MALFORMED, "put_tags.key_id");
 }
 
+/* [P-143] */
+static void test_what_is_asked_of_figures(void **state)
+{
+    Brug__V1__GetFigures get = BRUG__V1__GET_FIGURES__INIT;
+    assert_client(FRAME(GET_FIGURES, get_figures, get), ERROR_ID_MALFORMED,
+                  "get_figures.municipality");
+    get.municipality = sample_bytes(&id_4);
+    assert_client(FRAME(GET_FIGURES, get_figures, get), ERROR_CODE_UNKNOWN, "get_figures.period");
+    get.period = (Brug__V1__FigurePeriod)6;
+    assert_client(FRAME(GET_FIGURES, get_figures, get), ERROR_CODE_UNKNOWN, "get_figures.period");
+    get.period = BRUG__V1__FIGURE_PERIOD__FIGURE_PERIOD_YEAR;
+    assert_client(FRAME(GET_FIGURES, get_figures, get), ERROR_NONE, "");
+    get.date = LIMIT_DATE_MIN - 1;
+    assert_client(FRAME(GET_FIGURES, get_figures, get), ERROR_REQUEST_MALFORMED,
+                  "get_figures.date");
+    get.date = LIMIT_DATE_MAX + 1;
+    assert_client(FRAME(GET_FIGURES, get_figures, get), ERROR_REQUEST_MALFORMED,
+                  "get_figures.date");
+    get.date = LIMIT_DATE_MAX;
+    get.after = some(15);
+    assert_client(FRAME(GET_FIGURES, get_figures, get), ERROR_ID_MALFORMED, "get_figures.after");
+    get.after = sample_bytes(&id_4);
+    assert_client(FRAME(GET_FIGURES, get_figures, get), ERROR_NONE, "");
+    get.inside = true; /* one team: there is no page after it */
+    assert_client(FRAME(GET_FIGURES, get_figures, get), ERROR_FIELD_NOT_ALLOWED,
+                  "get_figures.after");
+}
+
+static void test_figures_that_a_relay_tells(void **state)
+{
+    static Brug__V1__FigureRow *rows[LIMIT_FIGURE_ROWS + 1];
+    Brug__V1__TeamFigures *teams[LIMIT_FIGURE_TEAMS + 1];
+    Brug__V1__Figures f = BRUG__V1__FIGURES__INIT;
+    Brug__V1__TeamFigures team = BRUG__V1__TEAM_FIGURES__INIT;
+    Brug__V1__FigureRow row = BRUG__V1__FIGURE_ROW__INIT;
+    char name[] = "Team", lines[] = "a\nb";
+    for (size_t i = 0; i <= LIMIT_FIGURE_ROWS; i++)
+        rows[i] = &row;
+    for (size_t i = 0; i <= LIMIT_FIGURE_TEAMS; i++)
+        teams[i] = &team;
+    f.municipality = sample_bytes(&id_4);
+    assert_server(SERVER(FIGURES, figures, f), "figures.period");
+    f.period = BRUG__V1__FIGURE_PERIOD__FIGURE_PERIOD_QUARTER;
+    assert_server(SERVER(FIGURES, figures, f), "figures.from_date");
+    f.from_date = f.until_date = 20000;
+    f.teams = teams;
+    f.n_teams = LIMIT_FIGURE_TEAMS + 1;
+    assert_server(SERVER(FIGURES, figures, f), "figures.teams");
+    f.n_teams = LIMIT_FIGURE_TEAMS;
+    assert_server(SERVER(FIGURES, figures, f), "team_figures.team");
+    team.team = sample_bytes(&id_4);
+    team.name = lines;
+    assert_server(SERVER(FIGURES, figures, f), "team_figures.name");
+    team.name = name;
+    team.rows = rows;
+    team.n_rows = LIMIT_FIGURE_ROWS + 1;
+    assert_server(SERVER(FIGURES, figures, f), "team_figures.rows");
+    team.n_rows = LIMIT_FIGURE_ROWS;
+    assert_server(SERVER(FIGURES, figures, f), "figure_row.form");
+    row.form = BRUG__V1__FIGURE_FORM__FIGURE_FORM_EXACT;
+    row.measure = (Brug__V1__FigureMeasure)1000; /* of a later relay */
+    assert_server(SERVER(FIGURES, figures, f), "");
+    row.name = lines;
+    assert_server(SERVER(FIGURES, figures, f), "figure_row.name");
+}
+
 static void test_linked_cases_have_a_limit(void **state)
 {
     Brug__V1__Case c = BRUG__V1__CASE__INIT;
@@ -610,6 +676,8 @@ int main(void)
         cmocka_unit_test(test_server_frames),
         cmocka_unit_test(test_cases),
         cmocka_unit_test(test_tags_are_whole_or_not_there),
+        cmocka_unit_test(test_what_is_asked_of_figures),
+        cmocka_unit_test(test_figures_that_a_relay_tells),
         cmocka_unit_test(test_linked_cases_have_a_limit),
         cmocka_unit_test(test_welcome),
         cmocka_unit_test(test_directory_page),

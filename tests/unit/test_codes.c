@@ -24,6 +24,9 @@ static const struct {
     {CODE_LIST_CASE_STATE, &brug__v1__case_state__descriptor},
     {CODE_LIST_SIDE, &brug__v1__side__descriptor},
     {CODE_LIST_OWED_KIND, &brug__v1__owed_kind__descriptor},
+    {CODE_LIST_FIGURE_PERIOD, &brug__v1__figure_period__descriptor},
+    {CODE_LIST_FIGURE_MEASURE, &brug__v1__figure_measure__descriptor},
+    {CODE_LIST_FIGURE_FORM, &brug__v1__figure_form__descriptor},
 };
 #define LIST_COUNT (sizeof LISTS / sizeof LISTS[0])
 

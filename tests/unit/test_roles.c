@@ -71,7 +71,7 @@ static void test_operations(void **state)
         {OPERATION_GET_DIRECTORY, "2222202"}, {OPERATION_PUT_COUNTERSIGNATURE, "2202202"},
         {OPERATION_PUT_BINDING, "1111101"},   {OPERATION_PUT_ABSENCE, "1111101"},
         {OPERATION_PUT_CARD, "0002200"},      {OPERATION_GET_CASE, "2202202"},
-        {OPERATION_PUT_TAGS, "0002200"},
+        {OPERATION_PUT_TAGS, "0002200"},      {OPERATION_GET_FIGURES, "1102211"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         for (int role = 1; role < ROLES; role++)
