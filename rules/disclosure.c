@@ -5,6 +5,7 @@
  * least upper bound of v - u that follows from all that is known; the least value of v - u is -upper[v][u].
  */
 #include "rules/disclosure.h"
+#include <assert.h>
 #include <string.h>
 
 #define UNBOUND (INT32_MAX / 4)
@@ -67,20 +68,134 @@ static bool bounds_of(struct disclosure_total t, uint32_t *low, uint32_t *high)
     }
 }
 
+/* ---- breakdowns ---- */
+
+struct breakdown {
+    const uint32_t *counts; /* by point, then by cell */
+    size_t cells;
+    const struct disclosure_span *spans;
+    size_t span_count;
+    uint32_t sums[DISCLOSURE_SPANS_MAX][DISCLOSURE_CELLS_MAX];
+};
+
+static bool covers(const struct disclosure_span *s, size_t point)
+{
+    return s->from <= point && point < s->until;
+}
+
+static void sum_up(struct breakdown *b)
+{
+    for (size_t i = 0; i < b->span_count; i++)
+        for (size_t point = b->spans[i].from; point < b->spans[i].until; point++)
+            for (size_t c = 0; c < b->cells; c++)
+                b->sums[i][c] += b->counts[point * b->cells + c];
+}
+
+/* Whether all tables would be the same if the cell had one more (by 1) or one less (-1) there. */
+static bool may_change(const struct breakdown *b, size_t point, size_t cell, int by)
+{
+    if (by < 0 && b->counts[point * b->cells + cell] == 0)
+        return false;
+    for (size_t i = 0; i < b->span_count; i++) {
+        uint32_t sum = b->sums[i][cell];
+        if (covers(&b->spans[i], point) &&
+            disclosure_round(sum + (uint32_t)by) != disclosure_round(sum))
+            return false;
+    }
+    return true;
+}
+
+static void join(size_t *group, size_t n, size_t from, size_t to)
+{
+    size_t old = group[from];
+    for (size_t c = 0; c < n; c++)
+        if (group[c] == old)
+            group[c] = group[to];
+}
+
+/* One that may have less there and one that may have more can trade: all of either sort are one group. */
+static void join_at(const struct breakdown *b, size_t point, size_t group[DISCLOSURE_CELLS_MAX])
+{
+    size_t moving[DISCLOSURE_CELLS_MAX], n = 0;
+    bool has_giver = false, has_taker = false;
+    for (size_t c = 0; c < b->cells; c++) {
+        bool gives = may_change(b, point, c, -1), takes = may_change(b, point, c, 1);
+        has_giver |= gives;
+        has_taker |= takes;
+        if (gives || takes)
+            moving[n++] = c;
+    }
+    for (size_t i = 1; has_giver && has_taker && i < n; i++)
+        join(group, b->cells, moving[i], moving[0]);
+}
+
+static bool is_span_open(const struct breakdown *b, size_t span)
+{
+    size_t group[DISCLOSURE_CELLS_MAX];
+    uint32_t members[DISCLOSURE_CELLS_MAX] = {0};
+    for (size_t c = 0; c < b->cells; c++)
+        group[c] = c;
+    for (size_t point = b->spans[span].from; point < b->spans[span].until; point++)
+        join_at(b, point, group);
+    for (size_t c = 0; c < b->cells; c++)
+        members[group[c]] += b->sums[span][c];
+    for (size_t c = 0; c < b->cells; c++)
+        if (members[group[c]] < DISCLOSURE_FEW)
+            return false;
+    return true;
+}
+
+bool disclosure_stays_open(const uint32_t *counts, size_t cell_count,
+                           const struct disclosure_span *spans, size_t span_count)
+{
+    struct breakdown b = {
+        .counts = counts, .cells = cell_count, .spans = spans, .span_count = span_count};
+    assert(cell_count <= DISCLOSURE_CELLS_MAX && span_count <= DISCLOSURE_SPANS_MAX);
+    sum_up(&b);
+    for (size_t i = 0; i < span_count; i++)
+        if (spans[i].from < spans[0].until && spans[0].from < spans[i].until &&
+            !is_span_open(&b, i))
+            return false;
+    return true;
+}
+
 bool disclosure_may_round(const uint32_t *cells, size_t n, struct disclosure_total total)
 {
-    uint64_t sum = 0, low = 0, high = 0;
+    const struct disclosure_span whole = {0, 1};
+    uint64_t low = 0, high = 0;
     uint32_t total_low = 0, total_high = 0;
     if (total.form == FORM(UNDER_5) || !bounds_of(total, &total_low, &total_high))
         return false;
     for (size_t i = 0; i < n; i++) {
-        sum += cells[i];
         low += rounded_low(disclosure_round(cells[i]));
         high += rounded_high(disclosure_round(cells[i]));
     }
-    if (sum < DISCLOSURE_FEW || low > total_low || high < total_high)
-        return false;
-    return n == 1 || (low < sum && sum < high);
+    return n > 0 && low <= total_low && total_high <= high &&
+           disclosure_stays_open(cells, n, &whole, 1);
+}
+
+static bool is_reached(const bool *reached, const struct disclosure_span *s)
+{
+    return reached[s->from] && reached[s->until];
+}
+
+bool disclosure_hangs_together(const struct disclosure_span *exact, size_t exact_count,
+                               const struct disclosure_span *spans, size_t span_count)
+{
+    bool reached[DISCLOSURE_POINTS_MAX] = {false}, grows = span_count > 0;
+    reached[spans[0].from] = true;
+    while (grows) {
+        grows = false;
+        for (size_t i = 0; i < exact_count; i++) {
+            const struct disclosure_span *s = &exact[i];
+            if (reached[s->from] != reached[s->until])
+                grows = reached[s->from] = reached[s->until] = true;
+        }
+    }
+    for (size_t i = 0; i < span_count; i++)
+        if (!is_reached(reached, &spans[i]))
+            return false;
+    return true;
 }
 
 /* ---- bounds ---- */

@@ -13,11 +13,10 @@
  * under 5 that can be asked of the published days (between any two of them, or open on one) these two differ. That is asked
  * twice: of somebody who has the tables, and of somebody who also knows on which day the team had its first referral.
  *
- * A breakdown is shown for a period whose total is shown, and where no period that overlaps with it has the same one. Its cells tell of the
- * total that it lies between the sums of their least and of their greatest values: that must be no more than the total itself tells.
- * So the cells are bound by their sum and by their own rounding alone, and the totals by nothing new. Where the sum in
- * truth is neither the least nor the greatest that the roundings allow, some cell of any group can have one more or one less, and some
- * cell of the others the opposite: no group of cells has one value only.
+ * A breakdown may be shown of periods that overlap. Cells then may not say more of the totals than these say themselves; and they stay
+ * open because one case can be thought in another cell: it lies on the same day, so no total changes, and no rounded cell
+ * of any table may. Cells between which cases can be moved so are one group. If every group of a table has 5 at least, then so
+ * many or fewer cells that have less than 5 together never are whole groups, and what they have can be one more or one less.
  *
  * What it does not hold against: somebody who knows cases of the team, and who reasons about why a number was withheld.
  */
@@ -56,7 +55,28 @@ enum error disclosure_judge(struct arena *arena, const struct disclosure_point *
 uint64_t disclosure_cost(size_t point_count, size_t known_count);
 
 uint32_t disclosure_round(uint32_t number);
-/* Whether the cells, which add up to the total that is shown in this form, may be shown rounded. */
+
+/* ---- breakdowns ---- */
+
+#define DISCLOSURE_CELLS_MAX 40u
+#define DISCLOSURE_SPANS_MAX 40u  /* more than a year has periods */
+#define DISCLOSURE_POINTS_MAX 80u /* and days on which they begin or end */
+
+/* Of a table: from one point to another. */
+struct disclosure_span {
+    size_t from, until;
+};
+
+/* Whether the cells, which add up to the total that is shown in this form, may be shown rounded, if no table that overlaps
+ * shows them. */
 bool disclosure_may_round(const uint32_t *cells, size_t n, struct disclosure_total total);
+/* Whether the cells of spans[0], and those of the tables that overlap with it, stay open if all of these are shown. From each
+ * point to the next, counts has a number for each cell. */
+bool disclosure_stays_open(const uint32_t *counts, size_t cell_count,
+                           const struct disclosure_span *spans, size_t span_count);
+/* Whether the points of these spans hang together by totals that are told exactly: then no cells say more of them. At most
+ * DISCLOSURE_POINTS_MAX points. */
+bool disclosure_hangs_together(const struct disclosure_span *exact, size_t exact_count,
+                               const struct disclosure_span *spans, size_t span_count);
 
 #endif

@@ -15,7 +15,8 @@
 #define OWED(name) BRUG__V1__OWED_KIND__OWED_KIND_##name
 
 #define CLASSES 4u
-#define CELLS_MAX FIGURE_AREAS_MAX
+#define CELLS_MAX DISCLOSURE_CELLS_MAX
+_Static_assert(FIGURE_AREAS_MAX <= CELLS_MAX, "a cell for each area");
 
 /* ---- what a move counts for ---- */
 
@@ -244,7 +245,7 @@ static void cells_of_feedback(const struct figure_sums *s, struct cells *out)
 }
 
 /* The breakdowns in the order in which they are shown. Each is known by the measure of its first cell. */
-static const struct {
+static const struct breakdown {
     Brug__V1__FigureMeasure measure;
     Brug__V1__FigureMeasure of; /* the total that must be shown too */
     bool is_all_of_it;          /* its cells add up to that total */
@@ -418,8 +419,131 @@ static bool may_show(const struct cells *cells, struct disclosure_total total, b
     return disclosure_may_round(counts, cells->count, total);
 }
 
+static struct disclosure_total total_of(const struct breakdown *b,
+                                        const struct disclosure_table *totals)
+{
+    return b->of == MEASURE(REFERRED) ? totals->referred : totals->ended;
+}
+
+/* ---- a breakdown beside those of tables that overlap ---- */
+
+struct beside {
+    const struct breakdown *b;
+    const struct figure_year *year;
+    const struct figure_told
+        *told[DISCLOSURE_SPANS_MAX];                    /* the next table, and those that show it */
+    struct disclosure_span spans[DISCLOSURE_SPANS_MAX]; /* theirs */
+    size_t count;
+    struct cells cells; /* which there are */
+    uint32_t counts[DISCLOSURE_POINTS_MAX * CELLS_MAX];
+};
+
+static void add_told(struct beside *x, const struct figure_told *t)
+{
+    x->told[x->count] = t;
+    x->spans[x->count++] = (struct disclosure_span){t->totals.from, t->totals.until};
+}
+
+static bool shows(const struct figure_told *t, Brug__V1__FigureMeasure measure)
+{
+    for (size_t i = 0; i < t->row_count; i++)
+        if (t->rows[i]->measure == measure && t->rows[i]->form == FORM(ROUNDED))
+            return true;
+    return false;
+}
+
+/* Whether one of those that show it overlaps with the next. */
+static bool find_told(struct beside *x)
+{
+    const struct figure_told *next = &x->year->tables[0];
+    bool overlaps = false;
+    add_told(x, next);
+    for (size_t i = 1; i < x->year->table_count; i++) {
+        const struct figure_told *t = &x->year->tables[i];
+        if (!shows(t, x->b->measure))
+            continue;
+        add_told(x, t);
+        overlaps |= t->totals.from < next->totals.until && next->totals.from < t->totals.until;
+    }
+    return overlaps;
+}
+
+/* False: some days have other cells than others. */
+static bool count_cells(struct beside *x)
+{
+    for (size_t point = 0; point + 1 < x->year->point_count; point++) {
+        size_t before = x->cells.count;
+        cells_of(x->year->sums[point], x->b->measure, &x->cells);
+        if (point > 0 && x->cells.count != before)
+            return false;
+        for (size_t c = 0; c < x->cells.count; c++)
+            x->counts[point * x->cells.count + c] = x->cells.items[c].count;
+    }
+    return true;
+}
+
+static uint32_t sum_in(const struct beside *x, size_t told, size_t cell)
+{
+    uint32_t n = 0;
+    for (size_t point = x->spans[told].from; point < x->spans[told].until; point++)
+        n += x->counts[point * x->cells.count + cell];
+    return n;
+}
+
+/* Whether what was told has these cells, and says what is counted now: an area may have another name since. */
+static bool is_still_so(const struct beside *x, size_t told)
+{
+    size_t rows = 0, right = 0;
+    for (size_t i = 0; i < x->told[told]->row_count; i++) {
+        const Brug__V1__FigureRow *row = x->told[told]->rows[i];
+        bool is_of_it = false;
+        for (size_t c = 0; c < x->cells.count; c++) {
+            const struct cell *cell = &x->cells.items[c];
+            bool is_this = row->measure == cell->measure && row->code == cell->code &&
+                           strcmp(row->name, cell->name ? cell->name : "") == 0;
+            is_of_it |= row->measure == cell->measure;
+            right += is_this && row->number == disclosure_round(sum_in(x, told, c));
+        }
+        rows += is_of_it;
+    }
+    return rows == right && right == x->cells.count;
+}
+
+/* What adds up to a total may not say more of it. */
+static bool hangs_together(const struct beside *x)
+{
+    struct disclosure_span exact[DISCLOSURE_SPANS_MAX];
+    size_t n = 0;
+    for (size_t i = 0; i < x->year->table_count; i++) {
+        const struct disclosure_table *t = &x->year->tables[i].totals;
+        if (total_of(x->b, t).form == FORM(EXACT))
+            exact[n++] = (struct disclosure_span){t->from, t->until};
+    }
+    return disclosure_hangs_together(exact, n, x->spans, x->count);
+}
+
+static bool may_stand_beside(struct beside *x)
+{
+    if (!count_cells(x) || (x->b->is_all_of_it && !hangs_together(x)))
+        return false;
+    for (size_t i = 1; i < x->count; i++)
+        if (!is_still_so(x, i))
+            return false;
+    return disclosure_stays_open(x->counts, x->cells.count, x->spans, x->count);
+}
+
+void figures_hold(const struct figure_year *year, bool held[FIGURE_MEASURES])
+{
+    for (size_t i = 0; i < sizeof BREAKDOWNS / sizeof BREAKDOWNS[0]; i++) {
+        struct beside x = {.b = &BREAKDOWNS[i], .year = year};
+        held[BREAKDOWNS[i].measure] = find_told(&x) && !may_stand_beside(&x);
+    }
+}
+
+/* ---- a table ---- */
+
 void figures_write_published(const struct figure_sums *s, const struct disclosure_table *totals,
-                             const bool shown[FIGURE_MEASURES], struct figure_rows *out)
+                             const bool held[FIGURE_MEASURES], struct figure_rows *out)
 {
     struct cells cells;
     out->count = 0;
@@ -428,10 +552,9 @@ void figures_write_published(const struct figure_sums *s, const struct disclosur
     add_total(out, MEASURE(OPEN), totals->open);
     add_total(out, MEASURE(CONSULTED), totals->consulted);
     for (size_t b = 0; b < sizeof BREAKDOWNS / sizeof BREAKDOWNS[0]; b++) {
-        struct disclosure_total of =
-            BREAKDOWNS[b].of == MEASURE(REFERRED) ? totals->referred : totals->ended;
+        struct disclosure_total of = total_of(&BREAKDOWNS[b], totals);
         cells_of(s, BREAKDOWNS[b].measure, &cells);
-        if (shown[BREAKDOWNS[b].measure] || !may_show(&cells, of, BREAKDOWNS[b].is_all_of_it)) {
+        if (held[BREAKDOWNS[b].measure] || !may_show(&cells, of, BREAKDOWNS[b].is_all_of_it)) {
             add_row(out, BREAKDOWNS[b].measure, 0, NULL, FORM(WITHHELD), 0);
             continue;
         }

@@ -88,13 +88,27 @@ struct figure_rows {
 
 /* As the team sees it. */
 void figures_write_inside(const struct figure_sums *s, struct figure_rows *out);
-/*
- * As others see it, with the totals as they were judged. shown[m]: a period that overlaps with this one was published with
- * the breakdown m (FigureMeasure).
- */
 #define FIGURE_MEASURES (BRUG__V1__FIGURE_MEASURE__FIGURE_MEASURE_ON_TIME_SHARE + 1)
+
+/* A table that was told, or is to be: its totals lie between points of the year. */
+struct figure_told {
+    struct disclosure_table totals;
+    Brug__V1__FigureRow *const *rows; /* none of the next table */
+    size_t row_count;
+};
+
+struct figure_year {
+    size_t point_count;                    /* at most DISCLOSURE_POINTS_MAX */
+    const struct figure_sums *const *sums; /* from each point to the next */
+    const struct figure_told *tables;      /* the next one, then all that were told of the year */
+    size_t table_count;                    /* at most DISCLOSURE_SPANS_MAX */
+};
+
+/* Which breakdowns (by FigureMeasure) of the next table must be held back because of those that overlap. */
+void figures_hold(const struct figure_year *year, bool held[FIGURE_MEASURES]);
+/* As others see it, with the totals as they were judged. */
 void figures_write_published(const struct figure_sums *s, const struct disclosure_table *totals,
-                             const bool shown[FIGURE_MEASURES], struct figure_rows *out);
+                             const bool held[FIGURE_MEASURES], struct figure_rows *out);
 /* What the rows of a table that was published say of its totals. False: they say nothing, or nonsense. */
 bool figures_read_totals(Brug__V1__FigureRow *const *rows, size_t n, struct disclosure_table *out);
 

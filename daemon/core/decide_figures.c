@@ -13,6 +13,7 @@
 
 #define FORM(name) BRUG__V1__FIGURE_FORM__FIGURE_FORM_##name
 #define MEASURE(name) BRUG__V1__FIGURE_MEASURE__FIGURE_MEASURE_##name
+#define PERIOD(name) BRUG__V1__FIGURE_PERIOD__FIGURE_PERIOD_##name
 #define KIND(name) BRUG__V1__ORGANISATION_KIND__ORGANISATION_KIND_##name
 #define PAGE_COST_MAX \
     UINT64_C(50000000) /* steps of a judgement; a page ends after the table that passes it */
@@ -67,8 +68,8 @@ struct past {
     struct disclosure_point *points;
     size_t point_count;
     struct disclosure_table *tables;
+    const Brug__V1__FiguresPublished **rows; /* of each table */
     size_t table_count;
-    bool shown[FIGURE_MEASURES];
 };
 
 static void add_day(struct past *x, uint32_t day)
@@ -110,16 +111,7 @@ static void count_points(const struct figure_book *b, struct past *x)
                     count_point(&x->points[at], &b->lines[i].entries[k]);
 }
 
-/* The breakdowns of a table that overlaps. */
-static void note_shown(const Brug__V1__FiguresPublished *row, struct past *x)
-{
-    for (size_t i = 0; i < row->n_rows; i++)
-        if (row->rows[i]->form == FORM(ROUNDED) && row->rows[i]->measure < FIGURE_MEASURES)
-            x->shown[row->rows[i]->measure] = true;
-}
-
-static enum error read_tables(const struct figure_book *b, const struct figure_period *p,
-                              struct decision *d, struct past *x)
+static enum error read_tables(const struct figure_book *b, struct decision *d, struct past *x)
 {
     for (size_t i = 0; b && i < b->published_count; i++) {
         const struct figure_period *other = &b->published[i].period;
@@ -131,9 +123,7 @@ static enum error read_tables(const struct figure_book *b, const struct figure_p
             continue; /* of a later version: never, as such a journal does not open */
         t->from = find_day(x, other->from);
         t->until = find_day(x, other->until + 1);
-        x->table_count++;
-        if (other->from <= p->until && p->from <= other->until)
-            note_shown(row, x);
+        x->rows[x->table_count++] = row;
     }
     return ERROR_NONE;
 }
@@ -144,7 +134,8 @@ static enum error read_past(const struct figure_book *b, const struct figure_per
     size_t most = 2 * ((b ? b->published_count : 0) + 1);
     *x = (struct past){.days = decision_alloc(d, most, sizeof *x->days),
                        .points = decision_alloc(d, most, sizeof *x->points),
-                       .tables = decision_alloc(d, most, sizeof *x->tables)};
+                       .tables = decision_alloc(d, most, sizeof *x->tables),
+                       .rows = decision_alloc(d, most, sizeof *x->rows)};
     for (size_t i = 0; b && i < b->published_count; i++) {
         add_day(x, b->published[i].period.from);
         add_day(x, b->published[i].period.until + 1);
@@ -152,7 +143,7 @@ static enum error read_past(const struct figure_book *b, const struct figure_per
     add_day(x, p->from);
     add_day(x, p->until + 1);
     count_points(b, x);
-    return read_tables(b, p, d, x);
+    return read_tables(b, d, x);
 }
 
 /* In memory of its own, which may be much and is not needed longer. */
@@ -166,6 +157,50 @@ static enum error judge(const struct past *x, struct disclosure_table *totals)
         disclosure_judge(arena, x->points, x->point_count, x->tables, x->table_count, totals);
     arena_free(arena);
     return e ? ERROR_BUSY : ERROR_NONE;
+}
+
+/* ---- breakdowns ---- */
+
+/* A table of the year, whose points are numbered from its first. */
+static struct figure_told told(const struct disclosure_table *t, size_t first,
+                               const Brug__V1__FiguresPublished *row)
+{
+    struct figure_told out = {.totals = *t};
+    out.totals.from -= first;
+    out.totals.until -= first;
+    if (row) {
+        out.rows = row->rows;
+        out.row_count = row->n_rows;
+    }
+    return out;
+}
+
+/* Which breakdowns tables of the same year forbid; no period lies in two. */
+static void hold(const struct state *s, const struct figures_ask *ask, const struct figure_book *b,
+                 const struct past *x, const struct disclosure_table *next, struct decision *d,
+                 bool held[FIGURE_MEASURES])
+{
+    const struct figure_period all = period_of(PERIOD(YEAR), ask->period.from);
+    const struct figure_sums *sums[DISCLOSURE_POINTS_MAX];
+    struct figure_told tables[DISCLOSURE_SPANS_MAX];
+    size_t first = 0, n = 0;
+    while (x->days[first] < all.from)
+        first++;
+    tables[n++] = told(next, first, NULL);
+    for (size_t i = 0; i < x->table_count; i++)
+        if (x->days[x->tables[i].from] >= all.from && x->days[x->tables[i].from] <= all.until) {
+            assert(n < DISCLOSURE_SPANS_MAX);
+            tables[n++] = told(&x->tables[i], first, x->rows[i]);
+        }
+    struct figure_year year = {.sums = sums, .tables = tables, .table_count = n};
+    for (size_t i = first; i < x->point_count && x->days[i] <= all.until + 1; i++)
+        year.point_count++;
+    for (size_t i = 0; i + 1 < year.point_count; i++) {
+        const uint32_t *day = &x->days[first + i];
+        const struct figure_period p = {.from = day[0], .until = day[1] - 1};
+        sums[i] = sums_of(s, ask->municipality, b, &p, d);
+    }
+    figures_hold(&year, held);
 }
 
 /* ---- rows ---- */
@@ -194,8 +229,9 @@ static enum error publish(const struct state *s, const struct figures_ask *ask,
         return e;
     *cost += disclosure_cost(past.point_count, past.table_count);
     struct figure_rows *rows = decision_alloc(d, 1, sizeof *rows);
-    figures_write_published(sums_of(s, ask->municipality, b, &ask->period, d), &totals, past.shown,
-                            rows);
+    bool held[FIGURE_MEASURES] = {false};
+    hold(s, ask, b, &past, &totals, d, held);
+    figures_write_published(sums_of(s, ask->municipality, b, &ask->period, d), &totals, held, rows);
     Brug__V1__FiguresPublished *r = decision_message(d, &brug__v1__figures_published__descriptor);
     r->municipality = id_bytes(&ask->municipality->entity.id);
     r->team = id_bytes(&team->entity.id);

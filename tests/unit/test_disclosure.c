@@ -199,6 +199,38 @@ static void test_breakdowns(void **state)
     assert_false(MAY(WITHHELD, 9, 4, 3));
 }
 
+/* Two cells in each quarter of a year whose quarters were shown: may the year be shown too? */
+static bool may_year(const uint32_t quarters[4][2])
+{
+    static const struct disclosure_span spans[] = {{0, 4}, {0, 1}, {1, 2}, {2, 3}, {3, 4}};
+    return disclosure_stays_open(quarters[0], 2, spans, 5);
+}
+
+static void test_breakdowns_that_overlap(void **state)
+{
+    const struct disclosure_span halves[] = {{0, 1}, {1, 2}};
+    /* 0, 0, 0, 0 and 10: each of the quarters has the most that 0 stands for */
+    assert_false(may_year((const uint32_t[4][2]){{2, 10}, {2, 10}, {2, 10}, {2, 10}}));
+    assert_true(may_year((const uint32_t[4][2]){{2, 10}, {2, 10}, {2, 10}, {1, 10}}));
+    assert_true(may_year((const uint32_t[4][2]){{1, 10}, {1, 10}, {1, 10}, {1, 10}}));
+    /* the other cell cannot take: 12, 12, 12 and 12 are 10 each */
+    assert_false(may_year((const uint32_t[4][2]){{1, 12}, {1, 12}, {1, 12}, {1, 12}}));
+    /* a table that does not overlap is its own matter */
+    assert_true(disclosure_stays_open((const uint32_t[]){4, 3, 2, 2}, 2, halves, 2));
+    assert_false(disclosure_stays_open((const uint32_t[]){2, 2, 4, 3}, 2, halves, 2));
+}
+
+static void test_days_hang_together_by_exact_totals(void **state)
+{
+    const struct disclosure_span exact[] = {{1, 2}, {0, 1}, {4, 5}};
+    assert_true(disclosure_hangs_together(exact, 3, (const struct disclosure_span[]){{0, 2}}, 1));
+    assert_true(
+        disclosure_hangs_together(exact, 3, (const struct disclosure_span[]){{1, 2}, {0, 2}}, 2));
+    assert_false(disclosure_hangs_together(exact, 3, (const struct disclosure_span[]){{0, 4}}, 1));
+    assert_false(
+        disclosure_hangs_together(exact, 3, (const struct disclosure_span[]){{0, 2}, {4, 5}}, 2));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -213,6 +245,8 @@ int main(void)
         cmocka_unit_test(test_the_first_table_does_not_tell_what_was_before),
         cmocka_unit_test(test_the_beginning_is_known),
         cmocka_unit_test(test_breakdowns),
+        cmocka_unit_test(test_breakdowns_that_overlap),
+        cmocka_unit_test(test_days_hang_together_by_exact_totals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

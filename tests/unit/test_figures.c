@@ -216,7 +216,7 @@ static void test_a_published_table_reads_back(void **state)
     static struct figure_sums s;
     static struct figure_rows rows;
     Brug__V1__FigureRow *list[FIGURE_ROWS_MAX];
-    const bool shown[FIGURE_MEASURES] = {[MEASURE(OUTCOME)] = true};
+    const bool held[FIGURE_MEASURES] = {[MEASURE(OUTCOME)] = true};
     const struct disclosure_table totals = {.referred = {FORM(EXACT), 12},
                                             .ended = {FORM(ROUNDED), 10},
                                             .open = {FORM(WITHHELD), 0},
@@ -227,7 +227,7 @@ static void test_a_published_table_reads_back(void **state)
     add(&s, FIGURE_REFERRED, 1, 9);
     add(&s, FIGURE_REFERRED, 2, 3);
     add(&s, FIGURE_ENDED, OUTCOME(YOUTH_CARE), 11);
-    figures_write_published(&s, &totals, shown, &rows);
+    figures_write_published(&s, &totals, held, &rows);
     for (size_t i = 0; i < rows.count; i++)
         list[i] = &rows.items[i];
     assert_true(figures_read_totals(list, rows.count, &read));
@@ -241,8 +241,63 @@ static void test_a_published_table_reads_back(void **state)
     assert_null(row(&rows, MEASURE(OWN_SHARE), 0));
     assert_null(row(&rows, MEASURE(TAKE_UP_MEDIAN), 0));
     s.reasons[0] = 1; /* everybody knows that a referral of today has a reason */
-    figures_write_published(&s, &totals, shown, &rows);
+    figures_write_published(&s, &totals, held, &rows);
     assert_int_equal(row(&rows, MEASURE(REASON), 0)->form, FORM(WITHHELD));
+}
+
+/* A year of two halves, the second of which was told; the year is the next table. */
+struct halves {
+    struct figure_sums sums[2];
+    struct figure_rows rows;
+    Brug__V1__FigureRow *list[FIGURE_ROWS_MAX];
+    bool held[FIGURE_MEASURES];
+};
+
+static const bool NOTHING_HELD[FIGURE_MEASURES];
+
+static void tell_second(struct halves *h, struct disclosure_total referred)
+{
+    const struct disclosure_table totals = {.referred = referred};
+    memset(h, 0, sizeof *h);
+    for (uint32_t i = 0; i < 2; i++) {
+        add(&h->sums[i], FIGURE_REFERRED, 1, 10);
+        add(&h->sums[i], FIGURE_REFERRED, 2, 4);
+    }
+    figures_write_published(&h->sums[1], &totals, NOTHING_HELD, &h->rows);
+    for (size_t i = 0; i < h->rows.count; i++)
+        h->list[i] = &h->rows.items[i];
+}
+
+static bool is_held(struct halves *h, Brug__V1__FigureForm year, Brug__V1__FigureForm half)
+{
+    const struct figure_sums *const sums[] = {&h->sums[0], &h->sums[1]};
+    const struct figure_told tables[] = {
+        {.totals = {.from = 0, .until = 2, .referred = {year, 28}}},
+        {.totals = {.from = 1, .until = 2, .referred = {half, 14}},
+         .rows = h->list,
+         .row_count = h->rows.count}};
+    const struct figure_year y = {
+        .point_count = 3, .sums = sums, .tables = tables, .table_count = 2};
+    figures_hold(&y, h->held);
+    return h->held[MEASURE(REASON)];
+}
+
+static void test_a_breakdown_is_held_beside_what_overlaps(void **state)
+{
+    static struct halves h;
+    tell_second(&h, (struct disclosure_total){FORM(EXACT), 14});
+    assert_false(is_held(&h, FORM(EXACT), FORM(EXACT)));
+    assert_true(is_held(&h, FORM(ROUNDED), FORM(EXACT))); /* its cells would say more of 28 */
+    assert_true(is_held(&h, FORM(EXACT), FORM(ROUNDED)));
+    h.list[4]->number += 5; /* what was told is not what is counted now */
+    assert_true(is_held(&h, FORM(EXACT), FORM(EXACT)));
+    h.list[4]->number -= 5;
+    h.sums[0].reasons[0] = 1; /* a cell that the told table does not have */
+    assert_true(is_held(&h, FORM(EXACT), FORM(EXACT)));
+    h.sums[0].reasons[0] = 0;
+    h.sums[0].reasons[3] = 6; /* 2 are told as 0, and 8 as 10: one more or one less would show */
+    h.sums[1].reasons[3] = 2;
+    assert_true(is_held(&h, FORM(EXACT), FORM(EXACT)));
 }
 
 int main(void)
@@ -256,6 +311,7 @@ int main(void)
         cmocka_unit_test(test_what_a_director_did_not_close_is_in_no_share),
         cmocka_unit_test(test_rows_have_room_and_areas_a_limit),
         cmocka_unit_test(test_a_published_table_reads_back),
+        cmocka_unit_test(test_a_breakdown_is_held_beside_what_overlaps),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
