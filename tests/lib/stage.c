@@ -354,7 +354,8 @@ static struct id case_of_tags(const struct stage_row *row)
 {
     struct id id;
     Brug__V1__CaseTags *t = brug__v1__case_tags__unpack(NULL, row->payload.len, row->payload.data);
-    assert_true(t && id_take(t->case_id, &id));
+    assert_non_null(t);
+    assert_true(id_take(t->case_id, &id));
     brug__v1__case_tags__free_unpacked(t, NULL);
     return id;
 }
