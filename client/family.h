@@ -1,5 +1,5 @@
 /*
- * client/family.h: the tags of a case [R41]: what of a youth they are made of, and how [P-163] [P-164]. Pure.
+ * client/family.h: the tags of a case [R41]: what of a youth they are made of, and how [P-145] [P-146]. Pure.
  *
  * Two letters about one child or one household must give the same tag however they are typed, and others another one:
  * so what cannot be read for certain gives none.

@@ -114,7 +114,7 @@ static const struct form_rule PUT_ABSENCE[] = {
     {FORM(PutAbsence, away_until_ms, FORM_TIME, "put_absence.away_until_ms", MALFORMED)},
 };
 
-/* [P-162] */
+/* [P-144] */
 static const struct form_rule PUT_TAGS[] = {
     {FORM(PutTags, case_id, FORM_ID, "put_tags.case_id", BAD_ID)},
     {FORM(PutTags, key_id, FORM_UUID, "put_tags.key_id", BAD_ID)},

@@ -164,7 +164,7 @@ static enum error find_case(const struct state *s, const struct case_letter *l, 
     return e;
 }
 
-/* It moves nothing. Whether the giver had the letter, the taker's client sees from signatures [P-182]. */
+/* It moves nothing. Whether the giver had the letter, the taker's client sees from signatures [P-153]. */
 static enum error judge_history(const struct state *s, const struct case_letter *l)
 {
     struct id id;

@@ -366,7 +366,7 @@ static void test_server_frames(void **state)
     assert_server(SERVER(TRACKED, tracked, tracked), "reader_fact.opened_by");
 }
 
-/* [P-162] */
+/* [P-144] */
 static void test_tags_are_whole_or_not_there(void **state)
 {
     Brug__V1__PutTags put = BRUG__V1__PUT_TAGS__INIT;
@@ -386,7 +386,7 @@ static void test_tags_are_whole_or_not_there(void **state)
     assert_client(FRAME(PUT_TAGS, put_tags, put), ERROR_ID_MALFORMED, "put_tags.key_id");
 }
 
-/* [P-143] */
+/* [P-137] */
 static void test_what_is_asked_of_figures(void **state)
 {
     Brug__V1__GetFigures get = BRUG__V1__GET_FIGURES__INIT;

@@ -286,7 +286,7 @@ static void test_moments(void **state)
     assert_refused(&s.header, ERROR_HEADER_MALFORMED, "header.moments");
 }
 
-/* [P-160] */
+/* [P-142] */
 static void test_a_family_key_names_itself_and_what_it_replaces(void **state)
 {
     struct sample_header s, note;
