@@ -95,8 +95,9 @@ static void sample_closed(struct sample *s, struct story *y)
     take(s, y, directory);
 }
 
-/* As a kill leaves it: after the last group nothing is check-pointed. */
-static void sample_killed(struct sample *s, struct story *y, size_t checkpoint_pages)
+/* As a kill leaves it: after the last group nothing is check-pointed. False: the check-point before left less than two
+ * transactions in the WAL. */
+static bool sample_left(struct sample *s, struct story *y, size_t checkpoint_pages)
 {
     char *directory = directory_new();
     struct store_options o = story_options(directory, NULL);
@@ -114,7 +115,18 @@ static void sample_killed(struct sample *s, struct story *y, size_t checkpoint_p
     store_close(store);
     directory_free(directory);
     take(s, y, copy);
-    assert_true(s->end_header != 0);
+    if (s->end_header != 0)
+        return true;
+    give_back(s);
+    return false;
+}
+
+/* With check-points of so many pages, or some more: what one commit writes is none of this test's business. */
+static void sample_killed(struct sample *s, struct story *y, size_t checkpoint_pages)
+{
+    size_t pages = checkpoint_pages;
+    while (!sample_left(s, y, pages))
+        assert_true(++pages < checkpoint_pages + 60);
 }
 
 static void lay_out(const struct sample *s)
