@@ -300,7 +300,7 @@ static void fill_tag(struct history *w, uint8_t tag[DIGEST_BYTES])
         tag[i] = (uint8_t)history_random(w, 256);
 }
 
-/* Linked with its neighbour as soon as both have a director: so a case's last tags tell all of its links. */
+/* Linked with its neighbour once that has tags too, as the relay links them: so a case's last tags tell all of its links. */
 static struct body *make_kept(struct history *w, const struct history_case *c)
 {
     size_t at = (size_t)(c - w->cases) ^ 1;
@@ -314,7 +314,7 @@ static struct body *make_kept(struct history *w, const struct history_case *c)
     kept.child = (ProtobufCBinaryData){DIGEST_BYTES, child};
     kept.household = (ProtobufCBinaryData){history_random(w, 3) ? DIGEST_BYTES : 0, household};
     kept.links = &links;
-    kept.n_links = at < w->case_count && has_director(&w->cases[at]);
+    kept.n_links = at < w->case_count && has_director(&w->cases[at]) && w->cases[at].is_tagged;
     if (kept.n_links > 0)
         link.case_id = id_bytes(&w->cases[at].id);
     link.same_child = at % 4 < 2;
@@ -327,7 +327,7 @@ static struct body *make_kept(struct history *w, const struct history_case *c)
 bool history_tag_case(struct history *w, struct group *g)
 {
     Brug__V1__CaseTags r = BRUG__V1__CASE_TAGS__INIT;
-    const struct history_case *c = any_open(w);
+    struct history_case *c = any_open(w);
     if (c == NULL)
         return false;
     struct id key = history_id(w, 4);
@@ -340,6 +340,7 @@ bool history_tag_case(struct history *w, struct group *g)
     struct body *kept = make_kept(w, c);
     must(group_append_tags(g, w->lsn, kept));
     body_unref(kept);
+    c->is_tagged = true;
     return true;
 }
 

@@ -59,6 +59,7 @@ struct history_case {
     unsigned owed_count;
     struct history_owed owed[HISTORY_OWED_MAX];
     unsigned moment_count; /* that the GP named */
+    bool is_tagged;
 };
 
 struct history {

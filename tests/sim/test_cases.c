@@ -139,7 +139,7 @@ static void cases_go_as_their_letters_and_time_say(void **state)
 {
     struct proof *p = *state;
     uint64_t seed = proof_seed(FIXED_SEED);
-    uint64_t cases = sim_is_replay() ? 1 : proof_size("CASES", 200, 3000);
+    uint64_t cases = sim_is_replay() ? 1 : proof_size("CASES", 200, 2000);
     struct totals t = {0};
     double begin = proof_seconds();
     while (t.cases < cases && !t.violations)

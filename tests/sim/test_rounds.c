@@ -816,7 +816,7 @@ static void rounds_keep_their_promise(void **state)
 {
     const struct row *row = *state;
     uint64_t seed = proof_seed(FIXED_SEED);
-    uint64_t rounds = sim_is_replay() ? 0 : proof_size("ROUNDS", 100, 2000);
+    uint64_t rounds = sim_is_replay() ? 0 : proof_size("ROUNDS", 100, 1000);
     struct counts c = {0};
     struct proof p = {.claim = row->claim, .unit = "rounds"};
     double begin = proof_seconds();

@@ -206,7 +206,7 @@ static void in_random_worlds_all_promises_hold(void **state)
 {
     struct proof *p = *state;
     uint64_t seed = proof_seed(FIXED_SEED);
-    uint64_t steps = sim_is_replay() ? 1 : proof_size("STEPS", 150000, 3000000);
+    uint64_t steps = sim_is_replay() ? 1 : proof_size("STEPS", 150000, 2000000);
     struct totals t = {0};
     double begin = proof_seconds();
     while (t.steps < steps && !t.violations)
