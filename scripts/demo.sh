@@ -16,9 +16,13 @@ relay_pid=
 step=0
 clock=() # a command that moves the clock of what it runs
 
-# What moves the clock is the parent of the relay.
+# set_clock DATE: what runs with "${clock[@]}" from now on has noon of that date, and goes on from there.
+set_clock() {
+    clock=(env "LD_PRELOAD=$(echo /usr/lib/*/faketime/libfaketime.so.1)" "FAKETIME=+$(($(date -d "$1 12:00" +%s) - $(date +%s)))s")
+}
+
 stop_relay() {
-    kill "$(pgrep -P "$relay_pid" brugd || echo "$relay_pid")"
+    kill "$relay_pid"
     wait "$relay_pid"
 }
 
@@ -347,7 +351,7 @@ import json, sys
 print(next(o["due"] for o in json.load(sys.stdin)["relay"]["owed"] if o["kind"] == "take-up"))')
 for moment in "the day that it is due ($due):$due" "a week later:$(date -d "$due +7 days" +%F)"; do
     stop_relay || fail "brugd did not end cleanly"
-    clock=(faketime -f "+$(($(date -d "${moment#*:} 12:00" +%s) - $(date +%s)))s")
+    set_clock "${moment#*:}"
     start_relay
     say "It is ${moment%:*}."
     until at "$samira" --json sync | grep -q '"received": [1-9]'; do sleep 0.2; done
@@ -360,7 +364,7 @@ at "$gp" case "$second" | grep "door niemand van .* geopend. Bel" | sed 's/^ */ 
 year=$(date +%Y)
 step "The year $year is over. Nobody registered anything: the figures come from the letters. The team sees its own as they are:"
 stop_relay || fail "brugd did not end cleanly"
-clock=(faketime -f "+$(($(date -d "$((year + 1))-01-02 12:00" +%s) - $(date +%s)))s")
+set_clock "$((year + 1))-01-02"
 start_relay
 as "$director_name" "$director" figures --from "$year"
 say "Others see them so that nobody can be recognised, whatever tables they put beside one another:"
