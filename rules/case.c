@@ -242,7 +242,7 @@ bool case_item_stops_closing(const struct case_file *c, const struct owed_item *
     return item->kind != OWED(MOMENT) || has_come(c, item, today);
 }
 
-static bool is_outcome_of_director(Brug__V1__Outcome o)
+bool case_outcome_is_directors(Brug__V1__Outcome o)
 {
     return o == OUTCOME(OWN_SHORT_SUPPORT) || o == OUTCOME(LOCAL_PROVISION) ||
            o == OUTCOME(YOUTH_CARE) || o == OUTCOME(EXISTING_PLAN) || o == OUTCOME(NO_HELP_NEEDED);
@@ -265,7 +265,7 @@ static enum error on_closing(struct moving *x)
     bool is_allowed =
         x->h->outcome == OUTCOME(ENDED_GP_DISAGREES)
             ? is_closer_leader(c, &x->m->actor)
-            : is_outcome_of_director(x->h->outcome) && is_closer_director(c, &x->m->actor);
+            : case_outcome_is_directors(x->h->outcome) && is_closer_director(c, &x->m->actor);
     if (!is_allowed)
         return ERROR_OUTCOME_NOT_ALLOWED;
     for (size_t i = 0; i < c->owed_count; i++)
@@ -784,8 +784,7 @@ static bool is_owed_sound(const struct case_file *c)
     for (size_t i = 0; i < sizeof exact / sizeof exact[0]; i++)
         if (count_owed(c, exact[i].kind) != exact[i].is_owed)
             return false;
-    bool has_ended = 1u << c->state & ENDED;
-    return !has_ended || count_owed(c, OWED(INFO_REPLY)) == c->owed_count;
+    return !case_has_ended(c->state) || count_owed(c, OWED(INFO_REPLY)) == c->owed_count;
 }
 
 static bool is_item_sound(const struct case_file *c, size_t i)
@@ -823,6 +822,8 @@ static bool is_proposal_sound(const struct case_proposal *p)
     return p->by <= TEAM &&
            (p->kind == KIND(STOP_PROPOSAL) || (p->kind == KIND(DECLINE_PROPOSAL) && p->by == TEAM));
 }
+
+bool case_has_ended(Brug__V1__CaseState state) { return state >= STATE(CLOSED); }
 
 bool case_is_sound(const struct case_file *c)
 {

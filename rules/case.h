@@ -144,7 +144,7 @@ struct case_ends {
  * refused, in this order: ROLE_NOT_ALLOWED; CASE_EXISTS; NO_SUCH_CASE; CASE_TAKEN; the code of the state (case_state_code); NOT_DIRECTOR;
  * PROPOSAL_WAITS; BRIDGING_IN_FORCE; and what the kind's own rule says (NO_PROPOSAL, NOT_PROPOSER, NO_BRIDGING,
  * NOT_OWED, STILL_OWED, OUTCOME_NOT_ALLOWED, DATE_NOT_ALLOWED, NO_SUCH_DIRECTOR, DELAYED_BEFORE, TOO_MUCH_OWED); `after` and
- * `ends` are then untouched. HISTORY and NOTICE are not judged here.
+ * `ends` are then untouched. HISTORY, FAMILY_KEY and NOTICE are not judged here.
  */
 enum error case_judge(const struct case_file *before, const struct case_move *move,
                       struct case_file *after, struct case_ends *ends) MUST_CHECK;
@@ -172,5 +172,8 @@ bool case_item_stops_closing(const struct case_file *c, const struct owed_item *
                              uint32_t today);
 const struct owed_item *case_find_owed(const struct case_file *c, const struct id *owed_id);
 bool case_is_sound(const struct case_file *c);
+bool case_has_ended(Brug__V1__CaseState state);
+/* Whether a director closes a case with it [R42]. */
+bool case_outcome_is_directors(Brug__V1__Outcome outcome);
 
 #endif

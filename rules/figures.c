@@ -81,9 +81,14 @@ size_t figures_of_move(const Brug__V1__CaseMoved *m, struct figure_count out[FIG
     return n;
 }
 
-uint32_t figures_day(int64_t at_ms, uint32_t closed_until)
+struct figure_count figures_of_opened(const Brug__V1__Case *c)
 {
-    uint32_t date = workdays_date(at_ms);
+    return (struct figure_count){FIGURE_REFERRED, c->reason};
+}
+
+uint32_t figures_day(int64_t at_ms, int64_t opened_at_ms, uint32_t closed_until)
+{
+    uint32_t date = workdays_date(at_ms > opened_at_ms ? at_ms : opened_at_ms);
     return date > closed_until ? date : closed_until + 1;
 }
 
@@ -340,13 +345,6 @@ static void add_share(struct figure_rows *out, Brug__V1__FigureMeasure measure,
         add_row(out, measure, 0, NULL, form, (100 * part + all / 2) / all);
 }
 
-static bool is_directors(uint32_t outcome)
-{
-    return outcome == OUTCOME(OWN_SHORT_SUPPORT) || outcome == OUTCOME(LOCAL_PROVISION) ||
-           outcome == OUTCOME(YOUTH_CARE) || outcome == OUTCOME(EXISTING_PLAN) ||
-           outcome == OUTCOME(NO_HELP_NEEDED);
-}
-
 /* Of the rows as they are shown, so that a share tells nothing more than they do. */
 static void add_shares(struct figure_rows *out)
 {
@@ -354,7 +352,8 @@ static void add_shares(struct figure_rows *out)
     Brug__V1__FigureForm closed_form = FORM(EXACT), given_form = FORM(EXACT);
     for (size_t i = 0; i < out->count; i++) {
         const Brug__V1__FigureRow *row = &out->items[i];
-        if (row->measure == MEASURE(OUTCOME) && is_directors(row->code)) {
+        if (row->measure == MEASURE(OUTCOME) &&
+            case_outcome_is_directors((Brug__V1__Outcome)row->code)) {
             closed_form = row->form;
             closed += row->number;
             onward += row->code == OUTCOME(YOUTH_CARE) ? row->number : 0;

@@ -42,8 +42,11 @@ struct figure_count {
 
 /* What a move counts for; of the record alone. Returns how many. */
 size_t figures_of_move(const Brug__V1__CaseMoved *m, struct figure_count out[FIGURE_COUNTS_MAX]);
-/* The day on which something counts: no day up to closed_until (0: none) is, whatever the clock says. */
-uint32_t figures_day(int64_t at_ms, uint32_t closed_until);
+/* What a case of before cases moved counts for, as it comes (CASE_OPENED): a referral. */
+struct figure_count figures_of_opened(const Brug__V1__Case *c);
+/* The day on which something counts, whatever the clock says: none up to closed_until (0: none is closed), and none before the
+ * day on which the case came, so that nothing ends before it was referred. */
+uint32_t figures_day(int64_t at_ms, int64_t opened_at_ms, uint32_t closed_until);
 /* False for what no move gives: a row that is not ours. */
 bool figures_is_count(uint64_t event, uint64_t code);
 

@@ -60,6 +60,15 @@ struct figure_period period_of(Brug__V1__FigurePeriod kind, uint32_t date)
     return p;
 }
 
+bool period_is_one(const struct figure_period *p)
+{
+    if (p->kind <= BRUG__V1__FIGURE_PERIOD__FIGURE_PERIOD_NONE ||
+        p->kind > BRUG__V1__FIGURE_PERIOD__FIGURE_PERIOD_YEAR)
+        return false;
+    struct figure_period same = period_of(p->kind, p->from);
+    return same.from == p->from && same.until == p->until;
+}
+
 struct figure_period period_before(const struct figure_period *p)
 {
     return period_of(p->kind, p->from > 0 ? p->from - 1 : 0);

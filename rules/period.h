@@ -19,6 +19,8 @@ struct figure_period {
 
 /* The period of this kind (not NONE) in which the date lies. */
 struct figure_period period_of(Brug__V1__FigurePeriod kind, uint32_t date);
+/* Whether it is one of these: of a known kind, and cut there. */
+bool period_is_one(const struct figure_period *p);
 /* The one that ended the day before it begins. */
 struct figure_period period_before(const struct figure_period *p);
 

@@ -1,8 +1,8 @@
 /*
  * daemon/core/apply.c: the only place where state changes. Every record was decided; nothing is judged here.
  *
- * A record about a message that is not in memory is a no-op: all that it did is folded. A record that was
- * applied before is a no-op too, so that a replay may begin anywhere.
+ * A record about a message that is not in memory is a no-op: all that it did is folded. What is
+ * counted counts once, as a replay begins right behind what the tables hold.
  */
 #include "daemon/core/model.h"
 #include "proto/frame.h"

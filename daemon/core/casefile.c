@@ -192,10 +192,7 @@ enum error casefile_put(struct state *s, const Brug__V1__Case *row)
     return file_step(s, c, &file);
 }
 
-bool casefile_has_ended(const struct casefile *c)
-{
-    return c->state >= BRUG__V1__CASE_STATE__CASE_STATE_CLOSED;
-}
+bool casefile_has_ended(const struct casefile *c) { return case_has_ended(c->state); }
 
 void casefiles_fini(struct state *s)
 {

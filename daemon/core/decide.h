@@ -164,11 +164,16 @@ bool decide_may_address(const struct organisation *from, const struct organisati
 void decide_tell_sender(const struct state *s, struct decision *d, const struct message *m,
                         Brug__V1__Kind kind, enum error code, const struct endpoint *about,
                         struct instant now);
-/* The same for any organisation, or only that person of it (NULL: all): h has kind, message_id and what the kind
- * carries. Nothing is added if that id is known, or nobody reads. */
-void decide_tell(const struct state *s, struct decision *d, const struct organisation *to,
-                 const struct person *person, const struct municipality *municipality,
-                 Brug__V1__Header *h, struct instant now);
+/* All readers of an organisation; with a person, that one's; with an endpoint, that one. */
+struct audience {
+    const struct organisation *organisation;
+    const struct person *person;
+    const struct endpoint *endpoint;
+};
+/* The same for anybody: h has kind, message_id and what the kind carries. Nothing is added if that id is known, or nobody
+ * reads. The record of what links two cases names neither: it is kept for years [P-150]. */
+void decide_tell(const struct state *s, struct decision *d, const struct audience *to,
+                 const struct municipality *municipality, Brug__V1__Header *h, struct instant now);
 /* A waiting copy of a reader that does not read any more. */
 void decide_cancel(const struct state *s, struct reader *r, struct instant now, struct decision *d);
 /* A session of e ended by the peer, a newer one or a limit. When the oldest copy was delivered in it and waits

@@ -246,7 +246,7 @@ static void tell(const struct state *s, const struct moved *m, const struct case
     h->owed_kind = n->item.kind;
     h->debtor = n->item.debtor;
     h->until_date = n->item.due_date;
-    decide_tell(s, d, to, NULL, f->municipality, h, now);
+    decide_tell(s, d, &(const struct audience){.organisation = to}, f->municipality, h, now);
 }
 
 bool decide_case_step(const struct state *s, const struct casefile *f, struct instant now,

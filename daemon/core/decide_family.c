@@ -11,6 +11,7 @@
  *  2. A link is found once: it is kept with the tags, whatever key they are under later, until one of its cases ends.
  */
 #include "daemon/core/decide.h"
+#include "proto/check.h"
 #include "proto/frame.h"
 #include "proto/limits.h"
 #include <assert.h>
@@ -25,7 +26,8 @@ enum error decide_family_key(const struct organisation *team, const Brug__V1__He
     struct id replaced;
     bool is_that =
         id_take_optional(h->replaced_key, &replaced) && id_equal(&replaced, &team->family_key);
-    return is_that ? ERROR_NONE : ERROR_FAMILY_KEY_MOVED;
+    bool is_new = !slice_equal(check_slice(h->key_id), id_slice(&team->family_key));
+    return is_that && is_new ? ERROR_NONE : ERROR_FAMILY_KEY_MOVED;
 }
 
 void decide_record_family_key(const Brug__V1__Header *h, struct instant now, struct decision *d)
@@ -86,7 +88,8 @@ static void tell(const struct state *s, const struct casefile *c, const struct f
     h->linked_case = id_bytes(&l->other->id);
     h->linked_director = director_of(l->other, d);
     h->flags = l->is_same_child ? BRUG__V1__HEADER_FLAG__HEADER_FLAG_SAME_CHILD : 0;
-    decide_tell(s, d, c->team, person, c->municipality, h, now);
+    const struct audience to = {.organisation = c->team, .person = person};
+    decide_tell(s, d, &to, c->municipality, h, now);
 }
 
 /* Both directors; one who holds both cases hears of it once, in the case that was tagged last. */
@@ -130,13 +133,6 @@ struct tagging {
 static bool has_director(const struct casefile *c)
 {
     return c->state == STATE(CLARIFYING) || c->state == STATE(SUPPORT);
-}
-
-static enum error why_not(const struct casefile *c)
-{
-    if (casefile_has_ended(c))
-        return ERROR_CASE_ENDED;
-    return c->state == STATE(CONSULTING) ? ERROR_CASE_CONSULTING : ERROR_CASE_REFERRED;
 }
 
 static size_t count_links(const struct family_link *links, size_t n, bool is_same_child)
@@ -256,7 +252,7 @@ void decide_put_tags(const struct state *s, const struct command *c, struct deci
     else if (!id_equal(&t->tags.key, &o->family_key))
         decision_refuse(d, c, ERROR_FAMILY_KEY_MOVED, "put_tags.key_id");
     else if (!has_director(t->file))
-        decision_refuse(d, c, why_not(t->file), "put_tags.case_id");
+        decision_refuse(d, c, case_state_code(t->file->state), "put_tags.case_id");
     else if (!has_these(t->file, &t->tags))
         put_tags(t);
     if (d->answer.frame_case == BRUG__V1__SERVER_FRAME__FRAME__NOT_SET)

@@ -42,15 +42,20 @@ static uint64_t copies_given(const struct decision *d, ProtobufCBinaryData endpo
     return n;
 }
 
-/* The organisation's readers; with a person, that person's. */
-static void set_readers(struct decision *d, const struct organisation *o,
-                        const struct person *person, Brug__V1__Header *h, Brug__V1__Accepted *r)
+static bool is_meant(const struct audience *to, const struct endpoint *e)
 {
+    return (!to->person || e->person == to->person) && (!to->endpoint || e == to->endpoint);
+}
+
+static void set_readers(struct decision *d, const struct audience *to, Brug__V1__Header *h,
+                        Brug__V1__Accepted *r)
+{
+    const struct organisation *o = to->organisation;
     h->readers = decision_alloc(d, o->readers.count, sizeof *h->readers);
     r->readers = decision_alloc(d, o->readers.count, sizeof *r->readers);
     for (size_t i = 0; i < o->readers.count; i++) {
         struct endpoint *e = o->readers.items[i];
-        if (person && e->person != person)
+        if (!is_meant(to, e))
             continue;
         Brug__V1__ReaderSequence *copy =
             decision_message(d, &brug__v1__reader_sequence__descriptor);
@@ -72,25 +77,26 @@ static struct body *body_of(const Brug__V1__Header *h)
     return b;
 }
 
-void decide_tell(const struct state *s, struct decision *d, const struct organisation *to,
-                 const struct person *person, const struct municipality *municipality,
-                 Brug__V1__Header *h, struct instant now)
+void decide_tell(const struct state *s, struct decision *d, const struct audience *to,
+                 const struct municipality *municipality, Brug__V1__Header *h, struct instant now)
 {
     struct message_key key = {.organisation = ID_NONE};
     Brug__V1__Accepted *r = decision_message(d, &brug__v1__accepted__descriptor);
-    set_readers(d, to, person, h, r);
+    set_readers(d, to, h, r);
     if (r->n_readers == 0 || !id_take(h->message_id, &key.id) || message_find(s, &key))
         return;
     h->protocol = LIMIT_PROTOCOL;
     h->profile = LIMIT_PROFILE;
     h->municipality = r->municipality = id_bytes(&municipality->entity.id);
-    h->to = r->to = id_bytes(&to->entity.id);
+    h->to = r->to = id_bytes(&to->organisation->entity.id);
     h->epoch = municipality->row->epoch;
     h->written_at_ms = r->at_ms = now.wall_ms;
     r->message_id = h->message_id;
     r->kind = h->kind;
-    r->case_id = h->case_id;
-    r->in_reply_to = h->in_reply_to;
+    if (h->linked_case.len == 0) {
+        r->case_id = h->case_id;
+        r->in_reply_to = h->in_reply_to;
+    }
     struct body *b = body_of(h);
     r->digest = digest_bytes(&b->digest);
     r->body_bytes = (uint32_t)b->len;
@@ -114,9 +120,12 @@ void decide_tell_sender(const struct state *s, struct decision *d, const struct 
     h->fact_code = (Brug__V1__Code)code;
     if (about)
         h->about_endpoint = id_bytes(&about->entity.id);
-    bool is_private = m->kind == BRUG__V1__KIND__KIND_HISTORY; /* colleagues know nothing of it */
-    decide_tell(s, d, m->sender->organisation, is_private ? m->sender->person : NULL,
-                m->municipality, h, now);
+    struct audience to = {.organisation = m->sender->organisation};
+    if (m->kind == BRUG__V1__KIND__KIND_HISTORY) { /* colleagues know nothing of it */
+        to.person = m->sender->person;
+        to.endpoint = m->sender->person ? NULL : m->sender;
+    }
+    decide_tell(s, d, &to, m->municipality, h, now);
 }
 
 /* Whether, without r, nobody of the addressed organisation fetched it or still may. What a HISTORY brings is with the

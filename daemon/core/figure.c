@@ -66,7 +66,7 @@ static enum error need_book(struct state *s, const struct municipality *m,
 static enum error need_line(struct figure_book *b, struct organisation *practice,
                             struct figure_line **out)
 {
-    for (size_t i = 0; i < b->line_count; i++)
+    for (size_t i = b->line_count; i-- > 0;) /* a load comes by practice */
         if (b->lines[i].practice == practice) {
             *out = &b->lines[i];
             return ERROR_NONE;
@@ -137,7 +137,8 @@ static enum error count(struct state *s, const Brug__V1__Case *c, int64_t at_ms,
     enum error e =
         n == 0 ? ERROR_NONE : find_parties(s, c->municipality, c->team, c->practice, &of);
     for (size_t i = 0; !e && i < n; i++) {
-        const struct figure_entry entry = {.day = figures_day(at_ms, of.book->closed_until),
+        const struct figure_entry entry = {.day =
+                                               figures_day(at_ms, c->at_ms, of.book->closed_until),
                                            .count = 1,
                                            .code = (uint16_t)counts[i].code,
                                            .event = (uint8_t)counts[i].event};
@@ -155,8 +156,8 @@ enum error figure_move(struct state *s, const Brug__V1__CaseMoved *m)
 
 enum error figure_open(struct state *s, const Brug__V1__Case *row)
 {
-    const struct figure_count referred = {FIGURE_REFERRED, row->reason};
-    return count(s, row, row->at_ms, &referred, 1);
+    const struct figure_count opened = figures_of_opened(row);
+    return count(s, row, row->at_ms, &opened, 1);
 }
 
 enum error state_load_figure(struct state *s, const struct figure_counter *c)
@@ -199,7 +200,7 @@ enum error figure_publish(struct state *s, const Brug__V1__FiguresPublished *row
     const struct organisation *team = organisation_find(s, row->team);
     struct figure_table t = {.period = {row->period, row->from_date, row->until_date}};
     struct figure_book *b;
-    if (!m || !team)
+    if (!m || !team || !period_is_one(&t.period))
         return ERROR_CORRUPT;
     enum error e = need_book(s, m, team, &b);
     if (e || figure_published(b, &t.period))

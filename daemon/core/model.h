@@ -199,7 +199,7 @@ struct figure_book {
     struct id key[2]; /* municipality, team */
     struct figure_line *lines;
     size_t line_count, line_capacity;
-    struct figure_table *published; /* in the order in which they were */
+    struct figure_table *published; /* as they came: live in their order, of a load by day */
     size_t published_count, published_capacity;
     uint32_t closed_until; /* the last day of all that was published; 0: nothing was */
 };

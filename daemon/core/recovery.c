@@ -9,7 +9,7 @@ static bool take_cases(const struct organisation *o, struct load_recovered *to)
 {
     to->cases = calloc(o->case_count + 1, sizeof *to->cases);
     for (size_t i = 0; to->cases && i < o->case_count; i++)
-        if (o->cases[i]->state < BRUG__V1__CASE_STATE__CASE_STATE_CLOSED)
+        if (!casefile_has_ended(o->cases[i]))
             to->cases[to->case_count++] = o->cases[i]->id;
     return to->cases;
 }
@@ -34,7 +34,8 @@ struct load *relay_recovery(const struct relay *r, const Brug__V1__Recover *q, u
     l->recovered = to;
     to->ticket = ticket;
     to->organisation = o->entity.id;
-    to->until_lsn = q->until_lsn ? q->until_lsn : r->durable_lsn;
+    bool is_known = q->until_lsn > 0 && q->until_lsn <= r->durable_lsn;
+    to->until_lsn = is_known ? q->until_lsn : r->durable_lsn;
     if (!id_take_optional(q->after_message, &to->after_message) ||
         !id_take_optional(q->after_organisation, &to->after_organisation) || !take_cases(o, to) ||
         !take_endpoints(o, to)) {

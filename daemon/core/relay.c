@@ -404,12 +404,31 @@ static void on_checked_frame(struct relay *r, struct session *s, const Brug__V1_
     }
 }
 
+/* ---- the clock ---- */
+
+/* A clock that leaps makes nothing overdue for a day: a person may set it right. */
+static void watch_clock(struct relay *r)
+{
+    int64_t gap_ms = r->now.wall_ms - r->now.mono_ms;
+    int64_t leap_ms = r->has_clock_gap ? gap_ms - r->clock_gap_ms : 0;
+    r->has_clock_gap = true;
+    if (leap_ms > CLOCK_LEAP_MS || leap_ms < -CLOCK_LEAP_MS) {
+        struct relay_event event = {.name = "clock.leapt"};
+        r->steps_from_ms = r->now.mono_ms + CLOCK_DOUBT_MS;
+        pump_event(r, &event);
+    }
+    r->clock_gap_ms = gap_ms;
+    if (r->now.mono_ms >= r->steps_from_ms)
+        r->steps_from_ms = 0;
+}
+
 void relay_on_frame(struct relay *r, uint64_t session, struct slice frame, struct instant now)
 {
     struct session *s = session_find(r, session);
     ProtobufCMessage *m = NULL;
     const char *field = NULL;
     r->now = now;
+    watch_clock(r); /* before anything is judged by it */
     if (!s || r->is_draining)
         return;
     arena_reset(r->frame_arena, SIZE_MAX);
@@ -436,22 +455,6 @@ void relay_on_frame(struct relay *r, uint64_t session, struct slice frame, struc
 }
 
 /* ---- time and durability ---- */
-
-/* A clock that leaps makes nothing overdue for a day: a person may set it right. */
-static void watch_clock(struct relay *r)
-{
-    int64_t gap_ms = r->now.wall_ms - r->now.mono_ms;
-    int64_t leap_ms = r->has_clock_gap ? gap_ms - r->clock_gap_ms : 0;
-    r->has_clock_gap = true;
-    if (leap_ms > CLOCK_LEAP_MS || leap_ms < -CLOCK_LEAP_MS) {
-        struct relay_event event = {.name = "clock.leapt"};
-        r->steps_from_ms = r->now.mono_ms + CLOCK_DOUBT_MS;
-        pump_event(r, &event);
-    }
-    r->clock_gap_ms = gap_ms;
-    if (r->now.mono_ms >= r->steps_from_ms)
-        r->steps_from_ms = 0;
-}
 
 /* What comes after every step: the drain ends when all has been said. */
 static void settle(struct relay *r)
@@ -669,11 +672,12 @@ void relay_on_admin(struct relay *r, uint64_t ticket, const Brug__V1__Operator *
                     const Brug__V1__AdminRequest *request, const Brug__V1__EndpointRow *endpoint,
                     struct instant now)
 {
+    r->now = now;
+    watch_clock(r);
     struct policy policy = pump_policy(r);
     struct admin_command c = {&policy, by, request, endpoint, now};
     Brug__V1__AdminAnswer answer = BRUG__V1__ADMIN_ANSWER__INIT;
     struct decision d;
-    r->now = now;
     arena_reset(r->decision_arena, SIZE_MAX);
     decision_init(&d, r->decision_arena);
     decide_admin(r->state, &c, &d, &answer);

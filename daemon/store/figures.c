@@ -33,7 +33,7 @@ static enum error add_counts(struct driver *d, const Brug__V1__Case *c, int64_t 
         driver_bind_slice(d, FIGURE_ADD, 1, bytes_of(c->municipality));
         driver_bind_slice(d, FIGURE_ADD, 2, bytes_of(c->team));
         driver_bind_slice(d, FIGURE_ADD, 3, bytes_of(c->practice));
-        driver_bind_u64(d, FIGURE_ADD, 4, figures_day(at_ms, closed_until));
+        driver_bind_u64(d, FIGURE_ADD, 4, figures_day(at_ms, c->at_ms, closed_until));
         driver_bind_u64(d, FIGURE_ADD, 5, counts[i].event);
         driver_bind_u64(d, FIGURE_ADD, 6, counts[i].code);
         e = driver_execute(d, FIGURE_ADD);
@@ -50,8 +50,8 @@ enum error figures_add_move(struct driver *d, const Brug__V1__CaseMoved *m)
 
 enum error figures_add_case(struct driver *d, const Brug__V1__Case *c)
 {
-    const struct figure_count referred = {FIGURE_REFERRED, c->reason};
-    return add_counts(d, c, c->at_ms, &referred, 1);
+    const struct figure_count opened = figures_of_opened(c);
+    return add_counts(d, c, c->at_ms, &opened, 1);
 }
 
 enum error figures_add_table(struct driver *d, const Brug__V1__FiguresPublished *t,

@@ -20,6 +20,7 @@
 #include "daemon/store/fold.h"
 #include "daemon/store/sql.h"
 #include "proto/frame.h"
+#include "rules/case.h"
 #include <assert.h>
 #include <string.h>
 
@@ -531,7 +532,7 @@ static enum error fold_case_moved(struct fold *f, uint64_t lsn, struct slice pay
         e = put_case(f, CASE_PUT, now->case_id, buf_slice(row));
     if (e == ERROR_NONE)
         e = fold_driver_error(f, figures_add_move(f->store->outbox, m));
-    bool has_ended = now->state >= BRUG__V1__CASE_STATE__CASE_STATE_CLOSED;
+    bool has_ended = case_has_ended(now->state);
     return e == ERROR_NONE && has_ended ? drop_tags(f, now->case_id) : e;
 }
 

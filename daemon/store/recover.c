@@ -145,7 +145,7 @@ static enum error take_row(struct page *p, struct slice row)
     enum error e = keep(p, &row);
     if (e == ERROR_NONE && frame_decode_borrowed(p->arena, &brug__v1__known_message__descriptor,
                                                  row, &m) != ERROR_NONE)
-        e = arena_lacked_memory(p->arena) ? ERROR_NO_MEMORY : ERROR_CORRUPT;
+        e = arena_was_exceeded(p->arena) ? ERROR_NO_MEMORY : ERROR_CORRUPT;
     const Brug__V1__KnownMessage *k = (const Brug__V1__KnownMessage *)m;
     if (e != ERROR_NONE || !is_letter(p, k) || !is_wanted(p, k, &is_opened))
         return e;
@@ -154,7 +154,8 @@ static enum error take_row(struct page *p, struct slice row)
 
 static bool is_full(const struct page *p)
 {
-    return p->bytes >= PAGE_BYTES_MAX || p->rows == ROWS_MAX;
+    return p->bytes >= PAGE_BYTES_MAX || p->rows == ROWS_MAX ||
+           arena_spent_bytes(p->arena) >= ROW_ARENA_BYTES_MAX / 4;
 }
 
 static enum error walk(struct page *p)

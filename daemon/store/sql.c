@@ -151,8 +151,8 @@ const char *const OUTBOX_SQL[OUTBOX_STATEMENT_COUNT] = {
 };
 
 const struct live_table OUTBOX_LIVE_TABLES[OUTBOX_LIVE_TABLE_COUNT] = {
-    {"sqlite_schema", 1}, {"meta", 1},     {"journal", 1}, {"mailbox", 1},
-    {"directory", 1},     {"casefile", 1}, {"figure", 4},  {"figure_table", 4},
+    {"sqlite_schema", 1}, {"meta", 1},      {"journal", 1}, {"mailbox", 1},      {"directory", 1},
+    {"casefile", 1},      {"case_tags", 3}, {"figure", 4},  {"figure_table", 4},
 };
 
 const char *const AUDIT_STEPS[AUDIT_STEP_COUNT] = {

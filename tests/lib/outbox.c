@@ -1,6 +1,7 @@
 /* tests/lib/outbox.c: a history of records, and stores in temporary directories. */
 #include "tests/lib/outbox.h"
 #include "daemon/store/pages.h"
+#include "rules/period.h"
 #include "tests/lib/cases.h"
 #include <assert.h>
 #include <dirent.h>
@@ -403,12 +404,15 @@ void history_publish(struct history *w, struct group *g)
 {
     Brug__V1__FiguresPublished r = BRUG__V1__FIGURES_PUBLISHED__INIT;
     Brug__V1__FigureRow row = BRUG__V1__FIGURE_ROW__INIT, *rows[] = {&row};
-    uint32_t first = (uint32_t)(HISTORY_NOW_MS / (24 * 3600 * 1000)) - 70;
+    struct figure_period p = period_of(BRUG__V1__FIGURE_PERIOD__FIGURE_PERIOD_4W,
+                                       (uint32_t)(HISTORY_NOW_MS / (24 * 3600 * 1000)) - 70);
+    for (unsigned i = 0; i < w->published_count; i++)
+        p = period_of(p.kind, p.until + 1);
     r.municipality = id_bytes(&w->municipality);
     r.team = id_bytes(&w->organisations[1]);
-    r.period = BRUG__V1__FIGURE_PERIOD__FIGURE_PERIOD_4W;
-    r.from_date = first + 7 * w->published_count;
-    r.until_date = r.from_date + 6;
+    r.period = p.kind;
+    r.from_date = p.from;
+    r.until_date = p.until;
     r.at_ms = w->now_ms;
     row.measure = BRUG__V1__FIGURE_MEASURE__FIGURE_MEASURE_REFERRED;
     row.form = BRUG__V1__FIGURE_FORM__FIGURE_FORM_EXACT;

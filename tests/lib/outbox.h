@@ -74,7 +74,7 @@ struct history {
     size_t count, capacity;
     struct history_case *cases;
     size_t case_count;
-    unsigned published_count;  /* tables of figures, of a week each */
+    unsigned published_count;  /* tables of figures, of four weeks each */
     unsigned big_body_percent; /* of bodies that are over 64 KiB */
 };
 

@@ -302,6 +302,7 @@ static void one_key_is_in_force(void **state)
     assert_int_equal(rotate(x, x->one, &second, &x->key), ERROR_NONE);
     assert_int_equal(offer(x, &late), ERROR_FAMILY_KEY_MOVED);
     assert_int_equal(rotate(x, x->two, &third, &ID_NONE), ERROR_FAMILY_KEY_MOVED);
+    assert_int_equal(rotate(x, x->two, &second, &second), ERROR_FAMILY_KEY_MOVED); /* by itself */
     in_force = key_in_welcome(x, x->one);
     assert_true(id_equal(&in_force, &second));
     assert_int_equal(rotate(x, x->one, &x->key, &second),
@@ -635,7 +636,7 @@ static void the_journal_has_no_tag(void **state)
 {
     struct scene *x = *state;
     const struct stage *w = x->w;
-    size_t kept = 0;
+    size_t kept = 0, facts = 0;
     (void)tagged(x, x->one, ANNE, HOUSE);
     (void)tagged(x, x->two, ANNE, HOUSE);
     for (size_t i = 0; i < w->row_count; i++) {
@@ -643,7 +644,17 @@ static void the_journal_has_no_tag(void **state)
         /* nor which cases are of one family */
         if (w->rows[i].type == RECORD(CASE_TAGS))
             assert_true(w->rows[i].payload.len < 4 * (ID_BYTES + 2) + 10);
+        if (w->rows[i].type == RECORD(ACCEPTED)) {
+            Brug__V1__Accepted *a =
+                brug__v1__accepted__unpack(NULL, w->rows[i].payload.len, w->rows[i].payload.data);
+            if (a->kind == KIND(FACT)) {
+                assert_true(a->case_id.len == 0 && a->in_reply_to.len == 0);
+                facts++;
+            }
+            brug__v1__accepted__free_unpacked(a, NULL);
+        }
     }
+    assert_int_equal(facts, 2);
     for (size_t i = 0; i < w->body_count; i++)
         kept += has_run(slice_of(w->bodies[i].body->bytes, w->bodies[i].body->len), ANNE);
     assert_int_equal(kept, 2);

@@ -357,6 +357,69 @@ static void publishing_needs_room_and_a_clock(void **state)
     assert_int_equal(stage_count_records(w, RECORD(FIGURES_PUBLISHED)), 1);
 }
 
+/* Also by what comes before the relay looks at the time by itself. */
+static void a_leap_is_seen_before_a_period_is_published(void **state)
+{
+    struct scene *x = *state;
+    struct stage *w = x->w;
+    w->now.wall_ms += 100 * DAY_MS;
+    assert_int_equal(refusal(x, &x->observer, day(2027, 1, 4), false), ERROR_BUSY);
+    assert_int_equal(stage_count_records(w, RECORD(FIGURES_PUBLISHED)), 0);
+}
+
+/* Nothing ends before it was referred. */
+static void a_clock_that_is_set_back_takes_nothing_away(void **state)
+{
+    struct scene *x = *state;
+    struct stage *w = x->w;
+    begin_on(w, 2027, 3, 22);
+    struct id case_id = refer(x);
+    w->now.wall_ms -= 40 * DAY_MS;
+    post(x, KIND(WITHDRAWAL), &w->gp_pc, &case_id, (struct stage_codes){0});
+    w->now.wall_ms += 2 * DAY_MS; /* it is believed again */
+    w->now.mono_ms += 2 * DAY_MS;
+    const Brug__V1__Figures *f =
+        ask(x, &w->consultant_pc, PERIOD(4W), workdays_date(w->now.wall_ms), true);
+    assert_exact(f, ENDED, 0, 0);
+    assert_exact(f, OPEN, 0, 0);
+    w->now.wall_ms += 60 * DAY_MS;
+    w->now.mono_ms += 60 * DAY_MS;
+    f = ask(x, &w->consultant_pc, PERIOD(4W), day(2027, 3, 22), true);
+    assert_exact(f, REFERRED, 0, 1);
+    assert_exact(f, ENDED, 0, 1);
+    assert_exact(f, OPEN, 0, 0);
+}
+
+/* A row of the disk with other days than a period has would not fit into what is reckoned from it. */
+static void a_table_of_no_period_is_corrupt(void **state)
+{
+    struct scene *x = *state;
+    Brug__V1__FiguresPublished r = BRUG__V1__FIGURES_PUBLISHED__INIT;
+    const struct figure_period real = period_of(PERIOD(QUARTER), day(2027, 1, 1));
+    const struct figure_period odd[] = {{PERIOD(QUARTER), real.from, real.until - 1},
+                                        {PERIOD(QUARTER), real.from + 1, real.until},
+                                        {PERIOD(QUARTER), real.until, real.from},
+                                        {PERIOD(YEAR), real.from, real.until},
+                                        {PERIOD(NONE), real.from, real.until},
+                                        {(Brug__V1__FigurePeriod)6, real.from, real.until},
+                                        real};
+    struct state *s = stage_replay(x->w, stage_committed_lsn(x->w));
+    r.municipality = id_bytes(&x->w->municipality);
+    r.team = id_bytes(&x->w->team);
+    for (size_t i = 0; i < sizeof odd / sizeof odd[0]; i++) {
+        uint8_t bytes[128];
+        r.period = odd[i].kind;
+        r.from_date = odd[i].from;
+        r.until_date = odd[i].until;
+        size_t len = brug__v1__figures_published__pack(&r, bytes);
+        bool is_real = i + 1 == sizeof odd / sizeof odd[0];
+        assert_int_equal(
+            apply_record(s, state_lsn(s) + 1, RECORD(FIGURES_PUBLISHED), slice_of(bytes, len)),
+            is_real ? ERROR_NONE : ERROR_CORRUPT);
+    }
+    state_free(s);
+}
+
 /* ---- who may ask what ---- */
 
 static void outsiders_see_what_is_published(void **state)
@@ -489,6 +552,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_period_is_published_once_and_stays, setup, teardown),
         cmocka_unit_test_setup_teardown(the_same_days_are_one_table, setup, teardown),
         cmocka_unit_test_setup_teardown(publishing_needs_room_and_a_clock, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_leap_is_seen_before_a_period_is_published, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(a_clock_that_is_set_back_takes_nothing_away, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(a_table_of_no_period_is_corrupt, setup, teardown),
         cmocka_unit_test_setup_teardown(outsiders_see_what_is_published, setup, teardown),
         cmocka_unit_test_setup_teardown(an_observer_asks_for_nothing_else, setup, teardown),
         cmocka_unit_test_setup_teardown(pages_bring_every_team_once, setup, teardown),

@@ -265,6 +265,26 @@ static void reports_of_a_history_are_its_givers(void **state)
     assert_same_after_crash(x);
 }
 
+/* A practice system has no person: it is told itself. */
+static void reports_to_a_practice_system_are_its_own(void **state)
+{
+    struct scene *x = *state;
+    struct stage *w = x->w;
+    struct stage_letter l = stage_letter(w, KIND(HISTORY), &w->system, &w->practice, &x->case_id);
+    stage_listen(w, &w->system);
+    stage_listen(w, &w->gp2_pc);
+    l.person = w->gp;
+    set_readers(&l, &w->gp2_pc.id, NULL);
+    l.codes.in_reply_to = x->referral;
+    assert_int_equal(offer(x, &l), ERROR_NONE);
+    discard(w);
+    stage_ack(w, w->gp2_pc.session, &w->practice, &l.id, ERROR_LETTER_SIGNER);
+    stage_settle(w);
+    assert_int_equal(report(x, &w->system), ERROR_LETTER_SIGNER);
+    assert_int_equal(report(x, &w->gp_pc), ERROR_NONE);
+    assert_int_equal(report(x, &w->gp2_pc), ERROR_NONE);
+}
+
 /* ---- who leaves ---- */
 
 /* T18, the relay's part. */
@@ -444,6 +464,10 @@ static void what_is_read_for_a_holder_is_the_organisations(void **state)
     assert_int_equal(l->recovered->case_count, 0); /* it ended */
     assert_int_equal(l->recovered->until_lsn, 3);
     load_free(l);
+    q.until_lsn = UINT64_MAX; /* the tables never come so far */
+    l = relay_recovery(w->relay, &q, 8);
+    assert_int_equal(l->recovered->until_lsn, stage_committed_lsn(w));
+    load_free(l);
     struct id unknown = stage_id(4, 907);
     q.organisation = id_bytes(&unknown);
     assert_null(relay_recovery(w->relay, &q, 9));
@@ -469,6 +493,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(clients_of_who_left_and_lost_ones_take_no_place, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(reports_of_a_history_are_its_givers, setup, teardown),
+        cmocka_unit_test_setup_teardown(reports_to_a_practice_system_are_its_own, setup, teardown),
         cmocka_unit_test_setup_teardown(who_takes_letters_stands_in_the_audit, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_read_for_a_holder_is_the_organisations, setup,
                                         teardown),

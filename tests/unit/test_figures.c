@@ -129,10 +129,13 @@ static void test_feedback_is_on_time_until_its_due_date(void **state)
 static void test_no_day_that_is_closed(void **state)
 {
     uint32_t day = workdays_date(at(4, 8));
-    assert_int_equal(figures_day(at(4, 8), 0), day);
-    assert_int_equal(figures_day(at(4, 8), day - 1), day);
-    assert_int_equal(figures_day(at(4, 8), day), day + 1);
-    assert_int_equal(figures_day(at(4, 8), day + 30), day + 31);
+    int64_t opened = at(2, 8);
+    assert_int_equal(figures_day(at(4, 8), opened, 0), day);
+    assert_int_equal(figures_day(at(4, 8), opened, day - 1), day);
+    assert_int_equal(figures_day(at(4, 8), opened, day), day + 1);
+    assert_int_equal(figures_day(at(4, 8), opened, day + 30), day + 31);
+    assert_int_equal(figures_day(opened, at(4, 8), 0), day); /* the clock was set back since */
+    assert_int_equal(figures_day(opened, at(4, 8), day), day + 1);
 }
 
 /* ---- rows ---- */
