@@ -69,6 +69,7 @@ static const struct form_rule OPENED[] = {
     {FORM(Opened, organisation, FORM_ID_OR_NONE, "opened.organisation", BAD_ID)},
     {FORM(Opened, message_id, FORM_ID, "opened.message_id", BAD_ID)},
     {FORM(Opened, person, FORM_ID, "opened.person", BAD_ID)},
+    {FORM(Opened, handed_on, FORM_ID_OR_NONE, "opened.handed_on", BAD_ID)},
 };
 
 static const struct form_rule GET_DIRECTORY[] = {

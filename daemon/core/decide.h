@@ -127,9 +127,9 @@ void decide_family_handover(const struct state *s, const Brug__V1__Header *h, st
 void decide_tell_family(const struct casefile *f, const struct endpoint *asker,
                         Brug__V1__Case *told, struct decision *d);
 
-/* A person opened m: adds the case's move if that changes it. */
+/* c says that a person opened m: adds the case's move if that changes it. */
 void decide_case_opened(const struct state *s, const struct message *m, const struct person *by,
-                        struct instant now, struct decision *d);
+                        const struct command *c, struct decision *d);
 void decide_get_figures(const struct state *s, const struct policy *p, const struct command *c,
                         struct decision *d);
 /* Which tables are asked for. */

@@ -192,8 +192,16 @@ enum error decide_case(const struct state *s, const struct case_letter *l, struc
     return ERROR_NONE;
 }
 
+/* The letter that was opened: of a HISTORY the one inside, of which its reader tells. */
+static struct id letter_of(const struct message *m, const struct command *c)
+{
+    struct id inside;
+    bool is_told = m->kind == KIND(HISTORY) && id_take(c->frame->opened->handed_on, &inside);
+    return is_told ? inside : m->key.id;
+}
+
 void decide_case_opened(const struct state *s, const struct message *m, const struct person *by,
-                        struct instant now, struct decision *d)
+                        const struct command *c, struct decision *d)
 {
     const struct casefile *f = casefile_find(s, &m->case_id);
     const struct organisation *o = by->organisation;
@@ -203,14 +211,15 @@ void decide_case_opened(const struct state *s, const struct message *m, const st
         o == f->practice ? BRUG__V1__SIDE__SIDE_PRACTICE : BRUG__V1__SIDE__SIDE_TEAM;
     Brug__V1__Case *row = casefile_unpack(f, d->arena);
     struct moved *moved = moved_new(d);
+    const struct id letter = letter_of(m, c);
     assert(row);
-    if (case_row_read(row, &moved->file) || !case_opened(&moved->file, side, &m->key.id))
+    if (case_row_read(row, &moved->file) || !case_opened(&moved->file, side, &letter))
         return;
     write(moved, row);
     moved->record.organisation = id_bytes(&by->organisation->entity.id);
     moved->record.message_id = id_bytes(&m->key.id);
     moved->record.person = id_bytes(&by->entity.id);
-    moved->record.at_ms = now.wall_ms;
+    moved->record.at_ms = c->now.wall_ms;
     decision_record(d, BRUG__V1__RECORD_TYPE__RECORD_TYPE_CASE_MOVED, &moved->record, NULL);
 }
 

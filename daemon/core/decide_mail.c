@@ -78,7 +78,7 @@ void decide_opened(const struct state *s, const struct command *c, struct decisi
         record->person = c->frame->opened->person;
         record->at_ms = c->now.wall_ms;
         decision_record(d, BRUG__V1__RECORD_TYPE__RECORD_TYPE_OPENED_BY, record, NULL);
-        decide_case_opened(s, message_of(r), by, c->now, d);
+        decide_case_opened(s, message_of(r), by, c, d);
     }
     decision_note(d);
 }

@@ -74,13 +74,15 @@ void ask_ack(struct buf *out, uint64_t request, const struct message_key *key,
 }
 
 void ask_opened(struct buf *out, uint64_t request, const struct message_key *key,
-                const struct id *person)
+                const struct id *person, const struct id *handed_on)
 {
     Brug__V1__ClientFrame frame = BRUG__V1__CLIENT_FRAME__INIT;
     Brug__V1__Opened opened = BRUG__V1__OPENED__INIT;
     opened.organisation = id_bytes(&key->organisation);
     opened.message_id = id_bytes(&key->id);
     opened.person = id_bytes(person);
+    if (handed_on)
+        opened.handed_on = id_bytes(handed_on);
     frame.request = request;
     frame.frame_case = FRAME(OPENED);
     frame.opened = &opened;

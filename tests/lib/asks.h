@@ -68,8 +68,9 @@ void ask_subscribe(struct buf *out, uint32_t messages, uint64_t bytes);
 void ask_credit(struct buf *out, uint32_t messages, uint64_t bytes);
 void ask_ack(struct buf *out, uint64_t request, const struct message_key *key,
              enum error unreadable);
+/* handed_on: of a HISTORY, the letter inside; or NULL. */
 void ask_opened(struct buf *out, uint64_t request, const struct message_key *key,
-                const struct id *person);
+                const struct id *person, const struct id *handed_on);
 void ask_track(struct buf *out, uint64_t request, const struct id *message);
 void ask_ping(struct buf *out, uint64_t request);
 void ask_directory(struct buf *out, uint64_t request, const struct id *municipality);

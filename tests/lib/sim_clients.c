@@ -156,7 +156,7 @@ static void say_opened(struct sim *w, struct sim_client *c, const struct sim_cop
     uint64_t request = sim_ask(w, SIM_ASKED_OPENED, c);
     w->questions[request].key = copy->key;
     w->questions[request].was_known = true;
-    ask_opened(&b, request, &copy->key, &c->person);
+    ask_opened(&b, request, &copy->key, &c->person, NULL);
     send(w, c, request, CLIENT(OPENED), &b);
 }
 
@@ -195,7 +195,7 @@ static void ask_about(struct sim *w, struct sim_client *c, unsigned how, enum si
     if (how == 0)
         ask_ack(&b, request, key, ERROR_NONE);
     else if (how == 1)
-        ask_opened(&b, request, key, &c->person);
+        ask_opened(&b, request, key, &c->person, NULL);
     else
         ask_track(&b, request, &key->id);
     send(w, c, request, TYPES[how], &b);

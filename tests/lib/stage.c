@@ -592,8 +592,15 @@ void stage_ack(struct stage *w, uint64_t session, const struct id *organisation,
 void stage_opened(struct stage *w, uint64_t session, const struct id *organisation,
                   const struct id *message, const struct id *person)
 {
+    stage_opened_inside(w, session, organisation, message, person, NULL);
+}
+
+void stage_opened_inside(struct stage *w, uint64_t session, const struct id *organisation,
+                         const struct id *message, const struct id *person,
+                         const struct id *handed_on)
+{
     struct buf b;
-    ask_opened(&b, w->request, &(struct message_key){*organisation, *message}, person);
+    ask_opened(&b, w->request, &(struct message_key){*organisation, *message}, person, handed_on);
     send_packed(w, session, &b);
 }
 

@@ -109,6 +109,10 @@ void stage_ack(struct stage *w, uint64_t session, const struct id *organisation,
                const struct id *message, enum error unreadable);
 void stage_opened(struct stage *w, uint64_t session, const struct id *organisation,
                   const struct id *message, const struct id *person);
+/* A HISTORY, with the letter that it brought. */
+void stage_opened_inside(struct stage *w, uint64_t session, const struct id *organisation,
+                         const struct id *message, const struct id *person,
+                         const struct id *handed_on);
 void stage_track(struct stage *w, uint64_t session, const struct id *message);
 
 /* ---- letters ---- */

@@ -142,6 +142,10 @@ static void test_requests_with_ids(void **state)
     assert_client(FRAME(OPENED, opened, o), ERROR_ID_MALFORMED, "opened.person");
     o.person = sample_bytes(&id_5);
     assert_client(FRAME(OPENED, opened, o), ERROR_NONE, "");
+    o.handed_on = (ProtobufCBinaryData){3, o.person.data};
+    assert_client(FRAME(OPENED, opened, o), ERROR_ID_MALFORMED, "opened.handed_on");
+    o.handed_on = sample_bytes(&id_4);
+    assert_client(FRAME(OPENED, opened, o), ERROR_NONE, "");
     assert_client(FRAME(TRACK, track, t), ERROR_ID_MALFORMED, "track.message_id");
     g.municipality = sample_bytes(&id_4);
     assert_client(FRAME(GET_DIRECTORY, get_directory, g), ERROR_NONE, "");

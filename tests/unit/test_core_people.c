@@ -132,6 +132,72 @@ static void it_goes_to_the_colleague_alone_and_moves_nothing(void **state)
     assert_same_after_crash(x);
 }
 
+static Brug__V1__Case *last_of_case(const struct stage *w)
+{
+    for (size_t i = w->row_count; i-- > 0;)
+        if (w->rows[i].type == RECORD(CASE_MOVED)) {
+            const struct slice row = w->rows[i].payload;
+            Brug__V1__CaseMoved *m = brug__v1__case_moved__unpack(NULL, row.len, row.data);
+            Brug__V1__Case *now = m->case_now;
+            m->case_now = NULL;
+            brug__v1__case_moved__free_unpacked(m, NULL);
+            return now;
+        }
+    fail_msg("the case never moved");
+    return NULL;
+}
+
+/* Who opened the letter inside opened the letter: nobody is told that the team does not look. */
+static void who_opens_it_opened_the_letter_inside(void **state)
+{
+    struct scene *x = *state;
+    struct stage *w = x->w;
+    struct stage_letter l = history(x);
+    size_t moved = stage_count_records(w, RECORD(CASE_MOVED));
+    assert_int_equal(offer(x, &l), ERROR_NONE);
+    stage_opened_inside(w, x->laptop.session, &w->team, &l.id, &w->consultant2, &x->referral);
+    stage_settle(w);
+    assert_int_equal(stage_count_records(w, RECORD(CASE_MOVED)), moved + 1);
+    Brug__V1__Case *c = last_of_case(w);
+    assert_int_equal(c->n_owed, 1);
+    assert_true(c->owed[0]->opened);
+    brug__v1__case__free_unpacked(c, NULL);
+    assert_same_after_crash(x);
+}
+
+/* Custody goes to a GP who has the closing letter from a colleague only; any other letter says nothing of what it is not. */
+static void a_closing_that_was_handed_on_moves_custody(void **state)
+{
+    struct scene *x = *state;
+    struct stage *w = x->w;
+    struct stage_letter l =
+        stage_letter(w, KIND(CLAIM), &w->consultant_pc, &w->practice, &x->case_id);
+    stage_post(w, &l);
+    struct stage_letter closing =
+        stage_letter(w, KIND(CLOSING), &w->consultant_pc, &w->practice, &x->case_id);
+    closing.codes.outcome = BRUG__V1__OUTCOME__OUTCOME_NO_HELP_NEEDED;
+    stage_post(w, &closing);
+    struct stage_letter note =
+        stage_letter(w, KIND(NOTE), &w->consultant_pc, &w->practice, &x->case_id);
+    stage_post(w, &note);
+    stage_listen(w, &w->gp2_pc);
+    stage_opened_inside(w, w->gp2_pc.session, &w->team, &note.id, &w->gp2, &closing.id);
+    stage_settle(w);
+    Brug__V1__Case *c = last_of_case(w);
+    assert_int_equal(c->custody, BRUG__V1__SIDE__SIDE_TEAM);
+    brug__v1__case__free_unpacked(c, NULL);
+    l = stage_letter(w, KIND(HISTORY), &w->gp_pc, &w->practice, &x->case_id);
+    set_readers(&l, &w->gp2_pc.id, NULL);
+    l.codes.in_reply_to = closing.id;
+    assert_int_equal(offer(x, &l), ERROR_NONE);
+    stage_opened_inside(w, w->gp2_pc.session, &w->practice, &l.id, &w->gp2, &closing.id);
+    stage_settle(w);
+    c = last_of_case(w);
+    assert_int_equal(c->custody, BRUG__V1__SIDE__SIDE_PRACTICE);
+    brug__v1__case__free_unpacked(c, NULL);
+    assert_same_after_crash(x);
+}
+
 static void it_is_for_any_state_of_the_case(void **state)
 {
     struct scene *x = *state;
@@ -477,6 +543,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(it_goes_to_the_colleague_alone_and_moves_nothing, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(who_opens_it_opened_the_letter_inside, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_closing_that_was_handed_on_moves_custody, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(it_is_for_any_state_of_the_case, setup, teardown),
         cmocka_unit_test_setup_teardown(the_own_new_client_is_a_taker, setup, teardown),
