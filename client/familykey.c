@@ -61,7 +61,7 @@ void familykey_on_welcome(struct session *s, const Brug__V1__Welcome *w)
 int64_t familykey_due_ms(const struct session *s)
 {
     const struct family_watch *f = &s->family;
-    int64_t quiet_ms = s->quiet_pings >= 2 ? 0 : f->quiet_since_ms + FAMILYKEY_QUIET_MS;
+    int64_t quiet_ms = s->has_all ? 0 : f->quiet_since_ms + FAMILYKEY_QUIET_MS;
     if (!f->is_due)
         return INT64_MAX;
     return quiet_ms > f->not_before_ms ? quiet_ms : f->not_before_ms;

@@ -339,7 +339,7 @@ static enum error on_pong(struct session *s, const Brug__V1__Pong *p)
     int64_t ahead = p->server_time_ms - client_now_ms(s->b);
     int64_t moved = ahead - s->server_ahead_ms;
     s->server_ahead_ms = ahead;
-    s->quiet_pings++;
+    s->has_all = !p->more;
     if (moved > -REQUESTS_CLOCK_NOTED_MS && moved < REQUESTS_CLOCK_NOTED_MS)
         return ERROR_NONE;
     return store_put_int(s->b->db, "server_ahead_ms", ahead);
@@ -393,7 +393,7 @@ static enum error on_refused(struct session *s, const struct request *r, const B
 
 static enum error on_deliver(struct session *s, const Brug__V1__Deliver *d)
 {
-    s->quiet_pings = 0;
+    session_forget_all(s);
     s->credit_messages++;
     s->credit_bytes += brug__v1__envelope__get_packed_size(d->envelope);
     enum error e = inbox_deliver(s->b, d);

@@ -42,7 +42,7 @@
 #define SESSION_STEP_BYTES (2u << 20) /* read in one step at most, so that a step stays short */
 #define SESSION_SILENCE_MS 60000      /* a Ping without any answer for so long: the link is dead */
 #define SESSION_LOOK_MS 30000         /* how often the store is looked at without being told */
-#define SESSION_QUIET_MS 150          /* between the two Pings that show that nothing more waits */
+#define SESSION_MORE_MS 150           /* after a Pong that something more waits: asked again */
 #define SESSION_CRL_LOOK_MS (3600ll * 1000)
 #define SESSION_CRL_EARLY_MS (24ll * 3600 * 1000)
 #define SESSION_CREDIT_MESSAGES 1000u
@@ -208,6 +208,12 @@ static void remember_loss(struct session *s, enum error code)
     (void)client_failed(s->b, e); /* only shown by other processes; the loss itself is handled */
 }
 
+void session_forget_all(struct session *s)
+{
+    s->has_all = false;
+    s->asked_more_ms = 0;
+}
+
 /* Ends the session; `wait_ms` at least until the next try. */
 static void lose(struct session *s, enum error code, int64_t wait_ms)
 {
@@ -215,7 +221,7 @@ static void lose(struct session *s, enum error code, int64_t wait_ms)
     s->phase = SESSION_AWAY;
     s->request_count = 0;
     s->fetch.is_active = s->fetch.is_blocked = s->listing.is_active = false;
-    s->quiet_pings = 0;
+    session_forget_all(s);
     buf_clear(&s->in);
     buf_clear(&s->out);
     s->failures++;
@@ -654,21 +660,21 @@ static enum error is_sent(struct brug *b, bool *out)
     return e;
 }
 
-/* Two Pings, one after the other, were answered and nothing was delivered meanwhile. */
-static enum error is_quiet(struct session *s, bool *out)
+/* All that waited for us is here: a Pong said so. */
+static enum error has_all(struct session *s, bool *out)
 {
     int64_t now = mono_ms();
     *out = false;
     if (s->phase != SESSION_UP || s->is_dirty || s->request_count > 0 || s->out.len > 0)
         return ERROR_NONE;
-    if (s->quiet_pings >= 2) {
+    if (s->has_all) {
         s->is_dirty = familykey_due_ms(s) <= now;
         *out = !s->is_dirty;
         return ERROR_NONE;
     }
-    if (s->quiet_pings == 1 && now - s->quiet_at_ms < SESSION_QUIET_MS)
+    if (s->asked_more_ms > 0 && now - s->asked_more_ms < SESSION_MORE_MS)
         return ERROR_NONE;
-    s->quiet_at_ms = now;
+    s->asked_more_ms = now;
     enum error e = session_ping(s);
     return e == ERROR_NONE ? write_out(s) : e;
 }
@@ -695,7 +701,7 @@ static enum error is_synced(struct brug *b, bool *out)
     }
     if (wanted && !b->session->fetch.is_blocked)
         return ERROR_NONE;
-    return is_quiet(b->session, out);
+    return has_all(b->session, out);
 }
 
 static enum error is_reached(struct brug *b, enum brug_until until, bool *out)
@@ -737,8 +743,9 @@ static enum error wait_a_while(struct brug *b, int64_t until_ms)
     struct pollfd p = {.fd = b->fd, .events = POLLIN};
     int64_t wait = until_ms - mono_ms();
     int64_t most = b->session ? brug_timeout_ms(b) : SESSION_POLL_MS;
-    if (b->session && b->session->quiet_pings == 1 && most > SESSION_QUIET_MS)
-        most = SESSION_QUIET_MS;
+    if (b->session && b->session->asked_more_ms > 0 && !b->session->has_all &&
+        most > SESSION_MORE_MS)
+        most = SESSION_MORE_MS;
     wait = wait < most ? wait : most;
     if (poll(&p, b->session ? 1 : 0, wait > 0 ? (int)wait : 0) < 0 && errno != EINTR)
         return ERROR_IO;
@@ -751,7 +758,7 @@ int brug_wait(struct brug *b, enum brug_until until, int timeout_ms, bool *reach
     bool is_there = false;
     enum error e = client_need_ready(b);
     if (b->session && timeout_ms != 0)
-        b->session->quiet_pings = 0; /* what was quiet once may not be so now */
+        session_forget_all(b->session); /* what was all once may not be so now */
     while (e == ERROR_NONE) {
         e = client_failed(b, is_reached(b, until, &is_there));
         if (e != ERROR_NONE || is_there || mono_ms() >= end)

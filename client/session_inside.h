@@ -104,8 +104,8 @@ struct session {
     int last_error;
     int64_t last_at_ms;
     int64_t server_ahead_ms;
-    unsigned quiet_pings; /* answered one after the other without a delivery between */
-    int64_t quiet_at_ms;  /* when the last one was sent */
+    bool has_all;          /* a Pong said so, and nothing was delivered since [P-27] */
+    int64_t asked_more_ms; /* by the last Ping since then; 0: none was sent */
     int64_t data_version;
     int wake_fd;
 };
@@ -122,6 +122,8 @@ bool session_has_room(const struct session *s);
 enum error session_pump(struct session *s) MUST_CHECK;
 /* One frame of the relay in phase UP, inside a transaction. A wire error ends the session; one of the store ends the step. */
 enum error session_on_frame(struct session *s, const Brug__V1__ServerFrame *f) MUST_CHECK;
+/* It may be that something waits that is not here. */
+void session_forget_all(struct session *s);
 enum error session_ping(struct session *s) MUST_CHECK;
 
 /* fetch.c */

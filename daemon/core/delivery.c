@@ -222,29 +222,40 @@ static void deliver(struct relay *r, struct session *s, struct reader *reader, s
     send_deliver(r, s, reader, m);
 }
 
+/* The next one that this session is still to get. */
+static struct reader *next_of(struct endpoint *e)
+{
+    for (; e->cursor->next != &e->mailbox; e->cursor = e->cursor->next) {
+        struct reader *reader = container_of(e->cursor->next, struct reader, link);
+        bool is_passed = reader->delivered_serial == e->serial || reader->is_parked ||
+                         message_of(reader)->is_quarantined;
+        if (!is_passed)
+            return reader;
+    }
+    return NULL;
+}
+
+bool delivery_has_more(const struct session *s) { return next_of(s->endpoint); }
+
 /* True when the session may go on as soon as something is durable or loaded. */
 static bool offer(struct relay *r, struct session *s)
 {
     struct endpoint *e = s->endpoint;
+    struct reader *reader;
     if (s->began_lsn > r->durable_lsn)
         return true;
-    while (!s->is_blocked && e->cursor->next != &e->mailbox) {
-        struct list *l = e->cursor->next;
-        struct reader *reader = container_of(l, struct reader, link);
+    while (!s->is_blocked && (reader = next_of(e))) {
         struct message *m = message_of(reader);
-        bool is_passed =
-            reader->delivered_serial == e->serial || reader->is_parked || m->is_quarantined;
-        if (!is_passed && m->body_lsn > r->durable_lsn)
+        if (m->body_lsn > r->durable_lsn)
             return true;
-        if (!is_passed && !has_credit(s, m))
+        if (!has_credit(s, m))
             return false;
-        if (!is_passed && !m->body) {
-            load_ahead(r, s, l);
+        if (!m->body) {
+            load_ahead(r, s, &reader->link);
             return true;
         }
-        e->cursor = l;
-        if (!is_passed)
-            deliver(r, s, reader, m);
+        e->cursor = &reader->link;
+        deliver(r, s, reader, m);
     }
     return false;
 }

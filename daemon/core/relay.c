@@ -346,6 +346,7 @@ static void pong(struct relay *r, struct session *s, uint64_t request)
     Brug__V1__ServerFrame f = BRUG__V1__SERVER_FRAME__INIT;
     Brug__V1__Pong p = BRUG__V1__PONG__INIT;
     p.server_time_ms = r->now.wall_ms;
+    p.more = delivery_has_more(s);
     f.frame_case = BRUG__V1__SERVER_FRAME__FRAME_PONG;
     f.pong = &p;
     pump_pack(r, request, &f);

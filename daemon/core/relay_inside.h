@@ -115,6 +115,8 @@ void delivery_mark(struct relay *r, struct session *s);
 /* After a record brought m a body or made it deliverable. */
 void delivery_mark_readers(struct relay *r, struct message *m);
 void delivery_run(struct relay *r);
+/* Whether something waits that this session is still to get, be it on its way from the disk or beyond the credit. */
+bool delivery_has_more(const struct session *s);
 void delivery_on_loaded(struct relay *r, struct load *l);
 
 /* ---- changes.c ---- */

@@ -423,7 +423,7 @@ static void send_delivery(struct clients *c, struct kept *k, uint64_t sequence)
 
 static void deliver_waiting(struct clients *c)
 {
-    for (size_t i = 0; i < c->kept_count; i++) {
+    for (size_t i = 0; c->script.slow_pongs == 0 && i < c->kept_count; i++) {
         size_t reader = reader_of(&c->kept[i], &c->connected->endpoint);
         if (reader != SIZE_MAX && !c->kept[i].is_acked[reader])
             send_delivery(c, &c->kept[i], i + 1);
@@ -840,8 +840,11 @@ static void on_request(struct clients *c, const Brug__V1__ClientFrame *in)
         return;
     case BRUG__V1__CLIENT_FRAME__FRAME_PING:
         pong.server_time_ms = c->now_ms + c->script.time_ahead_ms;
+        pong.more = c->script.slow_pongs > 0;
         f.pong = &pong;
         send_frame(c, &f);
+        if (pong.more && --c->script.slow_pongs == 0)
+            deliver_waiting(c);
         return;
     case BRUG__V1__CLIENT_FRAME__FRAME_GET_CASE:
         on_get_case(c, in);

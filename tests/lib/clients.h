@@ -67,6 +67,7 @@ struct script {
     bool forges_deliveries;         /* headers get another kind on their way */
     bool is_deaf_to_acks;           /* never answers an Ack, and forgets it */
     int64_t time_ahead_ms;          /* of its clock */
+    unsigned slow_pongs;            /* so often it says that more waits before it brings anything */
 };
 
 struct clients {

@@ -523,6 +523,64 @@ static void a_lost_body_goes_to_quarantine_and_the_next_letter_flows(void **stat
     assert_int_equal(status.quarantined, 1);
 }
 
+/* What a Pong says now. What came before it goes unseen. */
+static bool has_more(struct stage *w, uint64_t session)
+{
+    Brug__V1__ClientFrame frame = BRUG__V1__CLIENT_FRAME__INIT;
+    Brug__V1__Ping ping = BRUG__V1__PING__INIT;
+    frame.frame_case = BRUG__V1__CLIENT_FRAME__FRAME_PING;
+    frame.ping = &ping;
+    stage_send(w, session, &frame);
+    for (Brug__V1__ServerFrame *f; (f = stage_take(w, session));)
+        if (f->frame_case == SERVER(PONG))
+            return f->pong->more;
+    fail_msg("no Pong");
+    return false;
+}
+
+/* By it a client that only fetches what waits knows that it has all, however slow the disk or the line is. */
+static void a_pong_says_whether_more_waits(void **state)
+{
+    struct stage *w = *state;
+    struct id first = post(w), second = post(w);
+    uint64_t s = stage_connect(w, &w->consultant_pc);
+    stage_settle(w);
+    assert_true(has_more(w, s)); /* it did not subscribe */
+    stage_subscribe(w, s, 1, 1u << 20);
+    stage_settle(w);
+    assert_true(has_more(w, s)); /* beyond its credit */
+    stage_subscribe(w, s, 5, 1u << 20);
+    stage_settle(w);
+    assert_false(has_more(w, s)); /* although it acknowledged nothing */
+    struct stage_letter third = referral(w);
+    stage_submit(w, w->gp_pc.session, &third);
+    stage_flush(w);
+    assert_true(has_more(w, s)); /* not durable yet */
+    stage_settle(w);
+    assert_false(has_more(w, s));
+    ack(w, s, &first);
+    ack(w, s, &second);
+    stage_crash(w, 0); /* no body is in memory */
+    stage_listen(w, &w->gp_pc);
+    s = stage_connect(w, &w->consultant_pc);
+    stage_settle(w);
+    stage_subscribe(w, s, 5, 1u << 20);
+    stage_flush(w);
+    assert_true(w->load_count > 0);
+    assert_true(has_more(w, s)); /* on its way from the disk */
+    stage_settle(w);
+    assert_false(has_more(w, s));
+}
+
+static void a_damaged_letter_is_not_waited_for(void **state)
+{
+    struct stage *w = *state;
+    const struct message_key key = {w->practice, post(w)};
+    w->spoiled_lsn = message_find(w->tables, &key)->body_lsn;
+    stage_crash(w, 0);
+    assert_false(has_more(w, stage_listen(w, &w->consultant_pc)));
+}
+
 static void a_backlog_comes_in_order_after_a_start(void **state)
 {
     struct stage *w = *state;
@@ -594,6 +652,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_read_error_rests_and_goes_on, setup, teardown),
         cmocka_unit_test_setup_teardown(a_lost_body_goes_to_quarantine_and_the_next_letter_flows,
                                         setup, teardown),
+        cmocka_unit_test_setup_teardown(a_pong_says_whether_more_waits, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_damaged_letter_is_not_waited_for, setup, teardown),
         cmocka_unit_test_setup_teardown(a_backlog_comes_in_order_after_a_start, setup, teardown),
         cmocka_unit_test_setup_teardown(a_healed_letter_comes_late_and_others_not_again, setup,
                                         teardown),
