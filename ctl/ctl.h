@@ -28,7 +28,8 @@ struct ctl_options {
     const char *anchors[CTL_VALUES_MAX], *municipalities[CTL_VALUES_MAX],
         *intermediates[CTL_VALUES_MAX];
     size_t anchor_count, municipality_count, intermediate_count;
-    const char *argument; /* the one word after the verb, or NULL */
+    const char *argument; /* the word after the verb, or NULL */
+    const char *second;   /* the one after that, for the few that take two */
 };
 
 /* Prints "brugctl: …" on standard error; returns the status, so that a command can end with it. */
@@ -41,6 +42,10 @@ int ctl_call(const struct ctl_options *o, const Brug__V1__AdminRequest *request,
 
 /* The id that a command's argument is, or a complaint. */
 int ctl_parse_id(const char *what, const char *text, struct id *out) MUST_CHECK;
+/* The id given with --id, or a random one. */
+int ctl_choose_id(const struct ctl_options *o, struct id *out) MUST_CHECK;
+/* "2026-07-01" in days since 1970, or a complaint. */
+int ctl_parse_day(const char *what, const char *text, uint32_t *out) MUST_CHECK;
 /* As a field of a message; borrows. */
 ProtobufCBinaryData ctl_bytes(struct slice s);
 
@@ -74,6 +79,8 @@ int account_command(const struct ctl_options *o);
 int endpoint_release(const struct ctl_options *o);
 int endpoint_replace(const struct ctl_options *o);
 int recover_command(const struct ctl_options *o);
+int outage_add(const struct ctl_options *o);
+int outage_list(const struct ctl_options *o);
 int object_set_status(const struct ctl_options *o, Brug__V1__ObjectType type,
                       Brug__V1__Status status);
 

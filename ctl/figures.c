@@ -198,16 +198,14 @@ static int read_period(const struct ctl_options *o, Brug__V1__GetFigures *get)
     return EX_OK;
 }
 
-static int read_day(const struct ctl_options *o, Brug__V1__GetFigures *get)
+int ctl_parse_day(const char *what, const char *text, uint32_t *out)
 {
     struct tm tm = {.tm_isdst = 0};
-    const char *end = o->from == NULL ? NULL : strptime(o->from, "%Y-%m-%d", &tm);
-    if (o->from == NULL)
-        return EX_OK;
+    const char *end = strptime(text, "%Y-%m-%d", &tm);
     time_t seconds = end == NULL || *end != '\0' ? -1 : timegm(&tm);
     if (seconds < 0 || seconds / DAY_SECONDS > UINT32_MAX)
-        return ctl_complain(EX_USAGE, "--from '%s' is not a date such as 2026-07-01", o->from);
-    get->date = (uint32_t)(seconds / DAY_SECONDS);
+        return ctl_complain(EX_USAGE, "%s '%s' is not a date such as 2026-07-01", what, text);
+    *out = (uint32_t)(seconds / DAY_SECONDS);
     return EX_OK;
 }
 
@@ -253,7 +251,7 @@ int figures_command(const struct ctl_options *o)
     json_t *all = NULL;
     int status = read_period(o, &get);
     if (status == EX_OK)
-        status = read_day(o, &get);
+        status = o->from == NULL ? EX_OK : ctl_parse_day("--from", o->from, &get.date);
     if (status == EX_OK && (o->municipality_count > 1 || (o->is_json && o->is_csv)))
         status = ctl_complain(EX_USAGE,
                               o->is_csv ? "choose --csv or --json" : "give one --municipality");

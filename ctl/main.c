@@ -3,6 +3,7 @@
  * the options that it takes; anything else is a usage error.
  */
 #include "ctl/ctl.h"
+#include <ctype.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -134,6 +135,10 @@ static const struct command COMMANDS[] = {
      "a client was lost: suspend it, and print the invitation for the new one"},
     {"endpoint", "release", ENDPOINT, VERB_RUN, endpoint_release, " ", "ID",
      "offer it again what is parked because its client never acknowledged it"},
+    {"outage", "add", 0, VERB_RUN, outage_add, " --id ", "FROM UNTIL [--id ID]",
+     "the relay was away on these days, the last one included (YYYY-MM-DD): what was left of a "
+     "term runs on after them"},
+    {"outage", "list", 0, VERB_RUN, outage_list, " ", "", "the days on which it was away"},
     {"recover", NULL, 0, VERB_RUN, recover_command, " --out ", "ORGANISATION --out FILE",
      "all keys are lost: write the sealed letters of its running cases for the holder of its "
      "recovery key"},
@@ -282,9 +287,15 @@ static int run(const struct command *c, const struct ctl_options *o)
     }
 }
 
-static bool takes_argument(const struct command *c)
+/* The words before the first option of the usage. */
+static unsigned count_arguments(const struct command *c)
 {
-    return c->usage[0] != '\0' && c->usage[0] != '-' && c->usage[0] != '[';
+    unsigned n = 0;
+    for (const char *word = c->usage; isupper((unsigned char)*word); n++) {
+        word += strcspn(word, " ");
+        word += strspn(word, " ");
+    }
+    return n;
 }
 
 /* After the options: the words that name the command and its argument. */
@@ -300,9 +311,13 @@ static int dispatch(int argc, char **argv, struct ctl_options *o, const int *giv
         return ctl_complain(EX_USAGE, "there is no command '%s%s%s'; `brugctl --help` lists them",
                             object, verb == NULL ? "" : " ", verb == NULL ? "" : verb);
     int used = optind + (c->verb == NULL ? 1 : 2);
-    if (takes_argument(c) && used < argc)
-        o->argument = argv[used++];
-    if (takes_argument(c) != (o->argument != NULL) || used < argc)
+    unsigned wanted = count_arguments(c);
+    bool is_complete = argc - used == (int)wanted;
+    if (is_complete && wanted > 0)
+        o->argument = argv[used];
+    if (is_complete && wanted > 1)
+        o->second = argv[used + 1];
+    if (!is_complete)
         return ctl_complain(EX_USAGE, "usage: brugctl %s%s%s %s", c->object,
                             c->verb == NULL ? "" : " ", c->verb == NULL ? "" : c->verb, c->usage);
     for (size_t i = 0; i < given_count; i++)

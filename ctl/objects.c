@@ -11,8 +11,7 @@
 
 #define FILE_BYTES_MAX (256u << 10)
 
-/* The id given with --id, or a random one. */
-static int choose_id(const struct ctl_options *o, struct id *out)
+int ctl_choose_id(const struct ctl_options *o, struct id *out)
 {
     if (o->id != NULL)
         return id_from_text(out, o->id) == ERROR_NONE
@@ -93,7 +92,7 @@ int municipality_add(const struct ctl_options *o)
             EX_USAGE,
             "--anchor is missing: the PEM file of the CA that vouches for its organisations");
     if (status == EX_OK)
-        status = choose_id(o, &id);
+        status = ctl_choose_id(o, &id);
     size_t made = 0;
     for (; status == EX_OK && made < o->anchor_count; made++) {
         struct buf text;
@@ -141,7 +140,7 @@ int organisation_add(const struct ctl_options *o)
         municipality_bytes[i] = ctl_bytes(id_slice(&municipalities[i]));
     }
     if (status == EX_OK)
-        status = choose_id(o, &id);
+        status = ctl_choose_id(o, &id);
     if (status == EX_OK && o->card != NULL)
         status = ctl_read(o->card, LIMIT_CARD_TEXT_BYTES, &card_text);
     if (status == EX_OK && buf_append_u8(&card_text, 0) != ERROR_NONE)
@@ -211,7 +210,7 @@ int person_add(const struct ctl_options *o)
     if (status == EX_OK && o->until != NULL)
         status = parse_date(o->until, &add.until_ms);
     if (status == EX_OK)
-        status = choose_id(o, &id);
+        status = ctl_choose_id(o, &id);
     if (status != EX_OK)
         return status;
     add.person = ctl_bytes(id_slice(&id));

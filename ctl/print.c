@@ -1,7 +1,7 @@
 /*
  * ctl/print.c: answers for people and for programs. JSON is made from a message by its own description, so that
- * no field can be forgotten: ids as UUIDs, other bytes in hex, enums as their words in lower case, times both
- * readable here and in ISO form.
+ * no field can be forgotten: ids as UUIDs, other bytes in hex, enums as their words in lower case, times and dates
+ * in ISO form.
  */
 #include "base/clock.h"
 #include "base/text.h"
@@ -11,6 +11,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define DAY_MS INT64_C(86400000)
+#define DATE_CHARACTERS 10
 
 static bool ends_in(const char *text, const char *end)
 {
@@ -59,6 +62,15 @@ static json_t *time_json(int64_t ms)
     return ms == 0 ? json_null() : json_string(clock_to_text(ms, text));
 }
 
+/* Days since 1970, as "2026-05-14". */
+static json_t *date_json(uint32_t date)
+{
+    char text[CLOCK_TEXT_BYTES];
+    (void)clock_to_text((int64_t)date * DAY_MS, text);
+    text[DATE_CHARACTERS] = '\0';
+    return date == 0 ? json_null() : json_string(text);
+}
+
 static json_t *message_json(const ProtobufCMessage *m);
 
 static json_t *value_json(const ProtobufCFieldDescriptor *f, const void *at)
@@ -75,7 +87,8 @@ static json_t *value_json(const ProtobufCFieldDescriptor *f, const void *at)
     case PROTOBUF_C_TYPE_BOOL:
         return json_boolean(*(const protobuf_c_boolean *)at);
     case PROTOBUF_C_TYPE_UINT32:
-        return json_integer(*(const uint32_t *)at);
+        return ends_in(f->name, "_date") ? date_json(*(const uint32_t *)at)
+                                         : json_integer(*(const uint32_t *)at);
     case PROTOBUF_C_TYPE_UINT64:
         return json_integer((json_int_t) * (const uint64_t *)at);
     case PROTOBUF_C_TYPE_INT64:

@@ -271,6 +271,7 @@ static struct relay_limits limits_of(const struct config *c)
         .known_ids_max = (uint64_t)config_number(c, "known_ids_max"),
         .redelivery_sessions_max = (uint32_t)config_number(c, "redelivery_sessions_max"),
         .redelivery_interval_ms = (uint32_t)config_number(c, "redelivery_interval_ms"),
+        .outage_wait_ms = (uint32_t)config_number(c, "outage_wait_ms"),
         .terms = terms_of(c),
     };
 }
@@ -290,6 +291,7 @@ static int load(struct daemon *d, struct store **store)
     };
     const struct relay_limits limits = limits_of(c);
     const char *problem = NULL;
+    int64_t last_ms = 0;
     if (RAND_bytes(o.random, sizeof o.random) != 1 ||
         RAND_bytes((unsigned char *)d->hash_seed, sizeof d->hash_seed) != 1)
         return complain(EX_OSERR, "start.failed", "no random bytes");
@@ -301,11 +303,14 @@ static int load(struct daemon *d, struct store **store)
     e = state ? store_load(*store, state, d->started_at.wall_ms - LIMIT_KNOWN_ID_MS, &problem)
               : ERROR_NO_MEMORY;
     if (!e)
+        e = store_last_ms(*store, &last_ms);
+    if (!e)
         d->relay = relay_new(&limits, &daemon_relay_port, d, &state);
     state_free(state);
     if (!d->relay)
         return complain(status_of(e), "store.unusable", "%s: %s", o.directory,
                         problem ? problem : error_text(e));
+    relay_begin(d->relay, last_ms, d->started_at);
     return EX_OK;
 }
 

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "daemon/daemon.h"
 #include "proto/limits.h"
+#include "rules/workdays.h"
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -105,10 +106,25 @@ static void put_id(struct line *l, const char *key, const struct id *id)
         put(l, "%s=%s ", key, id_to_text(id, text));
 }
 
+static void put_days(struct line *l, const struct case_outage *days)
+{
+    char from[WORKDAYS_TEXT_BYTES], until[WORKDAYS_TEXT_BYTES];
+    (void)workdays_to_text(days->from, from);
+    (void)workdays_to_text(days->until, until);
+    put(l, "from=%s until=%s ", from, until);
+    put(l,
+        "action=\"no record was made on these days: if the relay was away, say brugctl outage add "
+        "%s "
+        "%s today, and nothing is called overdue for it; see outage_wait_ms\" ",
+        from, until);
+}
+
 static enum log_level level_of(const struct relay_event *e)
 {
     if (strcmp(e->name, "message.quarantined") == 0 || strcmp(e->name, "message.unread") == 0)
         return LOG_ERROR;
+    if (e->days.from > 0)
+        return LOG_WARNING;
     return e->code ? LOG_NOTICE : LOG_INFO;
 }
 
@@ -125,6 +141,8 @@ static void on_event(void *ctx, const struct relay_event *e)
     put_id(&l, "endpoint", &e->endpoint);
     put_id(&l, "message", &e->message_id);
     put_id(&l, "case", &e->case_id);
+    if (e->days.from > 0)
+        put_days(&l, &e->days);
     if (l.len > 0)
         l.text[l.len - 1] = '\0'; /* the last space */
     log_event(level_of(e), e->name, "%s", l.text);

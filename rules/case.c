@@ -6,6 +6,7 @@
  */
 #include "rules/case.h"
 #include "base/digest.h"
+#include "rules/outage.h"
 #include "rules/roles.h"
 #include "rules/workdays.h"
 #include <assert.h>
@@ -733,6 +734,7 @@ enum error case_judge(const struct case_file *before, const struct case_move *mo
     struct moving x = {&c, move, move->header, &ended};
     if (before->state == STATE(NONE))
         c.id = id_of(move->header->case_id);
+    outage_take_in(&c, move->terms, move->working_days);
     e = row->on(&x);
     if (!e && !holds_owed_id(&x))
         e = ERROR_NOT_OWED;

@@ -40,6 +40,11 @@
 /* A new date, or the end of bridging care, lies at most so far ahead. */
 #define CASE_DAYS_AHEAD_MAX 366u
 
+/* Days on which the relay was away (rules/outage.h), both included; Amsterdam. */
+struct case_outage {
+    uint32_t from, until;
+};
+
 /* Working days of the debtor's side, but closing: calendar days. Each a setting. */
 struct case_terms {
     unsigned take_up, start, moment, info_reply, answer, serious_answer, advice;
@@ -48,6 +53,8 @@ struct case_terms {
     unsigned overdue;                   /* between overdue notices */
     unsigned not_opened, not_delivered; /* after a letter that causes a debt */
     unsigned bridging_days;             /* calendar days before bridging care ends */
+    const struct case_outage *outages;  /* as they were recorded; borrowed */
+    size_t outage_count;
 };
 
 /* domain.md, "Defaults" */
@@ -106,6 +113,7 @@ struct case_file {
     struct id closing_id; /* message; none: nobody waits for its opening */
     struct id linked_case;
     int64_t taken_up_at_ms, started_at_ms, ended_at_ms;
+    uint32_t outages; /* of the relay's, the first so many: its due dates have taken them in */
 };
 
 /* Who moves, and when. */
@@ -144,7 +152,7 @@ struct case_ends {
  * refused, in this order: ROLE_NOT_ALLOWED; CASE_EXISTS; NO_SUCH_CASE; CASE_TAKEN; the code of the state (case_state_code); NOT_DIRECTOR;
  * PROPOSAL_WAITS; BRIDGING_IN_FORCE; and what the kind's own rule says (NO_PROPOSAL, NOT_PROPOSER, NO_BRIDGING,
  * NOT_OWED, STILL_OWED, OUTCOME_NOT_ALLOWED, DATE_NOT_ALLOWED, NO_SUCH_DIRECTOR, DELAYED_BEFORE, TOO_MUCH_OWED); `after` and
- * `ends` are then untouched. HISTORY, FAMILY_KEY and NOTICE are not judged here.
+ * `ends` are then untouched. A case takes in the outages that wait for it first. HISTORY, FAMILY_KEY and NOTICE are not judged here.
  */
 enum error case_judge(const struct case_file *before, const struct case_move *move,
                       struct case_file *after, struct case_ends *ends) MUST_CHECK;

@@ -75,7 +75,8 @@ static enum error read_whole(const Brug__V1__Case *row, struct case_file *out)
                           .involvement = row->involvement,
                           .taken_up_at_ms = row->taken_up_at_ms,
                           .started_at_ms = row->started_at_ms,
-                          .ended_at_ms = row->ended_at_ms};
+                          .ended_at_ms = row->ended_at_ms,
+                          .outages = row->outages};
     bool is_whole =
         read_id(row->case_id, &c.id) && !id_is_none(&c.id) && read_id(row->director, &c.director) &&
         read_id(row->closing_id, &c.closing_id) && read_id(row->linked_case, &c.linked_case) &&
@@ -208,5 +209,6 @@ void case_row_write(const struct case_file *c, const Brug__V1__Case *was, struct
     row->started_at_ms = c->started_at_ms;
     row->ended_at_ms = c->ended_at_ms;
     row->linked_case = id_bytes(&c->linked_case);
+    row->outages = c->outages;
     write_lists(c, out);
 }

@@ -1,5 +1,6 @@
 /* rules/case_time.c: the steps of case_time.h: when each is due, and what it changes. */
 #include "rules/case_time.h"
+#include "rules/outage.h"
 #include "rules/workdays.h"
 
 #define KIND(name) BRUG__V1__KIND__KIND_##name
@@ -17,8 +18,10 @@ struct timing {
 };
 
 #define NEVER INT64_MAX
+#define AT_ONCE 0
 
 static int64_t min_ms(int64_t a, int64_t b) { return a < b ? a : b; }
+static uint32_t max_date(uint32_t a, uint32_t b) { return a > b ? a : b; }
 
 static bool has_come(int64_t ms, int64_t now_ms) { return ms != NEVER && ms <= now_ms; }
 
@@ -29,15 +32,24 @@ static unsigned mask_of(const struct timing *t, const struct owed_item *item)
 
 /* ---- an item's due date ---- */
 
+/* So many working days of the debtor's side later. */
+static uint32_t later(const struct timing *t, const struct owed_item *item, uint32_t date,
+                      unsigned days)
+{
+    return outage_workdays_add(t->terms, date, days, mask_of(t, item));
+}
+
 /* The date of the next step; 0: it is left out. From the last one on, so that other working days do not move what is
- * counted already; an item of before that was written down counts from its due date. */
+ * counted already, but after a due date that an outage moved; an item of before that was written down counts from its
+ * due date. */
 static uint32_t due_step_date(const struct timing *t, const struct owed_item *item, unsigned step)
 {
     unsigned mask = mask_of(t, item);
     if (step > FIRST_OVERDUE && item->told_date > 0)
-        return workdays_add(item->told_date, t->terms->overdue, mask);
+        return max_date(later(t, item, item->told_date, t->terms->overdue),
+                        later(t, item, item->due_date, 1));
     if (step > REMIND)
-        return workdays_add(item->due_date, 1 + (step - FIRST_OVERDUE) * t->terms->overdue, mask);
+        return later(t, item, item->due_date, 1 + (step - FIRST_OVERDUE) * t->terms->overdue);
     if (item->kind == OWED(CLOSING))
         return item->due_date;
     uint32_t date = workdays_subtract(item->due_date, t->terms->remind, mask);
@@ -89,8 +101,8 @@ static int64_t next_unopened_ms(const struct timing *t, const struct owed_item *
     if (!is_by_letter || item->is_opened || item->unopened_notices >= UNOPENED_STEPS)
         return NEVER;
     unsigned days = item->unopened_notices == 0 ? t->terms->not_opened : t->terms->not_delivered;
-    uint32_t date = workdays_add(workdays_date(item->born_at_ms), days, mask_of(t, item));
-    return workdays_time_ms(workdays_add(date, 1, mask_of(t, item)), HOUR);
+    uint32_t date = later(t, item, workdays_date(item->born_at_ms), days);
+    return workdays_time_ms(later(t, item, date, 1), HOUR);
 }
 
 static bool take_unopened_step(const struct timing *t, struct owed_item *item, int64_t now_ms,
@@ -148,14 +160,25 @@ int64_t case_next_ms(const struct case_file *c, const struct case_terms *terms,
         ms = min_ms(ms, next_due_ms(&t, &c->owed[i]));
         ms = min_ms(ms, next_unopened_ms(&t, &c->owed[i]));
     }
-    return ms;
+    return ms != NEVER && outage_is_pending(c, terms) ? AT_ONCE : ms;
+}
+
+static bool take_outages(const struct timing *t, struct case_file *c, int64_t now_ms,
+                         struct case_notice *out)
+{
+    if (!outage_is_pending(c, t->terms) ||
+        !has_come(case_next_ms(c, t->terms, t->working_days), now_ms))
+        return false;
+    outage_take_in(c, t->terms, t->working_days);
+    *out = (struct case_notice){.kind = KIND(NONE)};
+    return true;
 }
 
 bool case_take_step(struct case_file *c, int64_t now_ms, const struct case_terms *terms,
                     unsigned working_days, struct case_notice *out)
 {
     const struct timing t = {terms, working_days};
-    if (take_bridging_step(&t, c, now_ms, out))
+    if (take_outages(&t, c, now_ms, out) || take_bridging_step(&t, c, now_ms, out))
         return true;
     for (size_t i = 0; i < c->owed_count; i++)
         if (take_unopened_step(&t, &c->owed[i], now_ms, out) ||

@@ -10,8 +10,12 @@
  *   unopened_notices  0: nobody opened the letter that caused it within `terms.not_opened` working days; both sides
  *                     1: nor within `terms.not_delivered`: non-delivery, to the sender's side. Then no more.
  *
- * Where the relay was away, steps whose time has passed are taken as one: the last of them. A reminder that would come
- * on the day of birth or before is left out.
+ * Working days on which the relay was away, by its operator's word, count nowhere (rules/outage.h). A case that waits for
+ * a time takes in such an outage first, at once, and nobody is told. What was called overdue before keeps its steps; the
+ * next comes not before the day after the moved due date.
+ *
+ * Steps whose time has passed are taken as one: the last of them. A reminder that would come on the day of birth or
+ * before is left out.
  */
 #ifndef RULES_CASE_TIME_H
 #define RULES_CASE_TIME_H
@@ -27,7 +31,7 @@ struct case_notice {
     unsigned step; /* of the item: with item, kind and cause it names the notice */
 };
 
-/* When the next step is due, ms since 1970; INT64_MAX: nothing waits for a time. */
+/* When the next step is due, ms since 1970; 0: at once; INT64_MAX: nothing waits for a time. */
 int64_t case_next_ms(const struct case_file *c, const struct case_terms *terms,
                      unsigned working_days);
 /* Takes one step whose time has come; false: there is none. Call again until then. */

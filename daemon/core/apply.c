@@ -106,6 +106,11 @@ static enum error apply_team_key(struct application *a, const ProtobufCMessage *
     return team && id_take(r->key_id, &team->family_key) ? ERROR_NONE : ERROR_CORRUPT;
 }
 
+static enum error apply_outage(struct application *a, const ProtobufCMessage *r)
+{
+    return outage_put(a->state, (const Brug__V1__Outage *)r);
+}
+
 static enum error apply_nothing(struct application *a, const ProtobufCMessage *r)
 {
     (void)a;
@@ -326,6 +331,7 @@ static const struct row {
     {BRUG__V1__RECORD_TYPE__RECORD_TYPE_CASE_TAGS, &brug__v1__case_tags__descriptor,
      apply_case_tags},
     {BRUG__V1__RECORD_TYPE__RECORD_TYPE_TEAM_KEY, &brug__v1__team_key__descriptor, apply_team_key},
+    {BRUG__V1__RECORD_TYPE__RECORD_TYPE_OUTAGE, &brug__v1__outage__descriptor, apply_outage},
     {BRUG__V1__RECORD_TYPE__RECORD_TYPE_SESSION, &brug__v1__session__descriptor, apply_nothing},
     {BRUG__V1__RECORD_TYPE__RECORD_TYPE_RECOVERED, &brug__v1__recovered__descriptor, apply_nothing},
     {BRUG__V1__RECORD_TYPE__RECORD_TYPE_FIGURES_PUBLISHED, &brug__v1__figures_published__descriptor,
@@ -370,17 +376,29 @@ enum error apply(struct state *s, uint64_t lsn, unsigned type, const ProtobufCMe
     return ERROR_NONE;
 }
 
-/* Unpacks a record into the state's arena. */
-static enum error unpack(struct state *s, unsigned type, struct slice payload,
+static enum error unpack(struct arena *arena, unsigned type, struct slice payload,
                          ProtobufCMessage **out)
 {
     const struct row *row = row_of(type);
     if (!row)
         return ERROR_STORE_FORMAT;
-    arena_reset(s->arena, ARENA_BYTES);
-    if (frame_decode_borrowed(s->arena, row->descriptor, payload, out) == ERROR_NONE)
+    arena_reset(arena, ARENA_BYTES);
+    if (frame_decode_borrowed(arena, row->descriptor, payload, out) == ERROR_NONE)
         return ERROR_NONE;
-    return arena_lacked_memory(s->arena) ? ERROR_NO_MEMORY : ERROR_CORRUPT;
+    return arena_lacked_memory(arena) ? ERROR_NO_MEMORY : ERROR_CORRUPT;
+}
+
+enum error record_read_ms(struct arena *arena, unsigned type, struct slice payload, int64_t *out)
+{
+    ProtobufCMessage *record;
+    enum error e = unpack(arena, type, payload, &record);
+    if (e)
+        return e;
+    const ProtobufCFieldDescriptor *f =
+        protobuf_c_message_descriptor_get_field_by_name(record->descriptor, "at_ms");
+    assert(f && f->type == PROTOBUF_C_TYPE_INT64); /* each record has it */
+    *out = *(const int64_t *)((const char *)record + f->offset);
+    return ERROR_NONE;
 }
 
 enum error apply_record_with(struct state *s, uint64_t lsn, unsigned type, struct slice payload,
@@ -389,7 +407,7 @@ enum error apply_record_with(struct state *s, uint64_t lsn, unsigned type, struc
     ProtobufCMessage *record;
     if (lsn <= s->lsn)
         return ERROR_NONE;
-    enum error e = unpack(s, type, payload, &record);
+    enum error e = unpack(s->arena, type, payload, &record);
     return e ? e : apply(s, lsn, type, record, kept, NULL);
 }
 
@@ -404,7 +422,7 @@ static enum error load_row(struct state *s, unsigned record_type, struct slice p
     ProtobufCMessage *record;
     struct application a = {.state = s, .kept = kept};
     assert(!s->is_loaded);
-    enum error e = unpack(s, record_type, payload, &record);
+    enum error e = unpack(s->arena, record_type, payload, &record);
     return e ? e : row_of(record_type)->apply(&a, record);
 }
 

@@ -94,14 +94,30 @@ static enum error file_step_again(struct state *s, struct casefile *c, struct ar
 
 enum error casefiles_set_terms(struct state *s, const struct case_terms *terms)
 {
-    if (memcmp(&s->terms, terms, sizeof *terms) == 0)
+    struct case_terms now = *terms;
+    now.outages = s->terms.outages;
+    now.outage_count = s->terms.outage_count;
+    if (memcmp(&s->terms, &now, sizeof now) == 0)
         return ERROR_NONE;
     struct arena *arena = arena_new();
     enum error e = arena ? ERROR_NONE : ERROR_NO_MEMORY;
-    s->terms = *terms;
+    s->terms = now;
     for (struct map_node *n = map_next(&s->cases, NULL); !e && n; n = map_next(&s->cases, n))
         e = file_step_again(s, container_of(n, struct casefile, node), arena);
     arena_free(arena);
+    return e;
+}
+
+enum error casefiles_on_outage(struct state *s)
+{
+    enum error e = ERROR_NONE;
+    for (struct map_node *n = map_next(&s->cases, NULL); !e && n; n = map_next(&s->cases, n)) {
+        struct casefile *c = container_of(n, struct casefile, node);
+        if (c->step.position == HEAP_OUT)
+            continue;
+        heap_remove(&s->steps, &c->step);
+        e = heap_insert(&s->steps, &c->step, 0); /* as case_next_ms says of each */
+    }
     return e;
 }
 
@@ -176,6 +192,8 @@ enum error casefile_put(struct state *s, const Brug__V1__Case *row)
     struct casefile *c = id_take(row->case_id, &id) ? casefile_find(s, &id) : NULL;
     buf_init(&packed, ROW_BYTES_MAX);
     enum error e = case_row_read(row, &file);
+    if (!e && file.outages > s->outages.count)
+        e = ERROR_CORRUPT;
     if (!e)
         e = pack(row, &file, &packed);
     if (!e && !c)

@@ -186,6 +186,16 @@ void decide_quarantine(const struct message *m, const struct digest *found, stru
 /* A person whose end date has come. */
 void decide_end(struct person *p, struct instant now, struct decision *d);
 
+/* ---- decide_outage.c ---- */
+
+struct admin_command;
+/*
+ * An outage is recorded; *out is its row, new or as it was. Else the code, and *problem (decision's memory) is one line
+ * for the operator.
+ */
+enum error decide_put_outage(const struct state *s, const struct admin_command *c,
+                             struct decision *d, Brug__V1__Outage **out, char **problem) MUST_CHECK;
+
 /* ---- decide_admin.c ---- */
 
 struct admin_command {

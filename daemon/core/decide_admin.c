@@ -905,6 +905,27 @@ static void get_figures(struct admin *a, const Brug__V1__GetFigures *q)
         fail(a, e, "%s", error_text(e));
 }
 
+/* ---- outages ---- */
+
+static void add_outages(struct admin *a, Brug__V1__Outage *const *rows, size_t n)
+{
+    Brug__V1__Objects *to = objects(a);
+    to->outages = decision_alloc(a->d, n, sizeof(Brug__V1__Outage *));
+    for (; to->n_outages < n; to->n_outages++)
+        to->outages[to->n_outages] = rows[to->n_outages];
+}
+
+static void put_outage(struct admin *a)
+{
+    Brug__V1__Outage *row;
+    char *problem;
+    enum error e = decide_put_outage(a->s, a->c, a->d, &row, &problem);
+    if (e)
+        fail(a, e, "%s", problem);
+    else
+        add_outages(a, &row, 1);
+}
+
 /* ---- the way to each ---- */
 
 void decide_admin(const struct state *s, const struct admin_command *c, struct decision *d,
@@ -948,6 +969,12 @@ void decide_admin(const struct state *s, const struct admin_command *c, struct d
         break;
     case BRUG__V1__ADMIN_REQUEST__REQUEST_GET_FIGURES:
         get_figures(&a, q->get_figures);
+        break;
+    case BRUG__V1__ADMIN_REQUEST__REQUEST_PUT_OUTAGE:
+        put_outage(&a);
+        break;
+    case BRUG__V1__ADMIN_REQUEST__REQUEST_LIST_OUTAGES:
+        add_outages(&a, s->outages.rows, s->outages.count);
         break;
     default:
         fail(&a, ERROR_UPDATE_RELAY, "this relay does not know the command; update brugd");

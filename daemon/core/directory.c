@@ -230,8 +230,7 @@ static enum error refresh(struct organisation *o)
 
 /* ---- putting rows ---- */
 
-/* A deep copy, to free with free_row. */
-static ProtobufCMessage *copy_row(const ProtobufCMessage *row)
+ProtobufCMessage *row_copy(const ProtobufCMessage *row)
 {
     size_t len = protobuf_c_message_get_packed_size(row);
     uint8_t *bytes = malloc(len ? len : 1);
@@ -243,7 +242,7 @@ static ProtobufCMessage *copy_row(const ProtobufCMessage *row)
     return copy;
 }
 
-static void free_row(void *row)
+void row_free(void *row)
 {
     if (row)
         protobuf_c_message_free_unpacked(row, NULL);
@@ -256,7 +255,7 @@ enum error directory_put_municipality(struct state *s, uint64_t lsn,
     if (!id_take(row->municipality, &id))
         return ERROR_CORRUPT;
     struct municipality *m = municipality_find(s, row->municipality);
-    Brug__V1__MunicipalityRow *copy = (Brug__V1__MunicipalityRow *)copy_row(&row->base);
+    Brug__V1__MunicipalityRow *copy = (Brug__V1__MunicipalityRow *)row_copy(&row->base);
     if (!copy)
         return ERROR_NO_MEMORY;
     if (!m) {
@@ -269,12 +268,12 @@ enum error directory_put_municipality(struct state *s, uint64_t lsn,
             goto no_memory;
         }
     }
-    free_row(m->row);
+    row_free(m->row);
     m->row = copy;
     m->entity.changed_lsn = lsn;
     return ERROR_NONE;
 no_memory:
-    free_row(copy);
+    row_free(copy);
     return ERROR_NO_MEMORY;
 }
 
@@ -319,17 +318,17 @@ enum error directory_put_organisation(struct state *s, uint64_t lsn,
     enum error e = resolve(s, row, &municipalities);
     if (e)
         return e;
-    Brug__V1__OrganisationRow *copy = (Brug__V1__OrganisationRow *)copy_row(&row->base);
+    Brug__V1__OrganisationRow *copy = (Brug__V1__OrganisationRow *)row_copy(&row->base);
     struct organisation *o = organisation_find(s, row->organisation);
     if (copy && !o)
         o = organisation_new(s, &id);
     if (!copy || !o) {
-        free_row(copy);
+        row_free(copy);
         free(municipalities);
         return ERROR_NO_MEMORY;
     }
     unsigned days = o->row ? casefile_working_days(o) : 0;
-    free_row(o->row);
+    row_free(o->row);
     free(o->municipalities);
     o->row = copy;
     o->home = home;
@@ -378,20 +377,20 @@ enum error directory_put_person(struct state *s, uint64_t lsn, const Brug__V1__P
     struct organisation *o = organisation_find(s, row->organisation);
     if (!id_take(row->person, &id) || !o)
         return ERROR_CORRUPT;
-    Brug__V1__PersonRow *copy = (Brug__V1__PersonRow *)copy_row(&row->base);
+    Brug__V1__PersonRow *copy = (Brug__V1__PersonRow *)row_copy(&row->base);
     struct person *p = person_find(s, row->person);
     if (p && p->organisation != o) {
-        free_row(copy);
+        row_free(copy);
         return ERROR_CORRUPT;
     }
     bool is_new = !p;
     if (copy && !p)
         p = person_new(s, &id, o);
     if (!copy || !p) {
-        free_row(copy);
+        row_free(copy);
         return ERROR_NO_MEMORY;
     }
-    free_row(p->row);
+    row_free(p->row);
     p->row = copy;
     p->entity.changed_lsn = lsn;
     heap_remove(&s->ends, &p->end);
@@ -464,15 +463,15 @@ enum error directory_put_endpoint(struct state *s, uint64_t lsn, const Brug__V1_
     struct endpoint *e = endpoint_find(s, row->endpoint), *other = endpoint_find_key(s, &key);
     if ((other && other != e) || (e && (e->organisation != o || e->person != p)))
         return ERROR_CORRUPT;
-    Brug__V1__EndpointRow *copy = (Brug__V1__EndpointRow *)copy_row(&row->base);
+    Brug__V1__EndpointRow *copy = (Brug__V1__EndpointRow *)row_copy(&row->base);
     bool is_new = !e;
     if (copy && !e)
         e = endpoint_new(s, &id, o, p);
     if (!copy || !e) {
-        free_row(copy);
+        row_free(copy);
         return ERROR_NO_MEMORY;
     }
-    free_row(e->row);
+    row_free(e->row);
     e->row = copy;
     e->entity.changed_lsn = lsn;
     e->binding_digest =
@@ -489,7 +488,7 @@ enum error directory_put_endpoint(struct state *s, uint64_t lsn, const Brug__V1_
 
 static void organisation_free(struct organisation *o)
 {
-    free_row(o->row);
+    row_free(o->row);
     free(o->municipalities);
     free(o->cases);
     free(o->persons);
@@ -505,19 +504,19 @@ void directory_fini(struct state *s)
     for (size_t i = 0; i < table_count(&s->municipalities); i++) {
         struct municipality *m =
             container_of(s->municipalities.sorted[i], struct municipality, entity);
-        free_row(m->row);
+        row_free(m->row);
         free(m);
     }
     for (size_t i = 0; i < table_count(&s->organisations); i++)
         organisation_free(container_of(s->organisations.sorted[i], struct organisation, entity));
     for (size_t i = 0; i < table_count(&s->persons); i++) {
         struct person *p = container_of(s->persons.sorted[i], struct person, entity);
-        free_row(p->row);
+        row_free(p->row);
         free(p);
     }
     for (size_t i = 0; i < table_count(&s->endpoints); i++) {
         struct endpoint *e = container_of(s->endpoints.sorted[i], struct endpoint, entity);
-        free_row(e->row);
+        row_free(e->row);
         free(e);
     }
     table_fini(&s->municipalities);

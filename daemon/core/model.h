@@ -204,6 +204,15 @@ struct figure_book {
     uint32_t closed_until; /* the last day of all that was published; 0: nothing was */
 };
 
+#define OUTAGES_MAX 256u
+
+/* Days on which the relay was away, by number: the first is 1 and stands at 0. */
+struct outages {
+    Brug__V1__Outage *rows[OUTAGES_MAX];
+    struct case_outage days[OUTAGES_MAX]; /* what terms.outages points to */
+    size_t count;
+};
+
 #define MESSAGES_AHEAD 16u
 
 struct message_ahead {
@@ -228,6 +237,7 @@ struct state {
     struct heap ends;
     struct heap steps; /* of cases: reminders, and what else time brings */
     struct case_terms terms;
+    struct outages outages;
     struct list cached, idle; /* idle: folded ones in front, then as they came */
     struct list *known;       /* buckets by time of the id; one that was never used is zero */
     size_t unsettled;         /* messages with a copy that waits */
@@ -300,6 +310,9 @@ enum error directory_put_person(struct state *s, uint64_t lsn, const Brug__V1__P
 enum error directory_put_endpoint(struct state *s, uint64_t lsn, const Brug__V1__EndpointRow *row)
     MUST_CHECK;
 void directory_fini(struct state *s); /* frees all entries */
+/* A deep copy, to free with row_free (NULL: nothing); NULL: no memory. */
+ProtobufCMessage *row_copy(const ProtobufCMessage *row) MUST_CHECK;
+void row_free(void *row);
 
 /* ---- message.c ---- */
 
@@ -354,6 +367,8 @@ struct casefile *casefile_find(const struct state *s, const struct id *id);
 enum error casefile_put(struct state *s, const Brug__V1__Case *row) MUST_CHECK;
 /* The terms that are in force from now on: when time does something to each case is reckoned anew. */
 enum error casefiles_set_terms(struct state *s, const struct case_terms *terms) MUST_CHECK;
+/* The same after an outage was recorded. */
+enum error casefiles_on_outage(struct state *s) MUST_CHECK;
 /* The same after a team's working days changed. */
 enum error casefiles_on_working_days(struct state *s, const struct organisation *team) MUST_CHECK;
 struct slice casefile_row(const struct casefile *c); /* until the next put */
@@ -378,6 +393,15 @@ void family_forget(
     struct casefile *c); /* tags and links, here and at the cases that it was linked with */
 enum error family_append(const struct family *f, struct buf *out)
     MUST_CHECK; /* for the state's digest */
+/* ---- outage.c ---- */
+
+/* It is copied. ERROR_CORRUPT: its number is another one's, or is not the next. */
+enum error outage_put(struct state *s, const Brug__V1__Outage *row) MUST_CHECK;
+/* Once all are loaded: ERROR_CORRUPT if a number is missing. */
+enum error outages_check(const struct state *s) MUST_CHECK;
+const Brug__V1__Outage *outage_find(const struct state *s, ProtobufCBinaryData id); /* or NULL */
+void outages_fini(struct state *s);
+
 /* ---- figure.c ---- */
 
 /* NULL: the team counted nothing there yet. */

@@ -6,7 +6,9 @@
 #include "proto/check.h"
 #include "proto/frame.h"
 #include "proto/limits.h"
+#include "rules/outage.h"
 #include "rules/roles.h"
+#include "rules/workdays.h"
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -421,6 +423,45 @@ static void watch_clock(struct relay *r)
     r->clock_gap_ms = gap_ms;
     if (r->now.mono_ms >= r->steps_from_ms)
         r->steps_from_ms = 0;
+    if (r->now.mono_ms >= r->word_until_ms)
+        r->word_until_ms = 0;
+}
+
+/* Whether each working day of these lies in an outage that was recorded. */
+static bool is_recorded(const struct state *s, const struct case_outage *days)
+{
+    const struct case_terms *t = &s->terms;
+    return days->from > 0 && outage_workdays_add(t, days->from, 0, 0) > days->until;
+}
+
+/*
+ * Half days do not count: what may be an outage begins on the day after the last record at the earliest, and ends before
+ * today. A session makes a record, so that a relay which somebody uses, and which is started again each day, never waits;
+ * one that nobody uses waits for a day after each start, and nobody is there to be told.
+ */
+void relay_begin(struct relay *r, int64_t last_ms, struct instant now)
+{
+    r->now = now;
+    watch_clock(r);
+    uint32_t last = workdays_date(last_ms), today = workdays_date(now.wall_ms);
+    if (last_ms == 0 || last >= today || workdays_between(last, today - 1, 1) == 0)
+        return;
+    r->away = (struct case_outage){last + 1, today - 1};
+    if (is_recorded(r->state, &r->away)) {
+        r->away = (struct case_outage){0};
+        return;
+    }
+    r->word_until_ms = now.mono_ms + r->limits.outage_wait_ms;
+    pump_event(r, &(const struct relay_event){.name = "relay.was_away", .days = r->away});
+}
+
+/* An outage was recorded. */
+static void hear_word(struct relay *r)
+{
+    if (!is_recorded(r->state, &r->away))
+        return;
+    r->away = (struct case_outage){0};
+    r->word_until_ms = 0;
 }
 
 void relay_on_frame(struct relay *r, uint64_t session, struct slice frame, struct instant now)
@@ -490,14 +531,21 @@ void relay_on_durable(struct relay *r, uint64_t lsn, struct instant now)
 /* Notices are records: below the reserve, and while the fold lags, they wait. */
 static bool may_take_steps(const struct relay *r) { return r->has_room && !r->is_fold_behind; }
 
-/* Wall time of the next step of a case; while the clock is not believed, when it will be. */
+/* Monotonic; 0: steps are taken. */
+static int64_t steps_held_until_ms(const struct relay *r)
+{
+    return r->word_until_ms > r->steps_from_ms ? r->word_until_ms : r->steps_from_ms;
+}
+
+/* Wall time of the next step of a case; while steps are held, when that ends. */
 static int64_t next_step_ms(const struct relay *r)
 {
     const struct heap_node *step = heap_first(&r->state->steps);
     if (!step || !may_take_steps(r))
         return INT64_MAX;
-    int64_t held_ms = r->steps_from_ms + r->clock_gap_ms;
-    return r->steps_from_ms > 0 && held_ms > step->due_ms ? held_ms : step->due_ms;
+    int64_t held_ms = steps_held_until_ms(r);
+    int64_t held_wall_ms = held_ms + r->clock_gap_ms;
+    return held_ms > 0 && held_wall_ms > step->due_ms ? held_wall_ms : step->due_ms;
 }
 
 int64_t relay_next_deadline_ms(const struct relay *r)
@@ -513,7 +561,7 @@ int64_t relay_next_deadline_ms(const struct relay *r)
 static void take_steps(struct relay *r)
 {
     struct heap_node *n;
-    if (!may_take_steps(r) || r->steps_from_ms > 0)
+    if (!may_take_steps(r) || steps_held_until_ms(r) > 0)
         return;
     for (unsigned left = STEPS_AT_ONCE;
          left > 0 && (n = heap_first(&r->state->steps)) && n->due_ms <= r->now.wall_ms; left--) {
@@ -648,6 +696,8 @@ void relay_status(const struct relay *r, Brug__V1__DaemonStatus *s, Brug__V1__Co
     s->acknowledged = r->acknowledged;
     s->quarantined = r->state->quarantined;
     s->accepts = r->has_room && !r->is_draining;
+    s->away_from_date = r->away.from;
+    s->away_until_date = r->away.until;
     *n = 0;
     for (unsigned code = 0; code < CODES_MAX && *n < counts_max; code++) {
         if (r->refused[code] == 0)
@@ -690,5 +740,7 @@ void relay_on_admin(struct relay *r, uint64_t ticket, const Brug__V1__Operator *
     pump_commit(r, &d);
     if (changes && moves_anchors(request))
         r->anchors_lsn = r->state->lsn;
+    if (changes && request->request_case == BRUG__V1__ADMIN_REQUEST__REQUEST_PUT_OUTAGE)
+        hear_word(r);
     pump_answer(r, HELD_ADMIN_ANSWER, ticket, 0);
 }

@@ -37,6 +37,7 @@ struct relay_event {
     const char *field; /* NULL or the static name of a field */
     uint64_t session;
     struct id organisation, endpoint, message_id, case_id;
+    struct case_outage days; /* from 0: none */
 };
 
 struct relay_port {
@@ -81,6 +82,7 @@ struct relay_limits {
     uint64_t known_ids_max;        /* messages kept in memory that nobody waits for; 0: no bound */
     uint32_t redelivery_sessions_max; /* in vain, then a copy is parked; 0: never, at most 255 */
     uint32_t redelivery_interval_ms;  /* sessions in vain of one copy count once in so long */
+    uint32_t outage_wait_ms; /* for the operator's word, where the relay may have been away */
     struct case_terms terms;
 };
 
@@ -88,6 +90,13 @@ struct relay_limits {
 struct relay *relay_new(const struct relay_limits *limits, const struct relay_port *port, void *ctx,
                         struct state **state);
 void relay_free(struct relay *r);
+
+/*
+ * The relay begins to work, after a last record that it made at this time (ms; 0: there is none). If a working day lies
+ * between the two, it may have been away then: it says so (relay.was_away), and for limits.outage_wait_ms time does nothing to cases, so
+ * that the operator can record an outage before anything is called overdue. What is recorded ends that wait.
+ */
+void relay_begin(struct relay *r, int64_t last_ms, struct instant now);
 
 struct relay_peer {
     struct digest key;    /* SHA-256 of the certificate's SubjectPublicKeyInfo */

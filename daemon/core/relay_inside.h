@@ -68,6 +68,11 @@ struct relay {
     int64_t
         steps_from_ms; /* monotonic; the wall clock leapt, so that time does nothing to cases before */
 
+    struct case_outage
+        away; /* days without a record before the start; from 0: none, or recorded as an outage since */
+    int64_t
+        word_until_ms; /* monotonic; time does nothing to cases before: the operator may say that they were one */
+
     size_t loading_count, loading_bytes; /* bodies */
     int64_t loads_after_ms; /* monotonic; loads failed, so they rest until then. 0: no */
     int64_t loads_after_wall_ms;

@@ -47,6 +47,7 @@ void state_free(struct state *s)
     casefiles_fini(s);
     figures_fini(s);
     directory_fini(s);
+    outages_fini(s);
     arena_free(s->arena);
     free(s->known);
     free(s);
@@ -199,6 +200,8 @@ enum error state_load_done(struct state *s, uint64_t lsn, int64_t low_water_ms,
 {
     assert(!s->is_loaded);
     enum error e = messages_load_rest(s);
+    if (!e)
+        e = outages_check(s);
     if (e)
         return e;
     s->lsn = s->folded_lsn = lsn;

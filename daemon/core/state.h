@@ -19,7 +19,7 @@ struct state;
 struct state *state_new(const uint64_t hash_seed[2]); /* NULL when out of memory */
 void state_free(struct state *s);
 
-/* A row in the form of its record (RECORD_TYPE_MUNICIPALITY … ENDPOINT, CASE_OPENED, FIGURES_PUBLISHED). */
+/* A row in the form of its record (RECORD_TYPE_MUNICIPALITY … ENDPOINT, TEAM_KEY, OUTAGE, CASE_OPENED, FIGURES_PUBLISHED). */
 enum error state_load_row(struct state *s, unsigned record_type, struct slice payload) MUST_CHECK;
 /* What the tags of a case say: the record CaseTags, and what it brought. In order of the records. */
 enum error state_load_tags(struct state *s, struct slice payload, struct slice kept) MUST_CHECK;
@@ -50,6 +50,10 @@ enum error apply_record(struct state *s, uint64_t lsn, unsigned type, struct sli
 enum error apply_record_with(struct state *s, uint64_t lsn, unsigned type, struct slice payload,
                              struct slice kept) MUST_CHECK;
 uint64_t state_lsn(const struct state *s); /* of the last applied record */
+/* When a record was made (ms), as it says itself. ERROR_STORE_FORMAT, CORRUPT, NO_MEMORY. */
+struct arena;
+enum error record_read_ms(struct arena *arena, unsigned type, struct slice payload, int64_t *out)
+    MUST_CHECK;
 
 /* What waits for an endpoint. Mailboxes are numbered ascending by endpoint. */
 struct mailbox_figures {
@@ -62,7 +66,7 @@ uint64_t state_waiting(const struct state *s); /* copies, over all mailboxes */
 size_t state_mailbox_count(const struct state *s);
 void state_mailbox(const struct state *s, size_t i, struct mailbox_figures *out);
 
-/* SHA-256 over a canonical form of all that a replay must restore (directory, cases, figures, mailboxes, known
+/* SHA-256 over a canonical form of all that a replay must restore (directory, outages, cases, figures, mailboxes, known
  * messages at or after W or waiting, counters of quota): equal before a crash and after the replay. */
 enum error state_digest(const struct state *s, struct digest *out) MUST_CHECK;
 

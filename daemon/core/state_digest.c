@@ -21,7 +21,8 @@ enum thing {
     THING_FAMILY_KEY,
     THING_FAMILY,
     THING_FIGURE,
-    THING_PUBLISHED
+    THING_PUBLISHED,
+    THING_OUTAGE
 };
 
 static void add(struct summary *y, uint8_t thing, struct slice bytes)
@@ -108,6 +109,8 @@ static enum error add_directory(struct summary *y, const struct state *s)
                        &container_of(s->persons.sorted[i], struct person, entity)->row->base);
     for (size_t i = 0; !e && i < table_count(&s->endpoints); i++)
         e = add_endpoint(y, container_of(s->endpoints.sorted[i], struct endpoint, entity));
+    for (size_t i = 0; !e && i < s->outages.count; i++)
+        e = add_packed(y, THING_OUTAGE, &s->outages.rows[i]->base);
     return e;
 }
 

@@ -124,6 +124,8 @@ const struct setting SETTINGS[] = {
      "Working days after which the sender of such a letter gets a non-delivery report."},
     {"bridging_reminder_days", SETTING_NUMBER, "5", 1, 90,
      "Calendar days before bridging care ends at which both sides are reminded."},
+    {"outage_wait_ms", SETTING_NUMBER, "86400000", 0, 604800000,
+     "After a start on which a working day without any record lies behind the relay, nobody is reminded for so long, so that brugctl outage add comes first."},
 
     {"checkpoint_pages", SETTING_NUMBER, "500", 100, 1000,
      "Pages of SQLite's write-ahead log after which it is checkpointed."},

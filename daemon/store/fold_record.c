@@ -512,6 +512,13 @@ static enum error fold_team_key(struct fold *f, uint64_t lsn, struct slice paylo
     return put_directory(f, BRUG__V1__RECORD_TYPE__RECORD_TYPE_TEAM_KEY, k->team, payload);
 }
 
+static enum error fold_outage(struct fold *f, uint64_t lsn, struct slice payload)
+{
+    Brug__V1__Outage *o;
+    UNPACK(f, payload, outage, o);
+    return put_directory(f, BRUG__V1__RECORD_TYPE__RECORD_TYPE_OUTAGE, o->outage_id, payload);
+}
+
 /* The event first: if it is there already, the position is older than the tables, and the row is the newer one. */
 static enum error fold_case_moved(struct fold *f, uint64_t lsn, struct slice payload)
 {
@@ -646,6 +653,8 @@ static fold_record_cb *handler_of(unsigned type)
         return fold_case_tags;
     case BRUG__V1__RECORD_TYPE__RECORD_TYPE_TEAM_KEY:
         return fold_team_key;
+    case BRUG__V1__RECORD_TYPE__RECORD_TYPE_OUTAGE:
+        return fold_outage;
     case BRUG__V1__RECORD_TYPE__RECORD_TYPE_FIGURES_PUBLISHED:
         return fold_figures_published;
     case BRUG__V1__RECORD_TYPE__RECORD_TYPE_SESSION:

@@ -4,7 +4,7 @@
  * Who does what: store.c opens, commits and closes; pack.c lays bodies into a pack and finds them;
  * figures.c counts; audit.c keeps the audit file; pages.c and wal.c find what the disk changed, gather.c writes in long
  * pieces; fold.c brings journal rows into the tables; load.c reads back; thread.c runs it all on a
- * thread.
+ * thread. last.c says when the last record was made.
  */
 #ifndef DAEMON_STORE_INSIDE_H
 #define DAEMON_STORE_INSIDE_H

@@ -94,6 +94,7 @@ const char *const OUTBOX_SQL[OUTBOX_STATEMENT_COUNT] = {
                        " VALUES($1, $2, $3, $4, $5)",
     [JOURNAL_READ] = "SELECT first_lsn, count, prev_hash, hash, records FROM journal"
                      " WHERE first_lsn >= $1 AND first_lsn <= $2 ORDER BY first_lsn",
+    [JOURNAL_LAST] = "SELECT records FROM journal ORDER BY first_lsn DESC LIMIT 1",
     [JOURNAL_DELETE] = "DELETE FROM journal WHERE first_lsn < $1",
     [PACK_INSERT] = "INSERT INTO pack(first_lsn, bodies) VALUES($1, $2)",
     [PACK_FIND] =
@@ -176,7 +177,8 @@ const char *const AUDIT_SQL[AUDIT_STATEMENT_COUNT] = {
     [AUDIT_INSERT] = ("INSERT INTO audit(first_lsn, count, prev_hash, hash, records)"
                       " VALUES($1, $2, $3, $4, $5)"),
     [AUDIT_READ] = "SELECT count, hash FROM audit WHERE first_lsn = $1",
-    [AUDIT_LAST] = "SELECT first_lsn, count, hash FROM audit ORDER BY first_lsn DESC LIMIT 1",
+    [AUDIT_LAST] = ("SELECT first_lsn, count, hash, records FROM audit"
+                    " ORDER BY first_lsn DESC LIMIT 1"),
     [AUDIT_RANGE] = ("SELECT first_lsn, count, prev_hash, hash, records FROM audit"
                      " WHERE first_lsn >= $1 AND first_lsn <= $2 ORDER BY first_lsn"),
 };

@@ -29,6 +29,7 @@ enum outbox_statement {
     META_FOLDED,     /* folded_lsn, whole_lsn, whole_hash, newest_ms */
     JOURNAL_INSERT,  /* first_lsn, count, prev_hash, hash, records */
     JOURNAL_READ,    /* from, to → first_lsn, count, prev_hash, hash, records */
+    JOURNAL_LAST,    /* → records */
     JOURNAL_DELETE,  /* below */
     PACK_INSERT,     /* first_lsn, bodies */
     PACK_FIND,       /* lsn → first_lsn of the last one at or before it */
@@ -80,7 +81,7 @@ enum audit_statement {
     AUDIT_META_READ,   /* → generation */
     AUDIT_INSERT,      /* first_lsn, count, prev_hash, hash, records */
     AUDIT_READ,        /* first_lsn → count, hash */
-    AUDIT_LAST,        /* → first_lsn, count, hash */
+    AUDIT_LAST,        /* → first_lsn, count, hash, records */
     AUDIT_RANGE,       /* from, to → first_lsn, count, prev_hash, hash, records */
     AUDIT_STATEMENT_COUNT
 };

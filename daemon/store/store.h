@@ -60,6 +60,8 @@ enum error store_load(struct store *s, struct state *state, int64_t low_water_ms
 struct id store_generation(const struct store *s);
 uint64_t store_lsn(const struct store *s); /* of the last committed record */
 uint64_t store_folded_lsn(const struct store *s);
+/* When the last record was made, in ms; 0: there is none. */
+enum error store_last_ms(struct store *s, int64_t *out) MUST_CHECK;
 
 /* One transaction; includes a fold slice when the lag asks for it. Any error is final for this
  * store. */

@@ -425,3 +425,15 @@ void order_release(struct order *o, const struct id *endpoint)
     o->of.release.endpoint = id_bytes(&o->id);
     o->request.release = &o->of.release;
 }
+
+void order_put_outage(struct order *o, const struct id *id, uint32_t from, uint32_t until)
+{
+    Brug__V1__PutOutage *put = &o->of.put_outage;
+    order_init(o, ORDER(PUT_OUTAGE));
+    brug__v1__put_outage__init(put);
+    o->id = *id;
+    put->outage_id = id_bytes(&o->id);
+    put->from_date = from;
+    put->until_date = until;
+    o->request.put_outage = put;
+}

@@ -102,6 +102,7 @@ struct order {
         Brug__V1__AddPerson add_person;
         Brug__V1__AddEndpoint add_endpoint;
         Brug__V1__Release release;
+        Brug__V1__PutOutage put_outage;
     } of;
     struct id id, within, person;
     struct digest key;
@@ -118,5 +119,6 @@ void order_add_person(struct order *o, const struct id *id, const struct id *org
                       Brug__V1__Role role, int64_t until_ms);
 void order_add_endpoint(struct order *o, const struct stage_endpoint *e, bool recovery);
 void order_release(struct order *o, const struct id *endpoint);
+void order_put_outage(struct order *o, const struct id *id, uint32_t from, uint32_t until);
 
 #endif

@@ -94,6 +94,7 @@ const char *case_compare(const struct case_file *wanted, const struct case_file 
         {wanted->taken_up_at_ms == got->taken_up_at_ms, "time of take-up"},
         {wanted->started_at_ms == got->started_at_ms, "time of start"},
         {wanted->ended_at_ms == got->ended_at_ms, "time of end"},
+        {wanted->outages == got->outages, "outages"},
     };
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
         if (!parts[i].is_same)

@@ -6,6 +6,7 @@
  * "and" was decided beside the papers.
  */
 #include "tests/lib/case_oracle.h"
+#include "tests/lib/time_oracle.h"
 #include <assert.h>
 #include <string.h>
 
@@ -75,6 +76,54 @@ uint32_t oracle_working_day(uint32_t date, unsigned n, unsigned working_days)
         if (oracle_is_working_day(++date, working_days))
             n--;
     return date;
+}
+
+/* "Not while the relay was down." */
+static bool is_day_at_work(uint32_t date, unsigned working_days, const struct case_terms *terms,
+                           size_t outages)
+{
+    for (size_t i = 0; i < outages; i++)
+        if (terms->outages[i].from <= date && date <= terms->outages[i].until)
+            return false;
+    return oracle_is_working_day(date, working_days);
+}
+
+uint32_t oracle_day_at_work(uint32_t date, unsigned n, unsigned working_days,
+                            const struct case_terms *terms, size_t outages)
+{
+    while (n > 0)
+        n -= is_day_at_work(++date, working_days, terms, outages);
+    return date;
+}
+
+static unsigned days_at_work(const struct owed_item *item, unsigned working_days,
+                             const struct case_terms *terms, size_t outages)
+{
+    unsigned n = 0;
+    for (uint32_t date = oracle_today(item->born_at_ms) + 1; date <= item->due_date; date++)
+        n += is_day_at_work(date, working_days, terms, outages);
+    return n;
+}
+
+/* A term has as many days as before, from its birth on; "a day that a person named stays". */
+static void take_in_one(struct case_file *c, struct owed_item *item, const struct case_terms *terms,
+                        unsigned working_days)
+{
+    bool is_day_of_gp = item->moment > 0 && c->moments[item->moment - 1].event ==
+                                                BRUG__V1__MOMENT_EVENT__MOMENT_EVENT_DATE;
+    if (item->due_date == 0 || item->is_delayed || is_day_of_gp)
+        return;
+    unsigned n = days_at_work(item, working_days, terms, c->outages);
+    if (days_at_work(item, working_days, terms, c->outages + 1) < n)
+        item->due_date = oracle_day_at_work(oracle_today(item->born_at_ms), n, working_days, terms,
+                                            c->outages + 1);
+}
+
+void oracle_take_in(struct case_file *c, const struct case_terms *terms, unsigned working_days)
+{
+    for (; c->outages < terms->outage_count; c->outages++)
+        for (size_t i = 0; i < c->owed_count; i++)
+            take_in_one(c, &c->owed[i], terms, c->owed[i].debtor == TEAM ? working_days : 0);
 }
 
 /* "Time runs in working days (Mon-Fri or the team's own days)": of the side that owes. */
@@ -286,6 +335,7 @@ static void begin(struct scene *s, Brug__V1__CaseState state)
     s->now.id = to_id(s->letter->case_id);
     s->now.state = state;
     s->now.custody = PRACTICE;
+    s->now.outages = (uint32_t)s->move->terms->outage_count; /* they lie before it */
 }
 
 /* "A case that ended owes INFO_REPLY only" */
@@ -743,6 +793,7 @@ enum error oracle_judge(const struct case_file *before, const struct case_move *
     s.letter = move->header;
     s.now = *before;
     s.ended.count = 0;
+    oracle_take_in(&s.now, move->terms, move->working_days);
     enum error e = judge(&s);
     if (e == ERROR_NONE) {
         *after = s.now;

@@ -22,5 +22,10 @@ bool oracle_stops_closing(const struct case_file *c, const struct owed_item *ite
 uint32_t oracle_date(unsigned year, unsigned month, unsigned day);
 bool oracle_is_working_day(uint32_t date, unsigned working_days);
 uint32_t oracle_working_day(uint32_t date, unsigned n, unsigned working_days);
+/* The same over days on which the relay worked, as far as the first so many outages say. */
+uint32_t oracle_day_at_work(uint32_t date, unsigned n, unsigned working_days,
+                            const struct case_terms *terms, size_t outages);
+/* What the relay's operator said since moves the dates of the case. */
+void oracle_take_in(struct case_file *c, const struct case_terms *terms, unsigned working_days);
 
 #endif

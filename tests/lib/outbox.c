@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#define HISTORY_OUTAGES_MAX 200u /* a relay holds some more */
 #define MUST(call) must((call), #call)
 
 static void must(enum error e, const char *what)
@@ -423,6 +424,17 @@ void history_publish(struct history *w, struct group *g)
     history_add(w, g, BRUG__V1__RECORD_TYPE__RECORD_TYPE_FIGURES_PUBLISHED, &r);
 }
 
+void history_outage(struct history *w, struct group *g)
+{
+    Brug__V1__Outage r = BRUG__V1__OUTAGE__INIT;
+    struct id id = history_id(w, 4);
+    r.outage_id = id_bytes(&id);
+    r.number = ++w->outage_count;
+    r.from_date = r.until_date = (uint32_t)(HISTORY_NOW_MS / (24 * 3600 * 1000)) - r.number;
+    r.at_ms = w->now_ms;
+    history_add(w, g, BRUG__V1__RECORD_TYPE__RECORD_TYPE_OUTAGE, &r);
+}
+
 static bool add_about(struct history *w, struct group *g, uint64_t what)
 {
     struct history_message *m = any_message(w);
@@ -461,6 +473,8 @@ static void add_any(struct history *w, struct group *g)
         ; /* it was tagged */
     else if (what < 97)
         add_municipality(w, g);
+    else if (what < 98 && w->outage_count < HISTORY_OUTAGES_MAX)
+        history_outage(w, g);
     else
         add_endpoint(w, g, (unsigned)history_random(w, HISTORY_ENDPOINTS));
 }

@@ -74,7 +74,8 @@ struct history {
     size_t count, capacity;
     struct history_case *cases;
     size_t case_count;
-    unsigned published_count;  /* tables of figures, of four weeks each */
+    unsigned published_count; /* tables of figures, of four weeks each */
+    unsigned outage_count;
     unsigned big_body_percent; /* of bodies that are over 64 KiB */
 };
 
@@ -101,6 +102,8 @@ void history_move_case(struct history *w, struct group *g, struct history_case *
 bool history_tag_case(struct history *w, struct group *g);
 void history_end_case(struct history *w, struct group *g, struct history_case *c);
 #define HISTORY_TAG "brug-tag" /* what the bytes of every tag begin with */
+/* The operator says that the relay was away on a day, each time an earlier one. */
+void history_outage(struct history *w, struct group *g);
 /* A table of figures is published: of the week after the one before. */
 void history_publish(struct history *w, struct group *g);
 /* The body that belongs to a lsn of this history. */

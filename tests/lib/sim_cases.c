@@ -90,7 +90,14 @@ static struct sim_dossier *open_dossier(struct sim *w, const struct sim_letter *
     return d;
 }
 
-static const struct case_terms *terms(const struct sim *w) { return &w->profile.limits.terms; }
+static const struct case_terms *terms(const struct sim *w)
+{
+    struct sim_cases *k = w->cases;
+    k->terms = w->profile.limits.terms;
+    k->terms.outages = k->outages;
+    k->terms.outage_count = k->outage_count;
+    return &k->terms;
+}
 
 /* As on its card, on disk. */
 static unsigned working_days(const struct sim *w, const struct sim_dossier *d)
@@ -399,6 +406,14 @@ static void reckon_all(struct sim *w)
             reckon(w, w->cases->list[i]);
 }
 
+static void on_outage(struct sim *w, const Brug__V1__Outage *o)
+{
+    struct sim_cases *k = w->cases;
+    assert_true(k->outage_count < OUTAGES_MAX);
+    k->outages[k->outage_count++] = (struct case_outage){o->from_date, o->until_date};
+    reckon_all(w);
+}
+
 static void *unpack(const ProtobufCMessageDescriptor *type, struct slice payload)
 {
     ProtobufCMessage *m = protobuf_c_message_unpack(type, NULL, payload.len, payload.data);
@@ -419,6 +434,7 @@ void judge_case_record(struct sim *w, uint64_t lsn, unsigned type, struct slice 
     } TYPES[] = {{RECORD(ACCEPTED), &brug__v1__accepted__descriptor},
                  {RECORD(REFUSAL), &brug__v1__refusal__descriptor},
                  {RECORD(OPENED_BY), &brug__v1__opened_by__descriptor},
+                 {RECORD(OUTAGE), &brug__v1__outage__descriptor},
                  {RECORD(CASE_MOVED), &brug__v1__case_moved__descriptor}};
     ProtobufCMessage *m = NULL;
     for (size_t i = 0; i < sizeof TYPES / sizeof TYPES[0]; i++)
@@ -435,6 +451,8 @@ void judge_case_record(struct sim *w, uint64_t lsn, unsigned type, struct slice 
         on_opened(w, (const Brug__V1__OpenedBy *)m);
     else if (type == RECORD(CASE_MOVED))
         on_moved(w, (const Brug__V1__CaseMoved *)m, lsn);
+    else if (type == RECORD(OUTAGE))
+        on_outage(w, (const Brug__V1__Outage *)m);
     else if (type == RECORD(ORGANISATION))
         reckon_all(w);
     w->cases->last_type = type;

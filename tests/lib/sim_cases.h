@@ -10,7 +10,8 @@
  *       whom it concerns; each notice says what it is about, and arrives
  *   I6  a foreign case and an unknown one get the same answer
  *   T14 a page has what is owed to its asker at that moment: nothing twice, nothing left out
- *   a clock that leaps makes nothing overdue for a day
+ *   a clock that leaps makes nothing overdue for a day; days on which the relay was away, by its operator's word, are taken
+ *       in by each case once and before all else
  *   T24 figures are those of the letters (sim_figures.c): a replay of `versions` of all cases
  */
 #ifndef TESTS_LIB_SIM_CASES_H
@@ -59,6 +60,9 @@ struct sim_cases {
     uint64_t doubt_lsn;
     int64_t doubt_until_ms; /* monotonic; 0: it is believed */
     struct sim_event night;
+    struct case_terms terms; /* the profile's, with these */
+    struct case_outage outages[OUTAGES_MAX];
+    size_t outage_count;
     uint64_t figures; /* how often they were compared */
     uint64_t letters, refused, moves, steps, pages, told_cases, ends_in_steps;
     uint64_t notices_by_kind[5]; /* from REMINDER on */

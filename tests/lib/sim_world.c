@@ -458,6 +458,16 @@ static void move_end(struct sim *w, struct sim_client *c)
     give(w, &o);
 }
 
+/* Of some of the last days, whatever the relay did then; of days that are recorded already it is refused. */
+static void say_outage(struct sim *w)
+{
+    struct order o;
+    struct id id = sim_id(w, 4);
+    uint32_t until = oracle_today(sim_now(w).wall_ms) - (uint32_t)sim_below(w, 5);
+    order_put_outage(&o, &id, until - (uint32_t)sim_below(w, 8), until);
+    give(w, &o);
+}
+
 static void give_some_order(struct sim *w)
 {
     struct sim_client *c = &w->clients[sim_below(w, w->client_count)];
@@ -475,6 +485,8 @@ static void give_some_order(struct sim *w)
         move_end(w, c);
     else if (what <= 8 && !id_is_none(&c->e.person))
         set_status(w, OBJECT(PERSON), &c->e.person, status);
+    else if (what <= 11 && w->cases)
+        say_outage(w);
     else
         set_status(w, OBJECT(ENDPOINT), &c->e.id, status);
     sim_wake(w);

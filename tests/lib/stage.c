@@ -341,6 +341,19 @@ static void load_rows(struct state *to, const struct table *t, unsigned type, si
     }
 }
 
+/* As a table gives them: in the order of their ids, here the last first. */
+static void load_outages(struct state *to, const struct state *from)
+{
+    for (size_t i = from->outages.count; i-- > 0;) {
+        struct buf b;
+        buf_init(&b, 1u << 10);
+        assert_int_equal(frame_append_bare(&b, &from->outages.rows[i]->base), 0);
+        assert_int_equal(
+            state_load_row(to, BRUG__V1__RECORD_TYPE__RECORD_TYPE_OUTAGE, buf_slice(&b)), 0);
+        buf_fini(&b);
+    }
+}
+
 static void load_cases(struct state *to, const struct state *from)
 {
     for (struct map_node *n = map_next(&from->cases, NULL); n; n = map_next(&from->cases, n)) {
@@ -447,6 +460,7 @@ struct state *stage_replay(const struct stage *w, uint64_t folded_lsn)
               offsetof(struct person, row));
     load_rows(s, &from->endpoints, BRUG__V1__RECORD_TYPE__RECORD_TYPE_ENDPOINT,
               offsetof(struct endpoint, row));
+    load_outages(s, from);
     load_cases(s, from);
     load_family(w, s, from, folded_lsn);
     for (struct map_node *n = map_next(&from->figures, NULL); n; n = map_next(&from->figures, n))
@@ -745,6 +759,7 @@ struct relay_limits stage_limits(void)
                                  .waiting_commands_max = 64,
                                  .redelivery_sessions_max = 10,
                                  .redelivery_interval_ms = 60000,
+                                 .outage_wait_ms = 86400000,
                                  .terms = CASE_TERMS};
 }
 

@@ -50,6 +50,13 @@ static unsigned days_of(const struct calendar *k, const struct owed_item *item)
     return item->debtor == TEAM ? k->team_days : 0;
 }
 
+/* Days count only if the relay worked. */
+static uint32_t later(const struct calendar *k, const struct owed_item *item, uint32_t date,
+                      unsigned n)
+{
+    return oracle_day_at_work(date, n, days_of(k, item), k->terms, k->terms->outage_count);
+}
+
 static uint32_t working_day_before(uint32_t date, unsigned n, unsigned days)
 {
     while (n > 0)
@@ -65,10 +72,14 @@ static uint32_t working_day_before(uint32_t date, unsigned n, unsigned days)
 static uint32_t day_of_notice(const struct calendar *k, const struct owed_item *item, unsigned n)
 {
     unsigned days = days_of(k, item);
-    if (n > 1) /* five after the last */
-        return oracle_working_day(item->told_date, k->terms->overdue, days);
+    uint32_t after_due = later(k, item, item->due_date, 1);
+    if (n >
+        1) { /* five after the last, and not before the due date, which an outage may have moved */
+        uint32_t day = later(k, item, item->told_date, k->terms->overdue);
+        return day > after_due ? day : after_due;
+    }
     if (n == 1)
-        return oracle_working_day(item->due_date, 1, days);
+        return after_due;
     if (item->kind == OWED(CLOSING))
         return item->due_date;
     uint32_t day = working_day_before(item->due_date, k->terms->remind, days);
@@ -108,7 +119,7 @@ static int64_t unopened_ms(const struct calendar *k, const struct owed_item *ite
     if (!is_asked_by_letter || item->is_opened || n > 1)
         return NEVER;
     unsigned after = n == 0 ? k->terms->not_opened : k->terms->not_delivered;
-    uint32_t day = oracle_working_day(oracle_today(item->born_at_ms), after + 1, days_of(k, item));
+    uint32_t day = later(k, item, oracle_today(item->born_at_ms), after + 1);
     return oracle_clock_ms(day, MORNING);
 }
 
@@ -137,7 +148,7 @@ int64_t oracle_next_ms(const struct case_file *c, const struct case_terms *terms
         ms = min_ms(ms, due_ms(&k, &c->owed[i]));
         ms = min_ms(ms, unopened_ms(&k, &c->owed[i], c->owed[i].unopened_notices));
     }
-    return ms;
+    return ms != NEVER && c->outages < terms->outage_count ? 0 : ms;
 }
 
 static bool find_due(const struct calendar *k, const struct case_file *c, size_t i, int64_t now_ms,
@@ -195,6 +206,10 @@ size_t oracle_steps(const struct case_file *c, int64_t now_ms, const struct case
                     unsigned working_days, struct oracle_step out[ORACLE_STEPS_MAX])
 {
     const struct calendar k = {terms, working_days};
+    if (oracle_next_ms(c, terms, working_days) == 0) { /* an outage: before all else */
+        out[0] = (struct oracle_step){.course = ORACLE_OUTAGE, .kind = KIND(NONE)};
+        return 1;
+    }
     size_t n = find_bridging(&k, c, now_ms, &out[0]);
     for (size_t i = 0; i < c->owed_count; i++) {
         n += find_unopened(&k, c, i, now_ms, &out[n]);
@@ -218,6 +233,9 @@ void oracle_take(struct case_file *c, const struct oracle_step *s, int64_t now_m
         if (c->bridging.is_reminded)
             (void)oracle_day_comes(c, oracle_today(now_ms), now_ms, working_days, terms);
         c->bridging.is_reminded |= c->bridging.by != 0;
+        break;
+    case ORACLE_OUTAGE:
+        oracle_take_in(c, terms, working_days);
         break;
     }
 }

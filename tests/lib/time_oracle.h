@@ -14,6 +14,7 @@ enum oracle_course {
     ORACLE_DUE,      /* an item towards its day, and after it */
     ORACLE_UNOPENED, /* the letter that asked for it */
     ORACLE_BRIDGING, /* the end of bridging care */
+    ORACLE_OUTAGE,   /* days on which the relay was away; before all else */
 };
 
 struct oracle_step {
