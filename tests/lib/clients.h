@@ -66,13 +66,17 @@ struct script {
     int go_away;                    /* instead of Welcome */
     bool forges_deliveries;         /* headers get another kind on their way */
     bool is_deaf_to_acks;           /* never answers an Ack, and forgets it */
-    int64_t time_ahead_ms;          /* of its clock */
+    int refuse_request; /* the kind of frame that is refused with request_code; 0: none */
+    int request_code;
+    unsigned request_count; /* so many of them; 0: each one */
+    int64_t time_ahead_ms;  /* of its clock */
 };
 
 struct clients {
     struct fixture_ca ca, relay_ca;
     struct id municipality;
-    int64_t now_ms; /* wall clock of all; stands still until a test moves it */
+    struct id neighbour; /* another one, which lists nobody; ID_NONE: the relay has none */
+    int64_t now_ms;      /* wall clock of all; stands still until a test moves it */
     struct member members[CLIENTS_MAX];
     size_t n;
     /* the relay */
@@ -94,7 +98,8 @@ struct clients {
     struct id family_key;                /* in force */
     struct given tags[CLIENTS_TAGS_MAX]; /* in the order in which they came */
     size_t tag_count;
-    int refuse_tags_code;     /* once */
+    Brug__V1__Figures *figures; /* its answer to GetFigures; the test's; NULL: it knows none */
+    unsigned figure_requests;
     struct member *connected; /* NULL: nobody, or not greeted yet */
     bool is_subscribed;
     uint64_t epoch;

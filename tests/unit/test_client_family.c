@@ -450,7 +450,9 @@ static void test_a_relay_without_room_gets_tags_later(void **state)
 {
     visit(one);
     refer(0, "Sanne de Wit", "", ADDRESS);
-    c.refuse_tags_code = ERROR_FULL;
+    c.script.refuse_request = BRUG__V1__CLIENT_FRAME__FRAME_PUT_TAGS;
+    c.script.request_code = ERROR_FULL;
+    c.script.request_count = 1;
     unsigned before = c.connections;
     OK(brug_refresh_cases(one->b, false));
     calm(one);
