@@ -793,8 +793,8 @@ static void test_a_letter_of_a_new_colleague_waits_for_the_directory(void **stat
     brug_messages_free(list);
 }
 
-/* Who stands in no complete directory is nobody: no letter of his waits for ever. */
-static void test_T31_a_letter_of_somebody_unlisted_ends_as_unreadable(void **state)
+/* A letter reaches the practice from somebody of the team who stands in no page of any directory. */
+static void get_a_letter_of_somebody_unlisted(void)
 {
     struct member *three = clients_add(&c, 2, 3, BRUG_ROLE_CONSULTANT);
     struct brug_draft d = {.kind = BRUG_KIND_NOTICE, .text = "Ik ben niemand."};
@@ -813,6 +813,29 @@ static void test_T31_a_letter_of_somebody_unlisted_ends_as_unreadable(void **sta
     assert_int_equal(list->items[0].state, BRUG_MESSAGE_UNREADABLE);
     assert_int_equal(list->items[0].error, BRUG_LETTER_SIGNER);
     brug_messages_free(list);
+}
+
+/* Who stands in no complete directory is nobody: no letter of his waits for ever. */
+static void test_T31_a_letter_of_somebody_unlisted_ends_as_unreadable(void **state)
+{
+    get_a_letter_of_somebody_unlisted();
+}
+
+/* All municipalities are looked through, each once. */
+static void test_T31_a_letter_of_somebody_unlisted_ends_in_two_municipalities(void **state)
+{
+    c.neighbour = fixture_id(901);
+    get_a_letter_of_somebody_unlisted();
+    assert_true(c.directory_requests < 30);
+}
+
+/* One that the practice has left meanwhile has no page to wait for. */
+static void test_T31_a_municipality_that_is_left_keeps_no_letter_waiting(void **state)
+{
+    struct id left = fixture_id(901); /* after ours in order */
+    OK(DB_RUN(gp->b->db, "INSERT INTO municipality(municipality, wanted) VALUES(?1, 1)",
+              DB_ID(&left)));
+    get_a_letter_of_somebody_unlisted();
 }
 
 /* A recovery key opens letters; it signs none, and in nobody's name, also when the relay lists it no longer. */
@@ -1073,6 +1096,8 @@ int main(void)
         TEST(test_T31_a_roster_without_ourselves_stops_sealing),
         TEST(test_a_letter_of_a_new_colleague_waits_for_the_directory),
         TEST(test_T31_a_letter_of_somebody_unlisted_ends_as_unreadable),
+        TEST(test_T31_a_letter_of_somebody_unlisted_ends_in_two_municipalities),
+        TEST(test_T31_a_municipality_that_is_left_keeps_no_letter_waiting),
         TEST(test_T31_a_recovery_key_signs_nothing),
         TEST(test_a_name_with_control_characters_is_not_given_out),
         TEST(test_a_directory_without_end_fills_no_disk),
