@@ -142,7 +142,7 @@ enum error fetch_pump(struct session *s)
 {
     struct fetch *f = &s->fetch;
     bool found = false;
-    if (f->is_active || f->is_blocked || !session_has_room(s))
+    if (f->is_active || f->is_blocked || !session_may_ask(s, REQUEST_DIRECTORY))
         return ERROR_NONE;
     enum error e = choose_municipality(s, &found);
     if (e == ERROR_NONE && !found)

@@ -51,6 +51,8 @@
 
 static int64_t mono_ms(void) { return clock_now().mono_ms; }
 
+static int64_t earlier(int64_t a, int64_t b) { return a < b ? a : b; }
+
 static int64_t wall_ms_cb(void *ctx) { return client_now_ms(ctx); }
 
 void session_mark(struct session *s) { s->is_dirty = true; }
@@ -216,6 +218,7 @@ static void lose(struct session *s, enum error code, int64_t wait_ms)
     s->request_count = 0;
     s->fetch.is_active = s->fetch.is_blocked = s->listing.is_active = false;
     s->quiet_pings = 0;
+    memset(s->put_off_ms, 0, sizeof s->put_off_ms);
     buf_clear(&s->in);
     buf_clear(&s->out);
     s->failures++;
@@ -485,7 +488,7 @@ static enum error send_due(struct session *s)
 {
     enum error e = look_after_crls(s);
     if (e == ERROR_NONE && (s->is_dirty || client_now_ms(s->b) >= s->outbox_due_ms ||
-                            mono_ms() >= familykey_due_ms(s))) {
+                            mono_ms() >= earlier(familykey_due_ms(s), session_put_off_ms(s)))) {
         e = session_pump(s);
         if (e == ERROR_NONE)
             e = outbox_due_ms(s->b, &s->outbox_due_ms);
@@ -554,8 +557,6 @@ int brug_step(struct brug *b)
 
 int brug_fd(const struct brug *b) { return b->fd; }
 
-static int64_t earlier(int64_t a, int64_t b) { return a < b ? a : b; }
-
 static int64_t next_due_mono_ms(const struct session *s)
 {
     int64_t now = mono_ms();
@@ -570,8 +571,8 @@ static int64_t next_due_mono_ms(const struct session *s)
         due = earlier(due, s->sent_at_ms + (int64_t)s->idle_ms_max / 2);
     if (s->outbox_due_ms != OUTBOX_NEVER)
         due = earlier(due, now + (s->outbox_due_ms - client_now_ms(s->b)));
-    due = earlier(due, familykey_due_ms(s));
-    return due;
+    due = earlier(due, session_put_off_ms(s));
+    return earlier(due, familykey_due_ms(s));
 }
 
 int brug_timeout_ms(const struct brug *b)
@@ -667,6 +668,8 @@ static enum error is_quiet(struct session *s, bool *out)
         return ERROR_NONE;
     }
     if (s->quiet_pings == 1 && now - s->quiet_at_ms < SESSION_QUIET_MS)
+        return ERROR_NONE;
+    if (!session_may_ask(s, REQUEST_PING))
         return ERROR_NONE;
     s->quiet_at_ms = now;
     enum error e = session_ping(s);

@@ -788,7 +788,8 @@ struct brug_figures {
  * inside (consultants and leaders), or of all teams of the own municipality as they are published. brug_wait(BRUG_UNTIL_FIGURES).
  */
 int brug_ask_figures(struct brug *b, int period, uint32_t date, bool inside);
-/* What it answered last: BRUG_NOT_OVER, BRUG_ROLE_NOT_ALLOWED, ...; BRUG_NOT_FOUND before any answer. */
+/* What it answered last: BRUG_NOT_OVER, BRUG_ROLE_NOT_ALLOWED, ..., or a passing one such as BRUG_BUSY: ask again later;
+ * BRUG_BOUND: more than is kept here; BRUG_NOT_FOUND before any answer. */
 int brug_figures(struct brug *b, struct brug_figures **out);
 void brug_figures_free(struct brug_figures *f);
 

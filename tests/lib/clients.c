@@ -801,12 +801,15 @@ static void on_put_tags(struct clients *c, const Brug__V1__ClientFrame *in)
 static void on_figures(struct clients *c, const Brug__V1__ClientFrame *in)
 {
     Brug__V1__ServerFrame f = frame_of(BRUG__V1__SERVER_FRAME__FRAME_FIGURES, in->request);
-    c->figure_requests++;
-    f.figures = c->figures;
-    if (c->figures)
-        send_frame(c, &f);
-    else
+    struct id page = fixture_id(++c->figure_requests);
+    bool is_last = c->figure_requests >= c->figure_pages;
+    if (!c->figures) {
         send_refused(c, in->request, ERROR_UPDATE_RELAY, false, client_field(SLICE_NONE));
+        return;
+    }
+    f.figures = c->figures;
+    f.figures->next = is_last ? client_field(SLICE_NONE) : client_id_field(&page);
+    send_frame(c, &f);
 }
 
 /* Whether the script refuses the request, whatever it asks. */

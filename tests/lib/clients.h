@@ -99,8 +99,8 @@ struct clients {
     struct given tags[CLIENTS_TAGS_MAX]; /* in the order in which they came */
     size_t tag_count;
     Brug__V1__Figures *figures; /* its answer to GetFigures; the test's; NULL: it knows none */
-    unsigned figure_requests;
-    struct member *connected; /* NULL: nobody, or not greeted yet */
+    unsigned figure_requests, figure_pages; /* so often it is told, one page after the other */
+    struct member *connected;               /* NULL: nobody, or not greeted yet */
     bool is_subscribed;
     uint64_t epoch;
     struct buf crl;
