@@ -10,8 +10,9 @@
  * Happy path: once a session has gone quiet (so that a colleague's key has come), the own team is judged and the key looked
  * for. The key stands nowhere but in its letter, sealed; it is opened for the tags and wiped.
  * Failures: somebody of the team is not believed (yet): nothing is made and nothing is tagged until that is settled. The relay
- * refuses a key because a colleague's came first: the letter is dropped, and the colleague's comes. It refuses tags: for
- * a passing cause they come later, and where it knows no families it is not asked again in this session.
+ * refuses a key because a colleague's came first: the letter is dropped, and the colleague's comes. It refuses tags for a
+ * passing cause or for what became of the case: they come later. Any other refusal is told, and ends families for this session;
+ * a relay that knows none is left alone without a word.
  *
  * Invariants
  *  1. A key is sealed only to a team of which every entry is believed [T31], and tags are made only with a key that nobody else
@@ -62,7 +63,7 @@ int64_t familykey_due_ms(const struct session *s)
 {
     const struct family_watch *f = &s->family;
     int64_t quiet_ms = s->quiet_pings >= 2 ? 0 : f->quiet_since_ms + FAMILYKEY_QUIET_MS;
-    if (!f->is_due)
+    if (!f->is_due || !session_has_room(s)) /* an answer makes room */
         return INT64_MAX;
     return quiet_ms > f->not_before_ms ? quiet_ms : f->not_before_ms;
 }
@@ -79,17 +80,19 @@ static void follow(struct session *s, const Brug__V1__Header *h)
 
 void familykey_on_receipt(struct session *s, const Brug__V1__Header *h) { follow(s, h); }
 
-/* A relay that knows no families: not again in this session. */
-static void give_up_if_unknown(struct session *s, enum error code)
+/* Not again in this session: what it refuses for good it would refuse again. */
+static void give_up(struct session *s, enum error code)
 {
-    if (code == ERROR_UPDATE_RELAY || code == ERROR_ROLE_NOT_ALLOWED)
-        s->family.is_on = s->family.is_due = false;
+    bool was_on = s->family.is_on;
+    s->family.is_on = s->family.is_due = false;
+    if (was_on && code != ERROR_UPDATE_RELAY && code != ERROR_ROLE_NOT_ALLOWED)
+        client_event(s->b, BRUG_EVENT_FAMILY, (int)code, 0, NULL);
 }
 
 void familykey_on_refused(struct session *s, const Brug__V1__Header *h, enum error code)
 {
-    if (h->kind == FAMILY_KEY)
-        give_up_if_unknown(s, code);
+    if (h->kind == FAMILY_KEY && code != ERROR_FAMILY_KEY_MOVED)
+        give_up(s, code);
 }
 
 enum error familykey_on_delivery(struct session *s, const Brug__V1__Deliver *d)
@@ -389,18 +392,26 @@ static enum error tag_cases(struct session *s, const uint8_t key[FAMILY_KEY_BYTE
     }
 }
 
+/* The case is not as it was here: it has ended, say. */
+static bool is_of_case(enum error code)
+{
+    return code == ERROR_NO_SUCH_CASE || (code >= ERROR_CASE_REFERRED && code <= ERROR_CASE_ENDED);
+}
+
 enum error familykey_on_tagged(struct session *s, const struct request *r, enum error code,
                                bool is_passing)
 {
-    if (is_passing) {
-        s->family.not_before_ms = clock_now().mono_ms + FAMILYKEY_LATER_MS;
-        familykey_mark(s);
-        return ERROR_NONE;
-    }
     if (code == ERROR_FAMILY_KEY_MOVED)
         return ERROR_NONE; /* the letter that brings the other key is on its way */
-    give_up_if_unknown(s, code);
-    return casefile_want(s->b, &r->about); /* it has tags now, or is not as we thought */
+    if (is_passing || is_of_case(code)) {
+        s->family.not_before_ms = clock_now().mono_ms + FAMILYKEY_LATER_MS;
+        familykey_mark(s);
+    } else if (code != ERROR_NONE) {
+        give_up(s, code);
+    }
+    return is_passing
+               ? ERROR_NONE
+               : casefile_want(s->b, &r->about); /* it has tags now, or is not as we thought */
 }
 
 /* ---- what is due ---- */

@@ -440,6 +440,9 @@ enum brug_event_type {
     BRUG_EVENT_FACTS = 7, /* number: facts of a sent letter changed */
     BRUG_EVENT_TRUST = 8, /* organisation: something is to be confirmed, or is refused */
     BRUG_EVENT_REPEATED = 9, /* number: a message came again; it was only acknowledged again */
+    BRUG_EVENT_FAMILY =
+        10, /* error: the relay refuses the team's family key or tags for good: until another session, cases of one
+                                family are not linked */
 };
 
 struct brug_event {
