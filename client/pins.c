@@ -305,8 +305,8 @@ enum error pins_judge_signer(struct brug *b, const struct id *organisation,
     return e;
 }
 
-/* Whether the directory or a pin knows the endpoint with another binding; and nobody of an organisation that is listed is
- * believed before a person confirmed it. */
+/* Whether the directory shows the endpoint as one that is refused or with another binding; and nobody of an organisation that is
+ * listed is believed before a person confirmed it. */
 static enum error check_known(struct brug *b, const struct signing *s, const struct digest *binding,
                               const struct belief_basis *basis)
 {
@@ -315,7 +315,7 @@ static enum error check_known(struct brug *b, const struct signing *s, const str
     if (e != ERROR_NONE)
         return e == ERROR_NOT_FOUND ? ERROR_NONE : e;
     const struct belief_entry *listed = belief_find(belief, s->endpoint);
-    if (listed && !digest_equal(&listed->digest, binding))
+    if (listed && (listed->state == BRUG_TRUST_REFUSED || !digest_equal(&listed->digest, binding)))
         e = ERROR_LETTER_SIGNER;
     else if (!basis->is_known)
         e = ERROR_CONFIRM;
