@@ -121,29 +121,16 @@ struct search {
     uint8_t key[FAMILY_KEY_BYTES]; /* with FINDING_KEY */
 };
 
-static bool is_among(const struct id *id, const ProtobufCBinaryData *list, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        if (slice_equal(check_slice(list[i]), id_slice(id)))
-            return true;
-    return false;
-}
-
 /* Whether the letter is sealed to all of the team, and to nobody else. */
 static bool has_these_readers(const Brug__V1__Header *h, const struct belief *own)
 {
     for (size_t i = 0; i < own->entry_count; i++) {
         const struct id *id = &own->entries[i].endpoint;
-        if (!is_among(id, h->readers, h->n_readers) && !is_among(id, h->copies, h->n_copies) &&
-            !is_among(id, &h->from->endpoint, 1))
+        if (!client_is_among(id, h->readers, h->n_readers) &&
+            !client_is_among(id, h->copies, h->n_copies) && !client_field_is(h->from->endpoint, id))
             return false;
     }
     return own->entry_count == h->n_readers + h->n_copies + 1;
-}
-
-static bool is_of_store(enum error e)
-{
-    return e == ERROR_NO_MEMORY || e == ERROR_IO || e == ERROR_LOCKED || e == ERROR_CORRUPT;
 }
 
 static enum error take_key(struct search *x, const struct letters_row *row)
@@ -155,7 +142,7 @@ static enum error take_key(struct search *x, const struct letters_row *row)
         x->finding = FINDING_KEY;
     }
     letter_free(letter);
-    return is_of_store(e) ? e : ERROR_NONE; /* one that does not open is as good as none */
+    return client_is_of_store(e) ? e : ERROR_NONE; /* one that does not open is as good as none */
 }
 
 static enum error look_at(struct search *x, const struct letters_row *row)
@@ -220,24 +207,12 @@ struct making {
 
 static enum error fill_header(struct session *s, struct making *m)
 {
-    const struct client_identity *self = &s->b->self;
     int64_t now_ms = 0;
     enum error e = client_relay_now_ms(s->b, &now_ms);
     m->message_id = id_v7(now_ms, m->random);
     m->key_id = id_v4(m->random + 10);
-    brug__v1__header__init(&m->header);
-    brug__v1__sender__init(&m->from);
-    m->header.protocol = LIMIT_PROTOCOL;
-    m->header.profile = LIMIT_PROFILE;
-    m->header.message_id = client_id_field(&m->message_id);
-    m->header.kind = FAMILY_KEY;
-    m->header.municipality = client_id_field(&self->municipality);
-    m->header.from = &m->from;
-    m->from.organisation = client_id_field(&self->organisation);
-    m->from.endpoint = client_id_field(&self->endpoint);
-    m->from.person = client_id_field(&self->person);
-    m->header.to = client_id_field(&self->organisation);
-    m->header.written_at_ms = client_now_ms(s->b);
+    letters_begin_header(s->b, FAMILY_KEY, &m->message_id, &m->from, &m->header);
+    m->header.to = m->from.organisation;
     m->header.key_id = client_id_field(&m->key_id);
     m->header.replaced_key = client_id_field(&s->family.key);
     return e == ERROR_NONE ? frame_append_bare(&m->header_bytes, &m->header.base) : e;
@@ -325,7 +300,7 @@ static enum error make_tags(struct session *s, const uint8_t key[FAMILY_KEY_BYTE
         e = family_make_tags(key, letter->content->letter->youth, out);
     letter_free(letter);
     letters_row_free(&row);
-    return is_of_store(e) ? e : ERROR_NONE;
+    return client_is_of_store(e) ? e : ERROR_NONE;
 }
 
 static enum error send_tags(struct session *s, const struct id *case_id,

@@ -24,11 +24,6 @@
 
 /* ---- asking ---- */
 
-static uint32_t days_of_date(uint32_t date)
-{
-    return date == 0 ? 0 : workdays_from_civil(date / 10000, date / 100 % 100, date % 100);
-}
-
 static enum error put_ask(struct brug *b, int period, uint32_t days, bool inside)
 {
     Brug__V1__GetFigures get = BRUG__V1__GET_FIGURES__INIT;
@@ -58,7 +53,7 @@ static enum error put_ask(struct brug *b, int period, uint32_t days, bool inside
 
 int brug_ask_figures(struct brug *b, int period, uint32_t date, bool inside)
 {
-    uint32_t days = days_of_date(date);
+    uint32_t days = letters_days_of_date(date);
     enum error e = client_need_ready(b);
     if (e == ERROR_NONE && (brug_list_word(BRUG_LIST_FIGURE_PERIOD, period)[0] == '\0' ||
                             (date != 0 && (days < LIMIT_DATE_MIN || days > LIMIT_DATE_MAX))))

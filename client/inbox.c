@@ -201,12 +201,9 @@ static enum error judge_history(struct brug *b, const struct letters_row *row,
 
 static enum error save_failure(struct brug *b, int64_t number, enum error e, bool is_complete)
 {
-    switch (e) {
-    case ERROR_NO_MEMORY:
-    case ERROR_IO:
-    case ERROR_CORRUPT:
-    case ERROR_LOCKED:
+    if (client_is_of_store(e))
         return e;
+    switch (e) {
     case ERROR_NOT_FOUND:
         if (is_complete)
             return save_state(b, number, STORE_UNREADABLE, ERROR_LETTER_SIGNER);

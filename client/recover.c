@@ -13,6 +13,7 @@
 #include "client/home.h"
 #include "client/inbox.h"
 #include "client/keep.h"
+#include "client/letters.h"
 #include "client/outbox.h"
 #include "proto/check.h"
 #include "proto/frame.h"
@@ -311,24 +312,18 @@ static enum error write_header(struct sealer *s, const struct opened *o, struct 
 {
     uint8_t random[10];
     const char *field = NULL;
-    Brug__V1__Header h = BRUG__V1__HEADER__INIT;
-    Brug__V1__Sender from = BRUG__V1__SENDER__INIT;
+    Brug__V1__Header h;
+    Brug__V1__Sender from;
     enum error e = client_random(random, sizeof random);
     if (e != ERROR_NONE)
         return e;
     struct id id = id_v7(client_now_ms(s->b), random);
-    h.protocol = LIMIT_PROTOCOL;
-    h.profile = LIMIT_PROFILE;
-    h.message_id = client_id_field(&id);
-    h.kind = BRUG__V1__KIND__KIND_HISTORY;
+    letters_begin_header(s->b, BRUG__V1__KIND__KIND_HISTORY, &id, &from, &h);
     h.case_id = o->header->case_id;
     h.municipality = o->header->municipality;
-    h.from = &from;
-    from.organisation = h.to = client_id_field(&s->b->self.organisation);
-    from.endpoint = client_id_field(&s->b->self.endpoint);
+    h.to = from.organisation;
     h.readers = s->readers;
     h.n_readers = s->reader_count;
-    h.written_at_ms = client_now_ms(s->b);
     h.in_reply_to = o->header->message_id;
     e = check_handed_header(&h, &field);
     return e == ERROR_NONE ? frame_append_bare(out, &h.base) : e;

@@ -275,12 +275,6 @@ static enum error subscribe(struct session *s, const Brug__V1__Limits *limits)
     return frame_append(&s->out, &f.base);
 }
 
-static bool is_same_id(ProtobufCBinaryData field, const struct id *id)
-{
-    struct id said = client_field_id(field);
-    return id_equal(&said, id);
-}
-
 static enum error note_generation(struct session *s, const Brug__V1__Welcome *w)
 {
     struct db *db = s->b->db;
@@ -326,8 +320,9 @@ static enum error on_welcome(struct session *s, const Brug__V1__Welcome *w)
     const Brug__V1__Limits *limits = w->limits;
     if (w->protocol != LIMIT_PROTOCOL)
         return ERROR_UPDATE_CLIENT;
-    if (!is_same_id(w->organisation, &self->organisation) ||
-        !is_same_id(w->endpoint, &self->endpoint) || !is_same_id(w->person, &self->person))
+    if (!client_field_is(w->organisation, &self->organisation) ||
+        !client_field_is(w->endpoint, &self->endpoint) ||
+        !client_field_is(w->person, &self->person))
         return ERROR_SENDER_MISMATCH;
     if (limits->frame_bytes_max < LIMIT_FRAME_BYTES_BEFORE_WELCOME ||
         limits->frame_bytes_max > LIMIT_MESSAGE_BYTES_MAX + LIMIT_FRAME_OVERHEAD_BYTES)
