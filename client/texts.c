@@ -167,6 +167,10 @@ const char *brug_error_sentence(int error, enum brug_language language)
 
 /* ---- lists ---- */
 
+_Static_assert((int)BRUG_LIST_FIGURE_FORM == (int)CODE_LIST_FIGURE_FORM &&
+                   (int)BRUG_LIST_OUTCOME == (int)CODE_LIST_OUTCOME,
+               "lists of codes have one number");
+
 struct list_row {
     int number;
     const char *word, *dutch, *english;

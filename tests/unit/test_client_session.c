@@ -1167,6 +1167,40 @@ static void test_finding(void **state)
     assert_int_equal(warnings, BRUG_WARNING_TURNS_18);
 }
 
+/* Page by page it is the same list, also where the relay stored letters in another order than they came in here. */
+static void test_a_case_is_read_page_by_page_in_its_order(void **state)
+{
+    static const int64_t STORED_S[] = {30, 10, 40, 20, 0}; /* the last one is still under way */
+    struct brug_sent sent = refer(gp), more;
+    struct brug_draft d = {.kind = BRUG_KIND_NOTE, .text = "Nog iets.", .case_id = sent.case_id};
+    struct brug_query q = {.case_id = sent.case_id};
+    struct brug_messages *all = NULL, *page = NULL;
+    for (size_t i = 1; i < 5; i++)
+        OK(brug_send(gp->b, &d, &more));
+    fetch(gp);
+    OK(brug_messages(gp->b, &q, &all));
+    assert_int_equal(all->n, 5);
+    int64_t first = all->items[4].number;
+    brug_messages_free(all);
+    for (size_t i = 0; i < 5; i++)
+        OK(DB_RUN(gp->b->db, "UPDATE message SET stored_at_ms = ?2 WHERE number = ?1",
+                  DB_INT(first + (int64_t)i), DB_INT(STORED_S[i] * 1000)));
+    OK(brug_messages(gp->b, &q, &all));
+    static const int64_t ORDER[] = {4, 2, 0, 3, 1};
+    q.limit = 2;
+    for (size_t i = 0; i < 5; i += 2) {
+        OK(brug_messages(gp->b, &q, &page));
+        assert_int_equal(page->n, i == 4 ? 1 : 2);
+        for (size_t k = 0; k < page->n; k++) {
+            assert_int_equal(page->items[k].number, first + ORDER[i + k]);
+            assert_int_equal(page->items[k].number, all->items[i + k].number);
+        }
+        q.before = page->items[page->n - 1].number;
+        brug_messages_free(page);
+    }
+    brug_messages_free(all);
+}
+
 static void test_bad_drafts_name_their_field(void **state)
 {
     struct brug_sent sent;
@@ -1246,6 +1280,7 @@ int main(void)
         TEST(test_T31_leaving_a_municipality_does_not_forget_its_epoch),
         TEST(test_a_municipality_that_is_left_stops_no_fetch),
         TEST(test_finding),
+        TEST(test_a_case_is_read_page_by_page_in_its_order),
         TEST(test_bad_drafts_name_their_field),
     };
     return cmocka_run_group_tests_name("client_session", tests, NULL, NULL);
