@@ -9,6 +9,7 @@
 #include "client/belief.h"
 
 #include "base/text.h"
+#include "client/client.h"
 #include "proto/check.h"
 #include "proto/frame.h"
 #include "proto/limits.h"
@@ -54,11 +55,6 @@ enum error belief_judge_entry(const struct belief_basis *basis, const struct id 
                          names, what);
 }
 
-static bool field_is(ProtobufCBinaryData field, const struct id *id)
-{
-    return id_is_none(id) ? field.len == 0 : slice_equal(check_slice(field), id_slice(id));
-}
-
 static enum error refuse(struct belief_entry *e, enum error error, const char *what)
 {
     e->state = BRUG_TRUST_REFUSED;
@@ -74,8 +70,8 @@ static enum error match_roster(const struct belief *b, struct belief_entry *e)
         return refuse(e, ERROR_NOT_BELIEVED, "the relay gives no entry for this reader");
     if (!e->binding)
         return refuse(e, ERROR_NOT_BELIEVED, "the binding cannot be read");
-    if (!field_is(e->binding->endpoint, &e->endpoint) ||
-        !field_is(e->binding->person, &e->person) || e->binding->recovery != e->is_recovery)
+    if (!client_field_is(e->binding->endpoint, &e->endpoint) ||
+        !client_field_is(e->binding->person, &e->person) || e->binding->recovery != e->is_recovery)
         return refuse(e, ERROR_NOT_BELIEVED, "the binding says otherwise than the roster");
     if (!slice_equal(check_slice(e->binding->municipality), check_slice(b->roster->home)))
         return refuse(e, ERROR_NOT_BELIEVED, "the binding is of another municipality");
@@ -179,7 +175,7 @@ static int role_of(const Brug__V1__Roster *r, const struct id *person)
     if (id_is_none(person))
         return BRUG__V1__ROLE__ROLE_SYSTEM;
     for (size_t i = 0; i < r->n_persons; i++)
-        if (field_is(r->persons[i]->person, person))
+        if (client_field_is(r->persons[i]->person, person))
             return (int)r->persons[i]->role;
     return BRUG__V1__ROLE__ROLE_NONE;
 }
@@ -337,7 +333,7 @@ enum error belief_fingerprint(const struct id *organisation, const struct digest
     return e;
 }
 
-static bool is_pending(const struct belief_entry *e)
+bool belief_is_pending(const struct belief_entry *e)
 {
     return e->state == BRUG_TRUST_NEW || e->state == BRUG_TRUST_MORE ||
            e->state == BRUG_TRUST_CHANGED;
@@ -350,7 +346,7 @@ enum error belief_pending_fingerprint(const struct belief *b, char out[BRUG_COMP
         return ERROR_NO_MEMORY;
     size_t n = 0;
     for (size_t i = 0; i < b->entry_count; i++)
-        if (is_pending(&b->entries[i]))
+        if (belief_is_pending(&b->entries[i]))
             digests[n++] = b->entries[i].digest;
     for (size_t i = 0; n == 0 && i < b->entry_count; i++)
         digests[i] = b->entries[i].digest;

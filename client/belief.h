@@ -69,6 +69,8 @@ struct belief {
 enum error belief_judge(const struct belief_basis *basis, struct slice packed, struct belief **out)
     MUST_CHECK;
 void belief_free(struct belief *b);
+/* It stands, and a person can confirm it. */
+bool belief_is_pending(const struct belief_entry *e);
 const struct belief_entry *belief_find(const struct belief *b, const struct id *endpoint);
 
 /* One entry by itself, by anchors, lists and scopes only: ERROR_NONE, or why it is refused. */

@@ -58,7 +58,7 @@ static enum error read_youth(struct brug *b, struct words *w, int64_t number,
     if (row.is_sent || row.state == STORE_READY)
         e = letters_open(b, &row, &letter);
     letters_row_free(&row);
-    if (e == ERROR_NO_MEMORY || e == ERROR_IO || e == ERROR_LOCKED || e == ERROR_CORRUPT)
+    if (client_is_of_store(e))
         return e;
     const Brug__V1__Letter *l = letter ? letter->content->letter : NULL;
     e = ERROR_NOT_FOUND;

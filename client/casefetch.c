@@ -72,9 +72,9 @@ enum error casefetch_pump(struct session *s)
     int64_t wanted = 0;
     bool found = true;
     enum error e = ERROR_NONE;
-    if (!s->listing.is_active && session_has_room(s))
+    if (!s->listing.is_active && session_may_ask(s, REQUEST_CASES))
         e = begin_list(s);
-    while (e == ERROR_NONE && session_has_room(s)) {
+    while (e == ERROR_NONE && session_may_ask(s, REQUEST_CASE)) {
         e = next_wanted(s, &case_id, &wanted, &found);
         if (e != ERROR_NONE || !found)
             return e;

@@ -33,6 +33,11 @@ enum error client_failed(struct brug *b, enum error e)
     return client_fail(b, e, "%s%s%s", error_text(e), *detail ? ": " : "", detail);
 }
 
+bool client_is_of_store(enum error e)
+{
+    return e == ERROR_NO_MEMORY || e == ERROR_IO || e == ERROR_LOCKED || e == ERROR_CORRUPT;
+}
+
 int64_t client_now_ms(const struct brug *b)
 {
     return b->now_ms ? b->now_ms(b->now_ctx) : clock_now().wall_ms;
@@ -127,6 +132,19 @@ struct id client_field_id(ProtobufCBinaryData field)
 {
     struct id id;
     return check_id(field, &id) == ERROR_NONE ? id : ID_NONE;
+}
+
+bool client_field_is(ProtobufCBinaryData field, const struct id *id)
+{
+    return id_is_none(id) ? field.len == 0 : slice_equal(check_slice(field), id_slice(id));
+}
+
+bool client_is_among(const struct id *id, const ProtobufCBinaryData *fields, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (client_field_is(fields[i], id))
+            return true;
+    return false;
 }
 
 ProtobufCBinaryData client_field(struct slice s)

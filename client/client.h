@@ -59,6 +59,8 @@ enum error client_fail(struct brug *b, enum error e, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /* A line from the error's own text, for what needs no more. ERROR_NONE: untouched. */
 enum error client_failed(struct brug *b, enum error e);
+/* The store or the memory failed: nothing is said of what was looked at. */
+bool client_is_of_store(enum error e);
 int64_t client_now_ms(const struct brug *b);
 /* The relay's clock, as far as it was heard: the own one unless they differ by more than a minute. */
 enum error client_relay_now_ms(struct brug *b, int64_t *out) MUST_CHECK;
@@ -81,6 +83,9 @@ struct id client_id(const struct brug_id *id);
 struct brug_id client_public_id(const struct id *id);
 /* Of a field of a message that was checked: ID_NONE when it is empty. */
 struct id client_field_id(ProtobufCBinaryData field);
+/* Whether a field says this id; ID_NONE: whether it is empty. */
+bool client_field_is(ProtobufCBinaryData field, const struct id *id);
+bool client_is_among(const struct id *id, const ProtobufCBinaryData *fields, size_t n);
 /* Borrows. */
 ProtobufCBinaryData client_field(struct slice s);
 ProtobufCBinaryData client_id_field(const struct id *id); /* empty for ID_NONE */

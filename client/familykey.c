@@ -10,8 +10,9 @@
  * Happy path: once a session has gone quiet (so that a colleague's key has come), the own team is judged and the key looked
  * for. The key stands nowhere but in its letter, sealed; it is opened for the tags and wiped.
  * Failures: somebody of the team is not believed (yet): nothing is made and nothing is tagged until that is settled. The relay
- * refuses a key because a colleague's came first: the letter is dropped, and the colleague's comes. It refuses tags: for
- * a passing cause they come later, and where it knows no families it is not asked again in this session.
+ * refuses a key because a colleague's came first: the letter is dropped, and the colleague's comes. It refuses tags for a
+ * passing cause or for what became of the case: they come later. Any other refusal is told, and ends families for this session;
+ * a relay that knows none is left alone without a word.
  *
  * Invariants
  *  1. A key is sealed only to a team of which every entry is believed [T31], and tags are made only with a key that nobody else
@@ -62,7 +63,7 @@ int64_t familykey_due_ms(const struct session *s)
 {
     const struct family_watch *f = &s->family;
     int64_t quiet_ms = s->has_all ? 0 : f->quiet_since_ms + FAMILYKEY_QUIET_MS;
-    if (!f->is_due)
+    if (!f->is_due || !session_has_room(s)) /* an answer makes room */
         return INT64_MAX;
     return quiet_ms > f->not_before_ms ? quiet_ms : f->not_before_ms;
 }
@@ -79,17 +80,19 @@ static void follow(struct session *s, const Brug__V1__Header *h)
 
 void familykey_on_receipt(struct session *s, const Brug__V1__Header *h) { follow(s, h); }
 
-/* A relay that knows no families: not again in this session. */
-static void give_up_if_unknown(struct session *s, enum error code)
+/* Not again in this session: what it refuses for good it would refuse again. */
+static void give_up(struct session *s, enum error code)
 {
-    if (code == ERROR_UPDATE_RELAY || code == ERROR_ROLE_NOT_ALLOWED)
-        s->family.is_on = s->family.is_due = false;
+    bool was_on = s->family.is_on;
+    s->family.is_on = s->family.is_due = false;
+    if (was_on && code != ERROR_UPDATE_RELAY && code != ERROR_ROLE_NOT_ALLOWED)
+        client_event(s->b, BRUG_EVENT_FAMILY, (int)code, 0, NULL);
 }
 
 void familykey_on_refused(struct session *s, const Brug__V1__Header *h, enum error code)
 {
-    if (h->kind == FAMILY_KEY)
-        give_up_if_unknown(s, code);
+    if (h->kind == FAMILY_KEY && code != ERROR_FAMILY_KEY_MOVED)
+        give_up(s, code);
 }
 
 enum error familykey_on_delivery(struct session *s, const Brug__V1__Deliver *d)
@@ -118,29 +121,16 @@ struct search {
     uint8_t key[FAMILY_KEY_BYTES]; /* with FINDING_KEY */
 };
 
-static bool is_among(const struct id *id, const ProtobufCBinaryData *list, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        if (slice_equal(check_slice(list[i]), id_slice(id)))
-            return true;
-    return false;
-}
-
 /* Whether the letter is sealed to all of the team, and to nobody else. */
 static bool has_these_readers(const Brug__V1__Header *h, const struct belief *own)
 {
     for (size_t i = 0; i < own->entry_count; i++) {
         const struct id *id = &own->entries[i].endpoint;
-        if (!is_among(id, h->readers, h->n_readers) && !is_among(id, h->copies, h->n_copies) &&
-            !is_among(id, &h->from->endpoint, 1))
+        if (!client_is_among(id, h->readers, h->n_readers) &&
+            !client_is_among(id, h->copies, h->n_copies) && !client_field_is(h->from->endpoint, id))
             return false;
     }
     return own->entry_count == h->n_readers + h->n_copies + 1;
-}
-
-static bool is_of_store(enum error e)
-{
-    return e == ERROR_NO_MEMORY || e == ERROR_IO || e == ERROR_LOCKED || e == ERROR_CORRUPT;
 }
 
 static enum error take_key(struct search *x, const struct letters_row *row)
@@ -152,7 +142,7 @@ static enum error take_key(struct search *x, const struct letters_row *row)
         x->finding = FINDING_KEY;
     }
     letter_free(letter);
-    return is_of_store(e) ? e : ERROR_NONE; /* one that does not open is as good as none */
+    return client_is_of_store(e) ? e : ERROR_NONE; /* one that does not open is as good as none */
 }
 
 static enum error look_at(struct search *x, const struct letters_row *row)
@@ -217,24 +207,12 @@ struct making {
 
 static enum error fill_header(struct session *s, struct making *m)
 {
-    const struct client_identity *self = &s->b->self;
     int64_t now_ms = 0;
     enum error e = client_relay_now_ms(s->b, &now_ms);
     m->message_id = id_v7(now_ms, m->random);
     m->key_id = id_v4(m->random + 10);
-    brug__v1__header__init(&m->header);
-    brug__v1__sender__init(&m->from);
-    m->header.protocol = LIMIT_PROTOCOL;
-    m->header.profile = LIMIT_PROFILE;
-    m->header.message_id = client_id_field(&m->message_id);
-    m->header.kind = FAMILY_KEY;
-    m->header.municipality = client_id_field(&self->municipality);
-    m->header.from = &m->from;
-    m->from.organisation = client_id_field(&self->organisation);
-    m->from.endpoint = client_id_field(&self->endpoint);
-    m->from.person = client_id_field(&self->person);
-    m->header.to = client_id_field(&self->organisation);
-    m->header.written_at_ms = client_now_ms(s->b);
+    letters_begin_header(s->b, FAMILY_KEY, &m->message_id, &m->from, &m->header);
+    m->header.to = m->from.organisation;
     m->header.key_id = client_id_field(&m->key_id);
     m->header.replaced_key = client_id_field(&s->family.key);
     return e == ERROR_NONE ? frame_append_bare(&m->header_bytes, &m->header.base) : e;
@@ -322,7 +300,7 @@ static enum error make_tags(struct session *s, const uint8_t key[FAMILY_KEY_BYTE
         e = family_make_tags(key, letter->content->letter->youth, out);
     letter_free(letter);
     letters_row_free(&row);
-    return is_of_store(e) ? e : ERROR_NONE;
+    return client_is_of_store(e) ? e : ERROR_NONE;
 }
 
 static enum error send_tags(struct session *s, const struct id *case_id,
@@ -389,18 +367,26 @@ static enum error tag_cases(struct session *s, const uint8_t key[FAMILY_KEY_BYTE
     }
 }
 
+/* The case is not as it was here: it has ended, say. */
+static bool is_of_case(enum error code)
+{
+    return code == ERROR_NO_SUCH_CASE || (code >= ERROR_CASE_REFERRED && code <= ERROR_CASE_ENDED);
+}
+
 enum error familykey_on_tagged(struct session *s, const struct request *r, enum error code,
                                bool is_passing)
 {
-    if (is_passing) {
-        s->family.not_before_ms = clock_now().mono_ms + FAMILYKEY_LATER_MS;
-        familykey_mark(s);
-        return ERROR_NONE;
-    }
     if (code == ERROR_FAMILY_KEY_MOVED)
         return ERROR_NONE; /* the letter that brings the other key is on its way */
-    give_up_if_unknown(s, code);
-    return casefile_want(s->b, &r->about); /* it has tags now, or is not as we thought */
+    if (is_passing || is_of_case(code)) {
+        s->family.not_before_ms = clock_now().mono_ms + FAMILYKEY_LATER_MS;
+        familykey_mark(s);
+    } else if (code != ERROR_NONE) {
+        give_up(s, code);
+    }
+    return is_passing
+               ? ERROR_NONE
+               : casefile_want(s->b, &r->about); /* it has tags now, or is not as we thought */
 }
 
 /* ---- what is due ---- */

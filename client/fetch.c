@@ -142,7 +142,7 @@ enum error fetch_pump(struct session *s)
 {
     struct fetch *f = &s->fetch;
     bool found = false;
-    if (f->is_active || f->is_blocked || !session_has_room(s))
+    if (f->is_active || f->is_blocked || !session_may_ask(s, REQUEST_DIRECTORY))
         return ERROR_NONE;
     enum error e = choose_municipality(s, &found);
     if (e == ERROR_NONE && !found)
@@ -157,82 +157,7 @@ enum error fetch_pump(struct session *s)
     return e;
 }
 
-static void block(struct session *s)
-{
-    familykey_mark(s);
-    s->fetch.is_active = false;
-    s->fetch.is_blocked = true;
-}
-
-/* The organisation does not work in that municipality any more: what it listed is nobody's to address. The highest epoch
- * stays, else the relay could forget it for us. */
-static enum error forget_municipality(struct session *s)
-{
-    struct db *db = s->b->db;
-    enum error e = DB_RUN(db, "DELETE FROM municipality WHERE municipality = ?1 AND highest = 0",
-                          DB_ID(&s->fetch.municipality));
-    if (e == ERROR_NONE)
-        e = DB_RUN(db,
-                   "UPDATE municipality SET epoch = 0, wanted = 0, fetched_at_ms = 0"
-                   " WHERE municipality = ?1",
-                   DB_ID(&s->fetch.municipality));
-    if (e == ERROR_NONE)
-        e = DB_RUN(db, "DELETE FROM listing WHERE municipality = ?1",
-                   DB_ID(&s->fetch.municipality));
-    return e;
-}
-
-enum error fetch_on_refused(struct session *s, enum error code)
-{
-    if (code != ERROR_NO_SUCH_OBJECT || !s->fetch.is_active) {
-        block(s);
-        return ERROR_NONE;
-    }
-    s->fetch.is_active = false;
-    enum error e = forget_municipality(s);
-    return e == ERROR_NONE ? remove_unlisted(s->b->db) : e;
-}
-
-/* ---- storing ---- */
-
-static enum error store_crls(struct session *s, const Brug__V1__Directory *d)
-{
-    enum error e = s->is_trust_ahead ? home_load_trust(s->b) : ERROR_NONE;
-    if (e == ERROR_NONE)
-        s->is_trust_ahead = false;
-    for (size_t i = 0; e == ERROR_NONE && i < d->n_crls; i++) {
-        bool is_new = false;
-        e = keep_crl(s->b, check_slice(d->crls[i]), &is_new);
-        s->fetch.has_new_crls = s->fetch.has_new_crls || is_new;
-    }
-    return e;
-}
-
-/* ---- after the last page ---- */
-
-static enum error remove_vanished(struct session *s)
-{
-    struct db *db = s->b->db;
-    enum error e = ERROR_NONE;
-    if (s->fetch.is_partial)
-        /* those still wanted were asked for and did not come */
-        e = DB_RUN(db,
-                   "DELETE FROM listing WHERE municipality = ?1 AND organisation IN"
-                   " (SELECT organisation FROM organisation WHERE wanted = 1)",
-                   DB_ID(&s->fetch.municipality));
-    else
-        e = DB_RUN(db, "DELETE FROM listing WHERE municipality = ?1 AND round <> ?2",
-                   DB_ID(&s->fetch.municipality), DB_INT(s->fetch.round));
-    if (e == ERROR_NONE)
-        e = remove_unlisted(db);
-    if (e == ERROR_NONE && !s->fetch.is_partial)
-        e = DB_RUN(db,
-                   "UPDATE municipality SET epoch = ?2, highest = max(highest, ?2), wanted = ?5,"
-                   " round = ?3, fetched_at_ms = ?4 WHERE municipality = ?1",
-                   DB_ID(&s->fetch.municipality), DB_INT(s->fetch.epoch), DB_INT(s->fetch.round),
-                   DB_INT(client_now_ms(s->b)), DB_INT(s->fetch.is_overtaken));
-    return e;
-}
+/* ---- after a municipality ---- */
 
 static enum error settle_one(struct brug *b, const struct id *organisation)
 {
@@ -271,13 +196,14 @@ static enum error settle_known(struct brug *b)
     }
 }
 
-static enum error finish(struct session *s)
+/* The directory is here as far as this municipality goes: what waited for it is judged, or sealed, by what it is now. */
+static enum error judge_again(struct session *s)
 {
+    bool more = true;
     s->fetch.is_active = false;
     s->is_dirty = true;
     familykey_mark(s);
-    bool more = true;
-    enum error e = remove_vanished(s);
+    enum error e = remove_unlisted(s->b->db);
     if (e == ERROR_NONE)
         e = fetch_is_wanted(s->b, &more);
     if (e == ERROR_NONE && s->fetch.has_new_crls)
@@ -286,9 +212,87 @@ static enum error finish(struct session *s)
         e = settle_known(s->b);
     if (e == ERROR_NONE)
         e = inbox_judge_waiting(s->b, !s->fetch.is_partial && !more);
+    return e == ERROR_NONE ? outbox_retry_waiting(s->b) : e;
+}
+
+static void block(struct session *s)
+{
+    familykey_mark(s);
+    s->fetch.is_active = false;
+    s->fetch.is_blocked = true;
+}
+
+/* The organisation does not work in that municipality any more: what it listed is nobody's to address. The highest epoch
+ * stays, else the relay could forget it for us. */
+static enum error forget_municipality(struct session *s)
+{
+    struct db *db = s->b->db;
+    enum error e = DB_RUN(db, "DELETE FROM municipality WHERE municipality = ?1 AND highest = 0",
+                          DB_ID(&s->fetch.municipality));
     if (e == ERROR_NONE)
-        e = outbox_retry_waiting(s->b);
+        e = DB_RUN(db,
+                   "UPDATE municipality SET epoch = 0, wanted = 0, fetched_at_ms = 0"
+                   " WHERE municipality = ?1",
+                   DB_ID(&s->fetch.municipality));
+    if (e == ERROR_NONE)
+        e = DB_RUN(db, "DELETE FROM listing WHERE municipality = ?1",
+                   DB_ID(&s->fetch.municipality));
     return e;
+}
+
+enum error fetch_on_refused(struct session *s, enum error code)
+{
+    if (code != ERROR_NO_SUCH_OBJECT || !s->fetch.is_active) {
+        block(s);
+        return ERROR_NONE;
+    }
+    enum error e = forget_municipality(s);
+    return e == ERROR_NONE ? judge_again(s) : e;
+}
+
+/* ---- storing ---- */
+
+static enum error store_crls(struct session *s, const Brug__V1__Directory *d)
+{
+    enum error e = s->is_trust_ahead ? home_load_trust(s->b) : ERROR_NONE;
+    if (e == ERROR_NONE)
+        s->is_trust_ahead = false;
+    for (size_t i = 0; e == ERROR_NONE && i < d->n_crls; i++) {
+        bool is_new = false;
+        e = keep_crl(s->b, check_slice(d->crls[i]), &is_new);
+        s->fetch.has_new_crls = s->fetch.has_new_crls || is_new;
+    }
+    return e;
+}
+
+/* ---- after the last page ---- */
+
+static enum error remove_vanished(struct session *s)
+{
+    struct db *db = s->b->db;
+    enum error e = ERROR_NONE;
+    if (s->fetch.is_partial)
+        /* those still wanted were asked for and did not come */
+        e = DB_RUN(db,
+                   "DELETE FROM listing WHERE municipality = ?1 AND organisation IN"
+                   " (SELECT organisation FROM organisation WHERE wanted = 1)",
+                   DB_ID(&s->fetch.municipality));
+    else
+        e = DB_RUN(db, "DELETE FROM listing WHERE municipality = ?1 AND round <> ?2",
+                   DB_ID(&s->fetch.municipality), DB_INT(s->fetch.round));
+    if (e == ERROR_NONE && !s->fetch.is_partial)
+        e = DB_RUN(db,
+                   "UPDATE municipality SET epoch = ?2, highest = max(highest, ?2), wanted = ?5,"
+                   " round = ?3, fetched_at_ms = ?4 WHERE municipality = ?1",
+                   DB_ID(&s->fetch.municipality), DB_INT(s->fetch.epoch), DB_INT(s->fetch.round),
+                   DB_INT(client_now_ms(s->b)), DB_INT(s->fetch.is_overtaken));
+    return e;
+}
+
+static enum error finish(struct session *s)
+{
+    enum error e = remove_vanished(s);
+    return e == ERROR_NONE ? judge_again(s) : e;
 }
 
 static enum error highest_epoch(struct session *s, int64_t *out)

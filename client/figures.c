@@ -4,7 +4,8 @@
  * Happy path: brug_ask_figures stores what is asked ("figures_ask") and counts it ("figures_wanted"); the process that has the
  * connection asks page by page and keeps the pages ("figures_pages": frames, one after the other); with the last
  * one nothing is wanted any more, and brug_figures reads them.
- * Failures: a final refusal is the answer ("figures_code"). A session that is lost asks from the first page again.
+ * Failures: a refusal is the answer ("figures_code"), also a passing one: a person waits, and asks again. So is more than is kept
+ * here. A session that is lost asks from the first page again.
  */
 #include "client/home.h"
 #include "client/letters.h"
@@ -22,11 +23,6 @@
 #define TEAMS_MAX 4096u
 
 /* ---- asking ---- */
-
-static uint32_t days_of_date(uint32_t date)
-{
-    return date == 0 ? 0 : workdays_from_civil(date / 10000, date / 100 % 100, date % 100);
-}
 
 static enum error put_ask(struct brug *b, int period, uint32_t days, bool inside)
 {
@@ -57,7 +53,7 @@ static enum error put_ask(struct brug *b, int period, uint32_t days, bool inside
 
 int brug_ask_figures(struct brug *b, int period, uint32_t date, bool inside)
 {
-    uint32_t days = days_of_date(date);
+    uint32_t days = letters_days_of_date(date);
     enum error e = client_need_ready(b);
     if (e == ERROR_NONE && (brug_list_word(BRUG_LIST_FIGURE_PERIOD, period)[0] == '\0' ||
                             (date != 0 && (days < LIMIT_DATE_MIN || days > LIMIT_DATE_MAX))))
@@ -145,6 +141,8 @@ enum error figures_on_page(struct session *s, const struct request *r,
     if (!id_is_none(&next) && id_compare(&next, &r->about) <= 0)
         return ERROR_FRAME_MALFORMED; /* it would never end */
     e = keep_page(s->b, page, id_is_none(&r->about));
+    if (e == ERROR_BOUND)
+        return end_with(s->b, e);
     if (e != ERROR_NONE)
         return e;
     return id_is_none(&next) ? end_with(s->b, ERROR_NONE) : ask_page(s, r->number, &next);
@@ -240,6 +238,16 @@ static enum error read_pages(struct brug *b, struct figure_list *list)
     return e;
 }
 
+static enum error explain(struct brug *b, enum error code)
+{
+    if (code == ERROR_BOUND)
+        return client_fail(b, code, "the figures of so many teams are more than this client keeps");
+    if (error_is_passing(code))
+        return client_fail(b, code, "the relay gave no figures (%s): ask again in a while",
+                           error_text(code));
+    return client_failed(b, code);
+}
+
 int brug_figures(struct brug *b, struct brug_figures **out)
 {
     int64_t code = 0;
@@ -249,7 +257,7 @@ int brug_figures(struct brug *b, struct brug_figures **out)
     if (e != ERROR_NONE)
         return (int)e;
     if (code != ERROR_NONE)
-        return (int)client_failed(b, (enum error)code);
+        return (int)explain(b, (enum error)code);
     struct figure_list *list = calloc(1, sizeof *list);
     e = list ? read_pages(b, list) : ERROR_NO_MEMORY;
     if (e == ERROR_NONE)

@@ -7,6 +7,7 @@
  */
 #include "client/handed.h"
 
+#include "client/client.h"
 #include "proto/arena.h"
 #include "proto/check.h"
 #include "proto/frame.h"
@@ -29,37 +30,25 @@ static bool is_same(ProtobufCBinaryData a, ProtobufCBinaryData b)
     return slice_equal(check_slice(a), check_slice(b));
 }
 
-static bool is_id(ProtobufCBinaryData a, const struct id *id)
-{
-    return slice_equal(check_slice(a), id_slice(id));
-}
-
-static bool is_among(ProtobufCBinaryData id, const ProtobufCBinaryData *ids, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        if (is_same(id, ids[i]))
-            return true;
-    return false;
-}
-
 /* Whether the giver of the HISTORY around could read this one: as its author, its reader, or with a recovery key. */
 static bool giver_had(const Brug__V1__Header *around, const Brug__V1__Header *h)
 {
-    ProtobufCBinaryData giver = around->from->endpoint;
+    struct id giver = client_field_id(around->from->endpoint);
     if (check_is_recovered(around))
-        return is_among(giver, h->copies, h->n_copies);
-    return is_same(giver, h->from->endpoint) || is_among(giver, h->readers, h->n_readers);
+        return client_is_among(&giver, h->copies, h->n_copies);
+    return client_field_is(h->from->endpoint, &giver) ||
+           client_is_among(&giver, h->readers, h->n_readers);
 }
 
 static bool is_of_own(const Brug__V1__Header *h, const struct id *own)
 {
-    return is_id(h->from->organisation, own) || is_id(h->to, own);
+    return client_field_is(h->from->organisation, own) || client_field_is(h->to, own);
 }
 
 /* A HISTORY stays inside one organisation, whoever's letter it brings. */
 static bool is_within_own(const Brug__V1__Header *h, const struct id *own)
 {
-    return is_id(h->from->organisation, own) && is_id(h->to, own);
+    return client_field_is(h->from->organisation, own) && client_field_is(h->to, own);
 }
 
 static enum error check_link(const struct descent *d, const Brug__V1__Header *h)

@@ -11,6 +11,7 @@
 #include "client/handed.h"
 #include "client/home.h"
 #include "client/letters.h"
+#include "client/outbox.h"
 #include "proto/check.h"
 #include "proto/frame.h"
 #include "proto/limits.h"
@@ -199,22 +200,14 @@ struct giving {
     size_t cases, letters;
 };
 
-static bool is_among(const struct id *id, const ProtobufCBinaryData *ids, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        if (slice_equal(check_slice(ids[i]), id_slice(id)))
-            return true;
-    return false;
-}
-
 /* Whether the endpoint could read the letter from the start, or was given it. */
 static enum error has_it(struct brug *b, const struct letters_row *row, const struct id *endpoint,
                          bool *out)
 {
     struct db_cursor c;
     const Brug__V1__Header *h = row->decoded;
-    *out = is_among(endpoint, h->readers, h->n_readers) ||
-           slice_equal(check_slice(h->from->endpoint), id_slice(endpoint));
+    *out = client_is_among(endpoint, h->readers, h->n_readers) ||
+           client_field_is(h->from->endpoint, endpoint);
     if (*out)
         return ERROR_NONE;
     enum error e = DB_SELECT(b->db, &c,
@@ -243,35 +236,33 @@ static enum error lacks_it(struct giving *g, const struct letters_row *row, bool
     return e;
 }
 
-static enum error write_header(struct giving *g, const struct letters_row *row, struct id *id,
-                               struct buf *out, int64_t *written_at_ms)
+struct cover {
+    Brug__V1__Header header;
+    Brug__V1__Sender from;
+    struct id id;
+    struct buf header_bytes;
+};
+
+static enum error write_header(struct giving *g, const struct letters_row *row, struct cover *out)
 {
     uint8_t random[10];
     int64_t now_ms = 0;
     const char *field = NULL;
-    Brug__V1__Header h = BRUG__V1__HEADER__INIT;
-    Brug__V1__Sender from = BRUG__V1__SENDER__INIT;
+    Brug__V1__Header *h = &out->header;
     enum error e = client_random(random, sizeof random);
     if (e == ERROR_NONE)
         e = client_relay_now_ms(g->b, &now_ms);
     if (e != ERROR_NONE)
         return e;
-    *id = id_v7(now_ms, random);
-    *written_at_ms = client_now_ms(g->b);
-    h.protocol = LIMIT_PROTOCOL;
-    h.profile = LIMIT_PROFILE;
-    h.message_id = client_id_field(id);
-    h.kind = KIND_HISTORY;
-    h.case_id = client_id_field(&row->case_id);
-    h.municipality = row->decoded->municipality;
-    h.from = &from;
-    from.organisation = h.to = client_id_field(&g->b->self.organisation);
-    from.endpoint = client_id_field(&g->b->self.endpoint);
-    from.person = client_id_field(&g->actor);
-    h.written_at_ms = *written_at_ms;
-    h.in_reply_to = client_id_field(&row->message_id);
-    e = check_header(&h, &field);
-    return e == ERROR_NONE ? frame_append_bare(out, &h.base) : e;
+    out->id = id_v7(now_ms, random);
+    letters_begin_header(g->b, KIND_HISTORY, &out->id, &out->from, h);
+    h->case_id = client_id_field(&row->case_id);
+    h->municipality = row->decoded->municipality;
+    h->to = out->from.organisation;
+    out->from.person = client_id_field(&g->actor);
+    h->in_reply_to = client_id_field(&row->message_id);
+    e = check_header(h, &field);
+    return e == ERROR_NONE ? frame_append_bare(&out->header_bytes, &h->base) : e;
 }
 
 static enum error note_readers(struct giving *g, int64_t history, int64_t letter)
@@ -286,22 +277,17 @@ static enum error note_readers(struct giving *g, int64_t history, int64_t letter
 
 static enum error give_letter(struct giving *g, const struct letters_row *row)
 {
-    struct id id;
-    struct buf header;
-    int64_t written_at_ms = 0;
-    struct digest signer = certificate_key_digest(g->b->keys.identity_certificate);
-    buf_init(&header, LIMIT_HEADER_BYTES);
-    enum error e = write_header(g, row, &id, &header, &written_at_ms);
-    if (e == ERROR_NONE) /* no case and no other side: it is a cover (inbox.c) */
-        e = DB_RUN(g->b->db,
-                   "INSERT INTO message(is_sent, organisation, message_id, state, kind, case_id,"
-                   " other, header, has_letter, signer, written_at_ms, received_at_ms)"
-                   " VALUES(1, ?1, ?2, 16, ?3, x'', x'', ?4, 1, ?5, ?6, ?6)",
-                   DB_ID(&g->b->self.organisation), DB_ID(&id), DB_INT(KIND_HISTORY),
-                   DB_BLOB(buf_slice(&header)), DB_DIGEST(&signer), DB_INT(written_at_ms));
+    struct cover cover;
+    int64_t number = 0;
+    buf_init(&cover.header_bytes, LIMIT_HEADER_BYTES);
+    enum error e = write_header(g, row, &cover);
+    const struct outbox_draft draft = {.header = &cover.header,
+                                       .header_bytes = buf_slice(&cover.header_bytes)};
     if (e == ERROR_NONE)
-        e = note_readers(g, db_last_row(g->b->db), row->number);
-    buf_fini(&header);
+        e = outbox_insert(g->b, &draft, &number);
+    if (e == ERROR_NONE)
+        e = note_readers(g, number, row->number);
+    buf_fini(&cover.header_bytes);
     if (e != ERROR_NONE)
         return e;
     g->letters++;

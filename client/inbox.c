@@ -201,12 +201,9 @@ static enum error judge_history(struct brug *b, const struct letters_row *row,
 
 static enum error save_failure(struct brug *b, int64_t number, enum error e, bool is_complete)
 {
-    switch (e) {
-    case ERROR_NO_MEMORY:
-    case ERROR_IO:
-    case ERROR_CORRUPT:
-    case ERROR_LOCKED:
+    if (client_is_of_store(e))
         return e;
+    switch (e) {
     case ERROR_NOT_FOUND:
         if (is_complete)
             return save_state(b, number, STORE_UNREADABLE, ERROR_LETTER_SIGNER);
@@ -262,12 +259,14 @@ static enum error judge_number(struct brug *b, int64_t number, bool is_complete)
     return e;
 }
 
-/* The sender may stand in pages that are not here yet: all are fetched, then the letter is judged for good [P-114]. */
+/* The sender may stand in pages that are not here yet: all are fetched, then the letter is judged for good [P-114]. While some are
+ * still to come, that round goes on, else it would begin again with each municipality and never end. */
 static enum error want_sender(struct brug *b, int64_t number)
 {
     return DB_RUN(b->db,
                   "UPDATE municipality SET wanted = 1 WHERE EXISTS(SELECT 1 FROM message WHERE"
-                  " number = ?1 AND state = ?2 AND code = ?3)",
+                  " number = ?1 AND state = ?2 AND code = ?3)"
+                  " AND NOT EXISTS(SELECT 1 FROM municipality WHERE wanted = 1)",
                   DB_INT(number), DB_INT(STORE_CONFIRM), DB_INT(ERROR_NOT_FOUND));
 }
 

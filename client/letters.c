@@ -8,6 +8,7 @@
 #include "client/words.h"
 #include "pki/certificate.h"
 #include "proto/check.h"
+#include "proto/limits.h"
 #include "rules/workdays.h"
 
 #include <stdlib.h>
@@ -99,6 +100,24 @@ enum error letters_load_sealed(struct brug *b, int64_t number, struct buf *out)
     enum error found = db_next(&c) ? buf_append_slice(out, db_blob(&c, 0)) : ERROR_NOT_FOUND;
     e = db_done(&c);
     return e != ERROR_NONE ? e : found;
+}
+
+void letters_begin_header(const struct brug *b, Brug__V1__Kind kind, const struct id *message_id,
+                          Brug__V1__Sender *from, Brug__V1__Header *out)
+{
+    const struct client_identity *self = &b->self;
+    brug__v1__header__init(out);
+    brug__v1__sender__init(from);
+    out->protocol = LIMIT_PROTOCOL;
+    out->profile = LIMIT_PROFILE;
+    out->message_id = client_id_field(message_id);
+    out->kind = kind;
+    out->municipality = client_id_field(&self->municipality);
+    out->from = from;
+    from->organisation = client_id_field(&self->organisation);
+    from->endpoint = client_id_field(&self->endpoint);
+    from->person = client_id_field(&self->person);
+    out->written_at_ms = client_now_ms(b);
 }
 
 static enum error is_same_signer(void *ctx, X509 *signer)

@@ -42,6 +42,10 @@ enum error letters_load_sealed(struct brug *b, int64_t number, struct buf *out) 
 enum error letters_open(struct brug *b, const struct letters_row *row, struct letter **out)
     MUST_CHECK;
 
+/* What every header of ours says: who sends it, and when. Its fields borrow; what else its kind needs is the caller's. */
+void letters_begin_header(const struct brug *b, Brug__V1__Kind kind, const struct id *message_id,
+                          Brug__V1__Sender *from, Brug__V1__Header *out);
+
 /* Whether `seen` of a letter names one that this profile does not have. */
 enum error letters_is_missing_before(struct brug *b, const struct letters_row *row, bool *out)
     MUST_CHECK;

@@ -165,6 +165,7 @@ enum error outbox_insert(struct brug *b, const struct outbox_draft *d, int64_t *
     struct db *db = b->db;
     struct digest signer = certificate_key_digest(b->keys.identity_certificate);
     const Brug__V1__Header *h = d->header;
+    bool is_cover = h->kind == BRUG__V1__KIND__KIND_HISTORY;
     enum error e = db_begin(db);
     if (e != ERROR_NONE)
         return e;
@@ -173,10 +174,11 @@ enum error outbox_insert(struct brug *b, const struct outbox_draft *d, int64_t *
                " other, header, has_letter, signer, written_at_ms, received_at_ms)"
                " VALUES(1, ?1, ?2, 16, ?3, ?4, ?5, ?6, ?7, 1, ?8, ?9, ?9)",
                DB_ID(&b->self.organisation), DB_BLOB(check_slice(h->message_id)), DB_INT(d->code),
-               DB_INT(h->kind), DB_BLOB(check_slice(h->case_id)), DB_BLOB(check_slice(h->to)),
-               DB_BLOB(d->header_bytes), DB_DIGEST(&signer), DB_INT(h->written_at_ms));
+               DB_INT(h->kind), DB_BLOB(is_cover ? SLICE_NONE : check_slice(h->case_id)),
+               DB_BLOB(is_cover ? SLICE_NONE : check_slice(h->to)), DB_BLOB(d->header_bytes),
+               DB_DIGEST(&signer), DB_INT(h->written_at_ms));
     *number = db_last_row(db);
-    if (e == ERROR_NONE)
+    if (e == ERROR_NONE && !is_cover)
         e = DB_RUN(db, "INSERT INTO sealed(number, bytes) VALUES(?1, ?2)", DB_INT(*number),
                    DB_BLOB(d->sealed));
     return db_end(db, e);
@@ -379,7 +381,7 @@ static bool can_never_be(const struct letters_row *row, enum error e)
 static enum error save_seal_failure(struct brug *b, const struct letters_row *row, enum error e)
 {
     bool is_final = can_never_be(row, e);
-    if (e == ERROR_NO_MEMORY || e == ERROR_IO || e == ERROR_LOCKED || e == ERROR_CORRUPT)
+    if (client_is_of_store(e))
         return e;
     enum error saved =
         DB_RUN(b->db,

@@ -18,7 +18,8 @@
 
 #define OUTBOX_NEVER INT64_MAX /* retry_at_ms of what waits for the directory or for a person */
 
-/* A new letter, sealed to the own key alone. */
+/* A new letter, sealed to the own key alone; of a HISTORY the header only: it is a cover, of no case and no other side here, and
+ * its content is made when it is sealed. */
 struct outbox_draft {
     const Brug__V1__Header *header; /* its exact bytes, too */
     struct slice header_bytes, sealed;

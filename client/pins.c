@@ -305,8 +305,8 @@ enum error pins_judge_signer(struct brug *b, const struct id *organisation,
     return e;
 }
 
-/* Whether the directory or a pin knows the endpoint with another binding; and nobody of an organisation that is listed is
- * believed before a person confirmed it. */
+/* Whether the directory shows the endpoint as one that is refused or with another binding; and nobody of an organisation that is
+ * listed is believed before a person confirmed it. */
 static enum error check_known(struct brug *b, const struct signing *s, const struct digest *binding,
                               const struct belief_basis *basis)
 {
@@ -315,7 +315,7 @@ static enum error check_known(struct brug *b, const struct signing *s, const str
     if (e != ERROR_NONE)
         return e == ERROR_NOT_FOUND ? ERROR_NONE : e;
     const struct belief_entry *listed = belief_find(belief, s->endpoint);
-    if (listed && !digest_equal(&listed->digest, binding))
+    if (listed && (listed->state == BRUG_TRUST_REFUSED || !digest_equal(&listed->digest, binding)))
         e = ERROR_LETTER_SIGNER;
     else if (!basis->is_known)
         e = ERROR_CONFIRM;
@@ -397,20 +397,17 @@ enum error pins_name(struct brug *b, const struct id *organisation, const struct
 enum error pins_is_system(struct brug *b, const struct id *organisation, const struct id *endpoint,
                           bool *out)
 {
-    struct db_cursor c;
-    enum error e =
-        DB_SELECT(b->db, &c, "SELECT entry FROM pin WHERE organisation = ?1 AND endpoint = ?2",
-                  DB_ID(organisation), DB_ID(endpoint));
-    if (e != ERROR_NONE)
-        return e;
+    struct buf packed;
     struct certificate_identity names;
-    enum error read = db_next(&c) ? read_names(db_blob(&c, 0), &names) : ERROR_NOT_FOUND;
-    e = db_done(&c);
-    if (e == ERROR_NONE && read == ERROR_NO_MEMORY)
-        e = read;
+    buf_init(&packed, CLIENT_ENTRY_BYTES_MAX);
+    enum error e = pins_entry(b, organisation, endpoint, &packed);
     if (e == ERROR_NONE)
-        *out = read == ERROR_NONE && id_is_none(&names.person);
-    return e;
+        e = read_names(buf_slice(&packed), &names);
+    buf_fini(&packed);
+    if (client_is_of_store(e))
+        return e;
+    *out = e == ERROR_NONE && id_is_none(&names.person);
+    return ERROR_NONE;
 }
 
 /* ---- a person confirms ---- */
@@ -428,11 +425,6 @@ static enum error countersign(struct brug *b, const struct belief_entry *entry)
                    DB_ID(&entry->endpoint), DB_BLOB(buf_slice(&signature)));
     buf_fini(&signature);
     return e;
-}
-
-static bool is_pending(const struct belief_entry *entry)
-{
-    return entry->state != BRUG_TRUST_BELIEVED && entry->state != BRUG_TRUST_REFUSED;
 }
 
 /* Who vouches for a colleague's new client hands the running cases on to it; another colleague can do so too, later. */
@@ -453,7 +445,7 @@ static enum error confirm_all(struct brug *b, const struct belief *belief)
     enum error e = put_known(b, &belief->organisation, belief->names->organisation_name);
     for (size_t i = 0; e == ERROR_NONE && i < belief->entry_count; i++) {
         const struct belief_entry *entry = &belief->entries[i];
-        if (!is_pending(entry))
+        if (!belief_is_pending(entry))
             continue;
         e = put_pin(b, &belief->organisation, &entry->endpoint, &entry->digest, entry->entry,
                     PIN_BY_PERSON);
@@ -461,7 +453,7 @@ static enum error confirm_all(struct brug *b, const struct belief *belief)
             e = countersign(b, entry);
     }
     for (size_t i = 0; e == ERROR_NONE && is_own && i < belief->entry_count; i++)
-        if (is_pending(&belief->entries[i]))
+        if (belief_is_pending(&belief->entries[i]))
             e = welcome(b, &belief->entries[i]);
     return e;
 }
@@ -472,7 +464,7 @@ static enum error check_confirmation(struct brug *b, const struct belief *belief
     char wanted[BRUG_COMPARE_BYTES];
     size_t pending = 0;
     for (size_t i = 0; i < belief->entry_count; i++)
-        pending += is_pending(&belief->entries[i]);
+        pending += belief_is_pending(&belief->entries[i]);
     if (pending == 0 && belief->state == BRUG_TRUST_REFUSED)
         return client_fail(b, ERROR_NOT_BELIEVED,
                            "its entries fail the checks (%s): nobody can confirm them",

@@ -37,7 +37,8 @@ enum error pins_judge_signer(struct brug *b, const struct id *organisation,
 /*
  * The same for whom neither the directory nor a pin shows any more, on the word of a believed colleague, who handed the
  * letter on with the entry that was believed when the letter came: the entry must stand by our own anchors at the time
- * of the letter (a list that revokes it now says nothing of then), and no other binding of the endpoint may be known.
+ * of the letter (a list that revokes it now says nothing of then), no other binding of the endpoint may be known, and the
+ * directory may not show the endpoint as one that is refused.
  */
 enum error pins_judge_handed(struct brug *b, const struct id *organisation,
                              const struct id *endpoint, const struct id *person, X509 *signer,

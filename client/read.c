@@ -240,26 +240,69 @@ struct list {
     struct words *words;
 };
 
-static enum error next_number(struct brug *b, const struct brug_query *q, int64_t before,
-                              int64_t *number)
+/* Where a list has come to. A case stands as the relay stored it: ours without a receipt come first, what was handed on where
+ * it was written. Without a case a list goes by number alone. */
+struct place {
+    int64_t at_ms, number;
+};
+
+#define PLACE_SQL \
+    "CASE WHEN stored_at_ms > 0 THEN stored_at_ms WHEN is_sent = 1 THEN 9223372036854775807" \
+    " ELSE written_at_ms END"
+#define WANTED_SQL \
+    " AND is_sent IN (?2, ?3) AND (?4 = 0 OR (is_sent = 0 AND opened_at_ms = 0 AND was_opened = " \
+    "0))" \
+    " AND (?5 = 0 OR state NOT IN (1, 5, 18, 20))" \
+    " AND (?6 = 1 OR kind <> ?7 OR state NOT IN (1, 18)) AND kind <> ?8"
+#define WANTED_VALUES(q) \
+    DB_INT((q)->received != (q)->sent && (q)->sent), \
+        DB_INT((q)->received == (q)->sent || (q)->sent), DB_INT((q)->unopened_only), \
+        DB_INT((q)->problems_only), DB_INT((q)->with_covers), DB_INT(BRUG_KIND_HISTORY), \
+        DB_INT(BRUG_KIND_FAMILY_KEY)
+
+static enum error select_next(struct brug *b, const struct brug_query *q, const struct place *after,
+                              struct db_cursor *c)
+{
+    struct id case_id = client_id(&q->case_id);
+    if (id_is_none(&case_id))
+        return DB_SELECT(b->db, c,
+                         "SELECT number, 0 FROM message WHERE number < ?1" WANTED_SQL
+                         " ORDER BY number DESC LIMIT 1",
+                         DB_INT(after->number), WANTED_VALUES(q));
+    return DB_SELECT(
+        b->db, c,
+        "SELECT number, " PLACE_SQL " AS place FROM message WHERE case_id = ?9 AND"
+        " (place, number) < (?10, ?1)" WANTED_SQL " ORDER BY place DESC, number DESC LIMIT 1",
+        DB_INT(after->number), WANTED_VALUES(q), DB_ID(&case_id), DB_INT(after->at_ms));
+}
+
+/* number 0: it was the last. */
+static enum error next_place(struct brug *b, const struct brug_query *q, struct place *at)
 {
     struct db_cursor c;
-    struct id case_id = client_id(&q->case_id);
-    bool both = q->received == q->sent;
-    enum error e =
-        DB_SELECT(b->db, &c,
-                  "SELECT number FROM message WHERE number < ?1 AND is_sent IN (?2, ?3)"
-                  " AND (?4 = 0 OR case_id = ?5) AND (?6 = 0 OR (is_sent = 0 AND opened_at_ms = 0"
-                  " AND was_opened = 0)) AND (?7 = 0 OR state NOT IN (1, 5, 18, 20))"
-                  " AND (?8 = 1 OR kind <> ?9 OR state NOT IN (1, 18)) AND kind <> ?10"
-                  " ORDER BY number DESC LIMIT 1",
-                  DB_INT(before), DB_INT(both ? 0 : q->sent), DB_INT(both ? 1 : q->sent),
-                  DB_INT(!id_is_none(&case_id)), DB_ID(&case_id), DB_INT(q->unopened_only),
-                  DB_INT(q->problems_only), DB_INT(q->with_covers), DB_INT(BRUG_KIND_HISTORY),
-                  DB_INT(BRUG_KIND_FAMILY_KEY));
+    struct place next = {.number = 0};
+    enum error e = select_next(b, q, at, &c);
     if (e != ERROR_NONE)
         return e;
-    *number = db_next(&c) ? db_int(&c, 0) : 0;
+    if (db_next(&c))
+        next = (struct place){.number = db_int(&c, 0), .at_ms = db_int(&c, 1)};
+    *at = next;
+    return db_done(&c);
+}
+
+/* Of the message with which the page before ended. */
+static enum error begin_place(struct brug *b, const struct brug_query *q, struct place *out)
+{
+    struct db_cursor c;
+    *out = (struct place){.at_ms = INT64_MAX, .number = q->before ? q->before : INT64_MAX};
+    if (q->before == 0 || brug_id_is_none(&q->case_id))
+        return ERROR_NONE;
+    enum error e = DB_SELECT(b->db, &c, "SELECT " PLACE_SQL " FROM message WHERE number = ?1",
+                             DB_INT(q->before));
+    if (e != ERROR_NONE)
+        return e;
+    if (db_next(&c))
+        out->at_ms = db_int(&c, 0);
     return db_done(&c);
 }
 
@@ -295,38 +338,21 @@ static enum error add_message(struct brug *b, struct list *list, int64_t number,
     return e;
 }
 
-/* What has no receipt yet comes after all that has. */
-static int64_t place_of(const struct brug_message *m)
-{
-    return m->stored_at_ms ? m->stored_at_ms : m->is_sent ? INT64_MAX : m->written_at_ms;
-}
-
-/* Newest first. What was handed on came later than it was written. */
-static int compare_places(const void *a, const void *b)
-{
-    const struct brug_message *x = a, *y = b;
-    int64_t at_x = place_of(x), at_y = place_of(y);
-    if (at_x != at_y)
-        return at_x < at_y ? 1 : -1;
-    return x->number < y->number ? 1 : -1;
-}
-
 static enum error fill_list(struct brug *b, const struct brug_query *q, struct list *list)
 {
     struct wanted wanted;
     size_t capacity = 0;
     size_t limit = q->limit ? q->limit : READ_LIMIT_DEFAULT;
-    int64_t number = q->before ? q->before : INT64_MAX;
+    struct place place;
     enum error e = split_words(q->words, &wanted);
+    if (e == ERROR_NONE)
+        e = begin_place(b, q, &place);
     while (e == ERROR_NONE && list->public.n < limit) {
-        e = next_number(b, q, number, &number);
-        if (e != ERROR_NONE || number == 0)
+        e = next_place(b, q, &place);
+        if (e != ERROR_NONE || place.number == 0)
             break;
-        e = add_message(b, list, number, &wanted, &capacity);
+        e = add_message(b, list, place.number, &wanted, &capacity);
     }
-    struct id case_id = client_id(&q->case_id);
-    if (!id_is_none(&case_id) && list->public.n > 1)
-        qsort(list->public.items, list->public.n, sizeof *list->public.items, compare_places);
     fini_words(&wanted);
     return e;
 }

@@ -13,6 +13,7 @@
 #include "client/home.h"
 #include "client/inbox.h"
 #include "client/keep.h"
+#include "client/letters.h"
 #include "client/outbox.h"
 #include "proto/check.h"
 #include "proto/frame.h"
@@ -27,6 +28,7 @@
 #include <unistd.h>
 
 #define ITEM(name) BRUG__V1__RECOVERY_ITEM__ITEM_##name
+#define LENGTH_BYTES_MAX 5u /* before an item [P-9] */
 
 /* ---- reading a file ---- */
 
@@ -34,9 +36,10 @@ struct reader {
     struct brug *b;
     const char *path;
     FILE *from;
-    struct buf bytes; /* of one item */
+    struct buf bytes; /* of one item, its length before it */
     struct arena *arena;
     const Brug__V1__RecoveryItem *item; /* NULL: the file is at its end */
+    uint64_t damaged_letters;           /* as its end says */
 };
 
 static enum error refuse(const struct reader *r, const char *why)
@@ -49,44 +52,41 @@ static enum error damaged(const struct reader *r)
     return refuse(r, "is damaged or cut off: ask for it again");
 }
 
-/* The length before an item, as a varint of at most five bytes. *is_end: there is nothing more. */
-static enum error read_length(struct reader *r, size_t *out, bool *is_end)
+/* One more item's bytes, cut as a frame is [P-8] [P-9]. *out empty: the file is at its end. */
+static enum error read_bytes(struct reader *r, struct slice *out)
 {
-    size_t len = 0;
-    for (unsigned i = 0; i < 5; i++) {
-        int byte = getc(r->from);
-        *is_end = byte == EOF && i == 0 && !ferror(r->from);
-        if (*is_end)
+    bool is_complete = false;
+    size_t wanted = 1;
+    uint8_t *at;
+    buf_clear(&r->bytes);
+    *out = SLICE_NONE;
+    while (!is_complete) {
+        size_t more = wanted > r->bytes.len ? wanted - r->bytes.len : 1;
+        if (buf_extend(&r->bytes, more, &at) != ERROR_NONE)
+            return client_failed(r->b, ERROR_NO_MEMORY);
+        size_t got = fread(at, 1, more, r->from);
+        if (ferror(r->from))
+            return client_fail(r->b, ERROR_IO, "cannot read %s: %s", r->path, strerror(errno));
+        if (got == 0 && r->bytes.len == 1)
             return ERROR_NONE;
-        if (byte == EOF)
+        struct slice in = buf_slice(&r->bytes);
+        if (got != more ||
+            frame_next(&in, LIMIT_RECOVERY_ITEM_BYTES, out, &is_complete, &wanted) != ERROR_NONE)
             return damaged(r);
-        len |= (size_t)(byte & 0x7f) << (7 * i);
-        if (byte < 0x80) {
-            *out = len;
-            return len > 0 && len <= LIMIT_RECOVERY_ITEM_BYTES ? ERROR_NONE : damaged(r);
-        }
     }
-    return damaged(r);
+    return ERROR_NONE;
 }
 
 static enum error read_item(struct reader *r)
 {
-    size_t len = 0;
-    bool is_end = false;
-    uint8_t *at;
+    struct slice bytes;
     ProtobufCMessage *m = NULL;
     r->item = NULL;
-    enum error e = read_length(r, &len, &is_end);
-    if (e != ERROR_NONE || is_end)
+    enum error e = read_bytes(r, &bytes);
+    if (e != ERROR_NONE || bytes.len == 0)
         return e;
-    buf_clear(&r->bytes);
-    if (buf_extend(&r->bytes, len, &at) != ERROR_NONE)
-        return client_failed(r->b, ERROR_NO_MEMORY);
-    if (fread(at, 1, len, r->from) != len)
-        return damaged(r);
-    arena_reset(r->arena, frame_budget(len));
-    e = frame_decode_borrowed(r->arena, &brug__v1__recovery_item__descriptor, buf_slice(&r->bytes),
-                              &m);
+    arena_reset(r->arena, frame_budget(bytes.len));
+    e = frame_decode_borrowed(r->arena, &brug__v1__recovery_item__descriptor, bytes, &m);
     if (e != ERROR_NONE)
         return arena_lacked_memory(r->arena) ? client_failed(r->b, ERROR_NO_MEMORY) : damaged(r);
     r->item = (const Brug__V1__RecoveryItem *)m;
@@ -104,13 +104,18 @@ static void reader_fini(struct reader *r)
 static enum error reader_open(struct reader *r, struct brug *b, const char *path)
 {
     *r = (struct reader){.b = b, .path = path};
-    buf_init(&r->bytes, LIMIT_RECOVERY_ITEM_BYTES);
+    buf_init(&r->bytes, LIMIT_RECOVERY_ITEM_BYTES + LENGTH_BYTES_MAX);
     r->arena = arena_new();
     r->from = fopen(path, "rbe");
     if (!r->arena)
         return client_failed(b, ERROR_NO_MEMORY);
     return r->from ? ERROR_NONE
                    : client_fail(b, ERROR_IO, "cannot read %s: %s", path, strerror(errno));
+}
+
+static bool is_item(const struct reader *r, Brug__V1__RecoveryItem__ItemCase item_case)
+{
+    return r->item && r->item->item_case == item_case;
 }
 
 /* To the first item, which must be a head of this organisation and of the right kind of file. */
@@ -124,7 +129,7 @@ static enum error read_head(struct reader *r)
     enum error e = read_item(r);
     if (e != ERROR_NONE)
         return e;
-    if (!r->item || r->item->item_case != ITEM(HEAD))
+    if (!is_item(r, ITEM(HEAD)))
         return damaged(r);
     const Brug__V1__RecoveryHead *h = r->item->head;
     if (!slice_equal(check_slice(h->organisation), id_slice(&r->b->self.organisation)))
@@ -146,44 +151,46 @@ static enum error check_letter(const struct reader *r, const Brug__V1__Recovered
     return ERROR_NONE;
 }
 
-/* Whether the file is whole: head, letters, and an end that counted them. */
-static enum error check_file(struct reader *r, struct brug_recovered *result)
+typedef enum error on_letter_cb(void *ctx, const struct reader *r,
+                                const Brug__V1__RecoveredLetter *l);
+
+/* All of the file: head, letters, and an end that counted them [P-158]. It may change while we are at it: it is judged alike each
+ * time. */
+static enum error read_letters(struct reader *r, on_letter_cb *on_letter, void *ctx)
 {
     uint64_t letters = 0;
     enum error e = read_head(r);
-    while (e == ERROR_NONE) {
+    if (e == ERROR_NONE)
         e = read_item(r);
-        if (e != ERROR_NONE)
-            return e;
-        if (!r->item || r->item->item_case != ITEM(LETTER))
-            break;
-        letters++;
+    for (; e == ERROR_NONE && is_item(r, ITEM(LETTER)); letters++) {
         e = check_letter(r, r->item->letter);
+        if (e == ERROR_NONE)
+            e = on_letter(ctx, r, r->item->letter);
+        if (e == ERROR_NONE)
+            e = read_item(r);
     }
-    if (e == ERROR_NONE &&
-        (!r->item || r->item->item_case != ITEM(END) || r->item->end->letters != letters))
+    if (e == ERROR_NONE && (!is_item(r, ITEM(END)) || r->item->end->letters != letters))
         e = damaged(r);
     if (e != ERROR_NONE)
         return e;
-    result->damaged = r->item->end->damaged;
+    r->damaged_letters = r->item->end->damaged;
     e = read_item(r);
     return e == ERROR_NONE && r->item ? damaged(r) : e;
 }
 
-/* *out NULL: the last letter was before. */
-static enum error next_letter(struct reader *r, const Brug__V1__RecoveredLetter **out)
+static enum error pass_letter(void *ctx, const struct reader *r, const Brug__V1__RecoveredLetter *l)
 {
-    enum error e = read_item(r);
-    if (e == ERROR_NONE)
-        *out = r->item && r->item->item_case == ITEM(LETTER) ? r->item->letter : NULL;
-    return e;
+    (void)ctx; /* only whether it is there */
+    (void)r;
+    (void)l;
+    return ERROR_NONE;
 }
 
 /* ---- a new client takes letters in ---- */
 
-static enum error take_letter(struct reader *r, const Brug__V1__RecoveredLetter *l,
-                              struct brug_recovered *result)
+static enum error take_letter(void *ctx, const struct reader *r, const Brug__V1__RecoveredLetter *l)
 {
+    struct brug_recovered *result = ctx;
     struct arena *a = NULL;
     ProtobufCMessage *m = NULL;
     enum inbox_outcome outcome = INBOX_REFUSED;
@@ -200,19 +207,6 @@ static enum error take_letter(struct reader *r, const Brug__V1__RecoveredLetter 
     return ERROR_NONE;
 }
 
-static enum error take_all(struct reader *r, struct brug_recovered *result)
-{
-    const Brug__V1__RecoveredLetter *l = NULL;
-    enum error e = read_head(r);
-    while (e == ERROR_NONE) {
-        e = next_letter(r, &l);
-        if (e != ERROR_NONE || !l)
-            break;
-        e = take_letter(r, l, result);
-    }
-    return e;
-}
-
 /* ---- the recovery profile seals them again ---- */
 
 struct sealer {
@@ -224,6 +218,7 @@ struct sealer {
     FILE *to;
     struct buf bytes; /* of one item */
     uint64_t written;
+    struct brug_recovered *result;
 };
 
 /* The new clients and the lists by which they are judged: from now on `brug trust` shows them. */
@@ -317,24 +312,18 @@ static enum error write_header(struct sealer *s, const struct opened *o, struct 
 {
     uint8_t random[10];
     const char *field = NULL;
-    Brug__V1__Header h = BRUG__V1__HEADER__INIT;
-    Brug__V1__Sender from = BRUG__V1__SENDER__INIT;
+    Brug__V1__Header h;
+    Brug__V1__Sender from;
     enum error e = client_random(random, sizeof random);
     if (e != ERROR_NONE)
         return e;
     struct id id = id_v7(client_now_ms(s->b), random);
-    h.protocol = LIMIT_PROTOCOL;
-    h.profile = LIMIT_PROFILE;
-    h.message_id = client_id_field(&id);
-    h.kind = BRUG__V1__KIND__KIND_HISTORY;
+    letters_begin_header(s->b, BRUG__V1__KIND__KIND_HISTORY, &id, &from, &h);
     h.case_id = o->header->case_id;
     h.municipality = o->header->municipality;
-    h.from = &from;
-    from.organisation = h.to = client_id_field(&s->b->self.organisation);
-    from.endpoint = client_id_field(&s->b->self.endpoint);
+    h.to = from.organisation;
     h.readers = s->readers;
     h.n_readers = s->reader_count;
-    h.written_at_ms = client_now_ms(s->b);
     h.in_reply_to = o->header->message_id;
     e = check_handed_header(&h, &field);
     return e == ERROR_NONE ? frame_append_bare(out, &h.base) : e;
@@ -422,9 +411,9 @@ static enum error open_letter(struct brug *b, const Brug__V1__Envelope *envelope
     return e == ERROR_CONFIRM ? ERROR_LETTER_SIGNER : e;
 }
 
-static enum error seal_letter(struct sealer *s, const Brug__V1__RecoveredLetter *l,
-                              struct brug_recovered *result)
+static enum error seal_letter(void *ctx, const struct reader *r, const Brug__V1__RecoveredLetter *l)
 {
+    struct sealer *s = ctx;
     struct arena *envelope_arena = NULL, *header_arena = NULL;
     ProtobufCMessage *m = NULL;
     struct opened o = {.from = l};
@@ -437,9 +426,9 @@ static enum error seal_letter(struct sealer *s, const Brug__V1__RecoveredLetter 
         e = put_letter(s, &o, check_slice(envelope->header));
     else if (!is_of_letter(e))
         e = client_failed(s->b, e);
-    result->letters += e == ERROR_NONE;
+    s->result->letters += e == ERROR_NONE;
     if (is_of_letter(e) || e == ERROR_MESSAGE_TOO_LARGE) {
-        result->unreadable++;
+        s->result->unreadable++;
         e = ERROR_NONE;
     }
     letter_free(o.letter);
@@ -476,31 +465,23 @@ static enum error put_end(struct sealer *s)
     return put(s, &item);
 }
 
-static enum error seal_all(struct sealer *s, struct reader *r, struct brug_recovered *result)
+static enum error seal_all(struct sealer *s, struct reader *r)
 {
-    const Brug__V1__RecoveredLetter *l = NULL;
     enum error e = put_head(s);
     if (e == ERROR_NONE)
-        e = read_head(r);
-    while (e == ERROR_NONE) {
-        e = next_letter(r, &l);
-        if (e != ERROR_NONE || !l)
-            break;
-        e = seal_letter(s, l, result);
-    }
+        e = read_letters(r, seal_letter, s);
     return e == ERROR_NONE ? put_end(s) : e;
 }
 
 /* Never over a file that is there; and nothing stays of one that is not whole. */
-static enum error write_file(struct sealer *s, struct reader *r, const char *path,
-                             struct brug_recovered *result)
+static enum error write_file(struct sealer *s, struct reader *r, const char *path)
 {
     int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0)
         return client_fail(s->b, errno == EEXIST ? ERROR_EXISTS : ERROR_IO, "cannot write %s: %s",
                            path, strerror(errno));
     s->to = fdopen(fd, "w");
-    enum error e = s->to ? seal_all(s, r, result) : client_failed(s->b, ERROR_NO_MEMORY);
+    enum error e = s->to ? seal_all(s, r) : client_failed(s->b, ERROR_NO_MEMORY);
     if (e == ERROR_NONE && (fflush(s->to) != 0 || fsync(fd) != 0))
         e = client_fail(s->b, ERROR_IO, "cannot write %s: %s", path, strerror(errno));
     if ((s->to ? fclose(s->to) : close(fd)) != 0 && e == ERROR_NONE)
@@ -524,10 +505,11 @@ static enum error seal_again(struct reader *r, const char *out, struct brug_reco
     if (s) {
         s->b = r->b;
         s->own = own;
+        s->result = result;
         buf_init(&s->bytes, LIMIT_RECOVERY_ITEM_BYTES + 16);
         e = find_readers(s);
         if (e == ERROR_NONE)
-            e = write_file(s, r, out, result);
+            e = write_file(s, r, out);
         for (size_t i = 0; i < s->reader_count; i++)
             X509_free(s->certificates[i]);
         buf_fini(&s->bytes);
@@ -555,9 +537,10 @@ int brug_recover(struct brug *b, const char *path, const char *out, struct brug_
         return (int)e;
     e = reader_open(&r, b, path);
     if (e == ERROR_NONE)
-        e = check_file(&r, &found);
+        e = read_letters(&r, pass_letter, NULL);
     if (e == ERROR_NONE)
-        e = out ? seal_again(&r, out, &found) : take_all(&r, &found);
+        e = out ? seal_again(&r, out, &found) : read_letters(&r, take_letter, &found);
+    found.damaged = r.damaged_letters;
     reader_fini(&r);
     if (e == ERROR_NONE)
         *result = found;

@@ -4,11 +4,12 @@
  * Happy path: session_pump looks through the store for what is due (acknowledgements, opened letters, letters to
  * send, facts, countersignatures, the directory, cases, figures), frames it, and remembers the request; the answer, inside the
  * transaction of its batch, makes it done. A lost session forgets its requests; what was due is due again.
- * Failures: a final refusal is the end of that request; a passing one of a letter waits by the clock
- * (outbox), of anything else it ends the session, which comes back later.
+ * Failures: a final refusal is the end of that request; after a passing one, a letter waits by the clock (outbox), anything
+ * else of its type for a while in this session; of figures a person hears it at once.
  */
 #include "client/session_inside.h"
 
+#include "base/clock.h"
 #include "client/casefile.h"
 #include "client/inbox.h"
 #include "client/letters.h"
@@ -20,6 +21,8 @@
 
 #define REQUESTS_OUT_BYTES_MAX (1u << 20) /* beyond it nothing is added until the relay has read */
 #define REQUESTS_CLOCK_NOTED_MS 30000
+#define REQUESTS_PUT_OFF_MS_MIN 5000 /* a relay that says "at once" is not asked without end */
+#define REQUESTS_PUT_OFF_MS_MAX (3600ll * 1000)
 
 /* ---- asking ---- */
 
@@ -27,6 +30,28 @@ bool session_has_room(const struct session *s)
 {
     return s->request_count < s->requests_max && s->request_count < SESSION_REQUESTS_MAX &&
            s->out.len < REQUESTS_OUT_BYTES_MAX;
+}
+
+bool session_may_ask(const struct session *s, enum request_type type)
+{
+    return session_has_room(s) && s->put_off_ms[type] == 0;
+}
+
+int64_t session_put_off_ms(const struct session *s)
+{
+    int64_t first = INT64_MAX;
+    for (size_t i = 0; i < REQUEST_TYPES; i++)
+        if (s->put_off_ms[i] != 0 && s->put_off_ms[i] < first)
+            first = s->put_off_ms[i];
+    return first;
+}
+
+static void let_ask_again(struct session *s)
+{
+    int64_t now = clock_now().mono_ms;
+    for (size_t i = 0; i < REQUEST_TYPES; i++)
+        if (s->put_off_ms[i] <= now)
+            s->put_off_ms[i] = 0;
 }
 
 bool session_is_asked(const struct session *s, enum request_type type, int64_t number)
@@ -155,7 +180,7 @@ static enum error pump_rows(struct session *s, const char *sql, enum request_typ
                             send_row_cb *send)
 {
     struct due_row row = {.number = 0};
-    while (session_has_room(s)) {
+    while (session_may_ask(s, type)) {
         enum error e = next_row(s, sql, row.number, &row);
         if (e != ERROR_NONE || row.number == 0)
             return e;
@@ -239,7 +264,7 @@ static enum error pump_countersignatures(struct session *s)
     if (e != ERROR_NONE)
         return e;
     enum error sent = ERROR_NONE;
-    while (sent == ERROR_NONE && session_has_room(s) && db_next(&c)) {
+    while (sent == ERROR_NONE && session_may_ask(s, REQUEST_COUNTERSIGNATURE) && db_next(&c)) {
         struct id endpoint = db_id(&c, 0);
         if (!session_is_asked_about(s, REQUEST_COUNTERSIGNATURE, &endpoint))
             sent = send_countersignature(s, &endpoint, db_blob(&c, 1));
@@ -270,6 +295,7 @@ static enum error give_credit(struct session *s)
 enum error session_pump(struct session *s)
 {
     s->is_dirty = false;
+    let_ask_again(s);
     enum error e = give_credit(s);
     if (e == ERROR_NONE)
         e = pump_rows(s, DUE_SQL("ack = 1", "NULL", "ack_code"), REQUEST_ACK, send_ack);
@@ -359,6 +385,18 @@ static enum error on_letter_refused(struct session *s, const struct request *r,
                           s->server_ahead_ms);
 }
 
+/* A list or a fetch that was under way begins anew then. */
+static void put_off(struct session *s, enum request_type type, int64_t after_ms)
+{
+    after_ms = after_ms > REQUESTS_PUT_OFF_MS_MIN ? after_ms : REQUESTS_PUT_OFF_MS_MIN;
+    after_ms = after_ms < REQUESTS_PUT_OFF_MS_MAX ? after_ms : REQUESTS_PUT_OFF_MS_MAX;
+    s->put_off_ms[type] = clock_now().mono_ms + after_ms;
+    if (type == REQUEST_DIRECTORY)
+        s->fetch.is_active = false;
+    if (type == REQUEST_CASES)
+        s->listing.is_active = false;
+}
+
 static enum error on_refused(struct session *s, const struct request *r, const Brug__V1__Refused *f)
 {
     enum error code = (enum error)f->code;
@@ -368,8 +406,14 @@ static enum error on_refused(struct session *s, const struct request *r, const B
         return on_letter_refused(s, r, f);
     if (r->type == REQUEST_TAGS)
         return familykey_on_tagged(s, r, code, f->passing);
-    if (f->passing || r->type == REQUEST_FREE)
-        return code; /* the session ends and comes back later */
+    if (r->type == REQUEST_FIGURES)
+        return figures_on_refused(s, r, code);
+    if (r->type == REQUEST_FREE)
+        return code; /* what cannot be done without: the session ends and comes back later */
+    if (f->passing) {
+        put_off(s, r->type, f->retry_after_ms);
+        return ERROR_NONE;
+    }
     switch (r->type) {
     case REQUEST_ACK:
         return inbox_acked(s->b, r->number);
@@ -381,8 +425,6 @@ static enum error on_refused(struct session *s, const struct request *r, const B
     case REQUEST_CASE:
     case REQUEST_CASES:
         return casefetch_on_refused(s, r, code);
-    case REQUEST_FIGURES:
-        return figures_on_refused(s, r, code);
     case REQUEST_OPENED:
     case REQUEST_COUNTERSIGNATURE:
         return on_noted(s, r);

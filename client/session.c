@@ -51,6 +51,8 @@
 
 static int64_t mono_ms(void) { return clock_now().mono_ms; }
 
+static int64_t earlier(int64_t a, int64_t b) { return a < b ? a : b; }
+
 static int64_t wall_ms_cb(void *ctx) { return client_now_ms(ctx); }
 
 void session_mark(struct session *s) { s->is_dirty = true; }
@@ -222,6 +224,7 @@ static void lose(struct session *s, enum error code, int64_t wait_ms)
     s->request_count = 0;
     s->fetch.is_active = s->fetch.is_blocked = s->listing.is_active = false;
     session_forget_all(s);
+    memset(s->put_off_ms, 0, sizeof s->put_off_ms);
     buf_clear(&s->in);
     buf_clear(&s->out);
     s->failures++;
@@ -278,12 +281,6 @@ static enum error subscribe(struct session *s, const Brug__V1__Limits *limits)
     return frame_append(&s->out, &f.base);
 }
 
-static bool is_same_id(ProtobufCBinaryData field, const struct id *id)
-{
-    struct id said = client_field_id(field);
-    return id_equal(&said, id);
-}
-
 static enum error note_generation(struct session *s, const Brug__V1__Welcome *w)
 {
     struct db *db = s->b->db;
@@ -329,8 +326,9 @@ static enum error on_welcome(struct session *s, const Brug__V1__Welcome *w)
     const Brug__V1__Limits *limits = w->limits;
     if (w->protocol != LIMIT_PROTOCOL)
         return ERROR_UPDATE_CLIENT;
-    if (!is_same_id(w->organisation, &self->organisation) ||
-        !is_same_id(w->endpoint, &self->endpoint) || !is_same_id(w->person, &self->person))
+    if (!client_field_is(w->organisation, &self->organisation) ||
+        !client_field_is(w->endpoint, &self->endpoint) ||
+        !client_field_is(w->person, &self->person))
         return ERROR_SENDER_MISMATCH;
     if (limits->frame_bytes_max < LIMIT_FRAME_BYTES_BEFORE_WELCOME ||
         limits->frame_bytes_max > LIMIT_MESSAGE_BYTES_MAX + LIMIT_FRAME_OVERHEAD_BYTES)
@@ -491,7 +489,7 @@ static enum error send_due(struct session *s)
 {
     enum error e = look_after_crls(s);
     if (e == ERROR_NONE && (s->is_dirty || client_now_ms(s->b) >= s->outbox_due_ms ||
-                            mono_ms() >= familykey_due_ms(s))) {
+                            mono_ms() >= earlier(familykey_due_ms(s), session_put_off_ms(s)))) {
         e = session_pump(s);
         if (e == ERROR_NONE)
             e = outbox_due_ms(s->b, &s->outbox_due_ms);
@@ -560,8 +558,6 @@ int brug_step(struct brug *b)
 
 int brug_fd(const struct brug *b) { return b->fd; }
 
-static int64_t earlier(int64_t a, int64_t b) { return a < b ? a : b; }
-
 static int64_t next_due_mono_ms(const struct session *s)
 {
     int64_t now = mono_ms();
@@ -576,8 +572,8 @@ static int64_t next_due_mono_ms(const struct session *s)
         due = earlier(due, s->sent_at_ms + (int64_t)s->idle_ms_max / 2);
     if (s->outbox_due_ms != OUTBOX_NEVER)
         due = earlier(due, now + (s->outbox_due_ms - client_now_ms(s->b)));
-    due = earlier(due, familykey_due_ms(s));
-    return due;
+    due = earlier(due, session_put_off_ms(s));
+    return earlier(due, familykey_due_ms(s));
 }
 
 int brug_timeout_ms(const struct brug *b)
@@ -673,6 +669,8 @@ static enum error has_all(struct session *s, bool *out)
         return ERROR_NONE;
     }
     if (s->asked_more_ms > 0 && now - s->asked_more_ms < SESSION_MORE_MS)
+        return ERROR_NONE;
+    if (!session_may_ask(s, REQUEST_PING))
         return ERROR_NONE;
     s->asked_more_ms = now;
     enum error e = session_ping(s);

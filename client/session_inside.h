@@ -27,6 +27,7 @@ enum request_type {
     REQUEST_CASES, /* a page of the list */
     REQUEST_TAGS,  /* about: the case */
     REQUEST_FIGURES, /* about: the last team of the page before; number: "figures_wanted" when it was asked */
+    REQUEST_TYPES,
 };
 
 struct request {
@@ -79,6 +80,8 @@ struct session {
     size_t request_count;
     uint64_t request_last;
     size_t requests_max; /* in force */
+    int64_t put_off_ms
+        [REQUEST_TYPES]; /* monotonic: refused for a passing cause, not asked before; 0: may be asked */
     struct fetch fetch;
     struct listing listing;
     struct family_watch family;
@@ -118,6 +121,10 @@ bool session_is_asked(const struct session *s, enum request_type type, int64_t n
 bool session_is_asked_about(const struct session *s, enum request_type type,
                             const struct id *about);
 bool session_has_room(const struct session *s);
+/* There is room, and requests of this type are not put off. */
+bool session_may_ask(const struct session *s, enum request_type type);
+/* When the first of what was put off may be asked again, monotonic; INT64_MAX: nothing is put off. */
+int64_t session_put_off_ms(const struct session *s);
 /* Takes from the store what can be sent now. */
 enum error session_pump(struct session *s) MUST_CHECK;
 /* One frame of the relay in phase UP, inside a transaction. A wire error ends the session; one of the store ends the step. */

@@ -79,7 +79,7 @@ static const struct sentence SENTENCES[] = {
     {BRUG_DIRECTORY_CHANGED, "De lijst van ontvangers is veranderd. Brug verzegelt het bericht vanzelf opnieuw.", "The list of readers has changed. Brug seals the message again by itself."},
     {BRUG_QUOTA_FULL, "Er wachten te veel berichten die nog niemand heeft opgehaald. Uw bericht blijft bewaard en gaat later vanzelf weg. Kan het niet wachten? Bel.", "Too many messages wait to be fetched. Yours is kept and goes out later by itself. If it cannot wait, call."},
     {BRUG_FULL, "Brug heeft nu geen ruimte. Uw bericht blijft bewaard en gaat later vanzelf weg. Kan het niet wachten? Bel.", "The relay has no room now. Your message is kept and goes out later by itself. If it cannot wait, call."},
-    {BRUG_BUSY, "Brug is nu erg druk. Uw bericht blijft bewaard en gaat zo vanzelf weg.", "The relay is very busy. Your message is kept and goes out soon by itself."},
+    {BRUG_BUSY, "Brug is nu erg druk. Wat u schreef blijft bewaard en gaat zo vanzelf weg. Vroeg u iets op? Vraag het straks nog eens.", "The relay is very busy. What you wrote is kept and goes out soon by itself. If you asked for something, ask again in a while."},
     {BRUG_UNKNOWN_ADDRESSEE, "Aan deze organisatie kunt u niet schrijven via Brug. Kijk in `brug directory`, of bel.", "You cannot write to this organisation through Brug. Look in `brug directory`, or call."},
     {BRUG_NO_READER, "Bij deze organisatie kan nu niemand uw bericht lezen. Bel de organisatie.", "Nobody of this organisation can read your message now. Call them."},
     {BRUG_NO_SUCH_CASE, "Deze casus bestaat niet tussen uw organisatie en de andere. Kijk de code na.", "There is no such case between your organisation and the other. Check the code."},
@@ -166,6 +166,10 @@ const char *brug_error_sentence(int error, enum brug_language language)
 }
 
 /* ---- lists ---- */
+
+_Static_assert((int)BRUG_LIST_FIGURE_FORM == (int)CODE_LIST_FIGURE_FORM &&
+                   (int)BRUG_LIST_OUTCOME == (int)CODE_LIST_OUTCOME,
+               "lists of codes have one number");
 
 struct list_row {
     int number;

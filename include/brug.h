@@ -43,7 +43,8 @@ extern "C" {
 
 /* ---- versions ------------------------------------------------------------------------------------ */
 
-#define BRUG_API_VERSION 1      /* rises when this header changes in a way that breaks callers */
+/* Rises when this header changes in a way that breaks callers of a version that was released. */
+#define BRUG_API_VERSION 1
 const char *brug_version(void); /* "0.1.0" */
 int brug_api_version(void);
 
@@ -181,24 +182,25 @@ char *brug_case_code(const struct brug_id *case_id, char out[BRUG_CODE_BYTES]);
 /* ---- closed lists -------------------------------------------------------------------------------- */
 
 enum brug_list {
-    BRUG_LIST_KIND,
-    BRUG_LIST_REASON,
-    BRUG_LIST_REQUEST_TYPE,
-    BRUG_LIST_MOMENT_EVENT,
-    BRUG_LIST_DECLINE_REASON,
-    BRUG_LIST_STOP_REASON,
-    BRUG_LIST_INVOLVEMENT,
-    BRUG_LIST_OUTCOME,
-    BRUG_LIST_DECISION,
-    BRUG_LIST_BRIDGING_CARRIER,
-    BRUG_LIST_CASE_STATE,
-    BRUG_LIST_SIDE,
-    BRUG_LIST_OWED_KIND,
-    BRUG_LIST_FIGURE_PERIOD,
-    BRUG_LIST_FIGURE_MEASURE,
-    BRUG_LIST_FIGURE_FORM,
-    BRUG_LIST_GROUND,
-    BRUG_LIST_ROLE,
+    BRUG_LIST_KIND = 0,
+    BRUG_LIST_REASON = 1,
+    BRUG_LIST_REQUEST_TYPE = 2,
+    BRUG_LIST_MOMENT_EVENT = 3,
+    BRUG_LIST_DECLINE_REASON = 4,
+    BRUG_LIST_STOP_REASON = 5,
+    BRUG_LIST_INVOLVEMENT = 6,
+    BRUG_LIST_OUTCOME = 7,
+    BRUG_LIST_DECISION = 8,
+    BRUG_LIST_BRIDGING_CARRIER = 9,
+    BRUG_LIST_CASE_STATE = 10,
+    BRUG_LIST_SIDE = 11,
+    BRUG_LIST_OWED_KIND = 12,
+    BRUG_LIST_FIGURE_PERIOD = 13,
+    BRUG_LIST_FIGURE_MEASURE = 14,
+    BRUG_LIST_FIGURE_FORM = 15,
+    /* of this library itself */
+    BRUG_LIST_GROUND = 100,
+    BRUG_LIST_ROLE = 101,
 };
 
 /* The row at `position` (0, 1, ...) of a list: its number, or -1 after the last. */
@@ -440,6 +442,9 @@ enum brug_event_type {
     BRUG_EVENT_FACTS = 7, /* number: facts of a sent letter changed */
     BRUG_EVENT_TRUST = 8, /* organisation: something is to be confirmed, or is refused */
     BRUG_EVENT_REPEATED = 9, /* number: a message came again; it was only acknowledged again */
+    BRUG_EVENT_FAMILY =
+        10, /* error: the relay refuses the team's family key or tags for good: until another session, cases of one
+                                family are not linked */
 };
 
 struct brug_event {
@@ -616,8 +621,9 @@ struct brug_query {
     bool
         with_covers; /* HISTORY too, when all is well with it: else only the letters that it brought */
     struct brug_id case_id; /* none: all */
-    int64_t before;         /* numbers under this; 0: from the newest */
-    size_t limit;           /* 0: 1000 */
+    int64_t
+        before; /* the page after this one's number, with which the last page ended; 0: from the newest */
+    size_t limit; /* 0: 1000 */
     const char *
         words; /* NULL: all; else only what has every word, in its subject, text, youth's name, birth date
                                (yyyy-mm-dd or dd-mm-yyyy) or BSN, case code, people's and organisations' names */
@@ -788,7 +794,8 @@ struct brug_figures {
  * inside (consultants and leaders), or of all teams of the own municipality as they are published. brug_wait(BRUG_UNTIL_FIGURES).
  */
 int brug_ask_figures(struct brug *b, int period, uint32_t date, bool inside);
-/* What it answered last: BRUG_NOT_OVER, BRUG_ROLE_NOT_ALLOWED, ...; BRUG_NOT_FOUND before any answer. */
+/* What it answered last: BRUG_NOT_OVER, BRUG_ROLE_NOT_ALLOWED, ..., or a passing one such as BRUG_BUSY: ask again later;
+ * BRUG_BOUND: more than is kept here; BRUG_NOT_FOUND before any answer. */
 int brug_figures(struct brug *b, struct brug_figures **out);
 void brug_figures_free(struct brug_figures *f);
 

@@ -102,7 +102,7 @@ static const char *event_word(enum brug_event_type type)
         [BRUG_EVENT_RECEIVED] = "received",   [BRUG_EVENT_STORED] = "stored",
         [BRUG_EVENT_REFUSED] = "refused",     [BRUG_EVENT_WAITING] = "waiting",
         [BRUG_EVENT_FACTS] = "facts",         [BRUG_EVENT_TRUST] = "trust",
-        [BRUG_EVENT_REPEATED] = "repeated",
+        [BRUG_EVENT_REPEATED] = "repeated",   [BRUG_EVENT_FAMILY] = "family",
     };
     return (size_t)type < sizeof WORDS / sizeof WORDS[0] && WORDS[type] != NULL ? WORDS[type]
                                                                                 : "unknown";
@@ -139,6 +139,11 @@ static int print_event(struct cmd *c, const struct brug_event *e)
         return EX_OK;
     case BRUG_EVENT_REPEATED:
         return EX_OK; /* it was shown before */
+    case BRUG_EVENT_FAMILY:
+        (void)puts(
+            cmd_say(c, "Brug koppelt casussen van één gezin nu niet. Meld dit aan de beheerder.",
+                    "Brug does not link cases of one family now. Tell the operator."));
+        return EX_OK;
     default:
         c->directory = NULL; /* it may have changed while we stayed */
         if (cmd_message(c, e->number, &m) == EX_OK)

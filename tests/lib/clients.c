@@ -437,8 +437,8 @@ static void on_hello(struct clients *c, const Brug__V1__ClientFrame *in)
     Brug__V1__ServerFrame f = frame_of(BRUG__V1__SERVER_FRAME__FRAME_WELCOME, in->request);
     Brug__V1__Welcome w = BRUG__V1__WELCOME__INIT;
     Brug__V1__Limits limits = BRUG__V1__LIMITS__INIT;
-    Brug__V1__Epoch epoch = BRUG__V1__EPOCH__INIT;
-    Brug__V1__Epoch *epochs[] = {&epoch};
+    Brug__V1__Epoch epoch = BRUG__V1__EPOCH__INIT, neighbours = BRUG__V1__EPOCH__INIT;
+    Brug__V1__Epoch *epochs[] = {&epoch, &neighbours};
     struct certificate_identity who;
     X509 *peer = SSL_get1_peer_certificate(c->ssl);
     need(peer && certificate_identity(peer, &who) == ERROR_NONE, "the client's certificate");
@@ -462,7 +462,8 @@ static void on_hello(struct clients *c, const Brug__V1__ClientFrame *in)
     limits.credit_bytes_max = LIMIT_CREDIT_BYTES;
     limits.idle_ms_max = 60000;
     epoch.municipality = bytes_of(id_slice(&c->municipality));
-    epoch.epoch = c->epoch;
+    neighbours.municipality = bytes_of(id_slice(&c->neighbour));
+    epoch.epoch = neighbours.epoch = c->epoch;
     w.protocol = 1;
     w.municipality = epoch.municipality;
     w.organisation = client_id_field(&c->connected->organisation);
@@ -471,7 +472,7 @@ static void on_hello(struct clients *c, const Brug__V1__ClientFrame *in)
     w.role = (Brug__V1__Role)c->connected->role;
     w.limits = &limits;
     w.epochs = epochs;
-    w.n_epochs = 1;
+    w.n_epochs = id_is_none(&c->neighbour) ? 1 : 2;
     w.server_time_ms = c->now_ms + c->script.time_ahead_ms;
     w.generation = bytes_of(slice_of(c->generation, sizeof c->generation));
     struct id team = clients_organisation(2);
@@ -639,8 +640,10 @@ static void on_directory(struct clients *c, const Brug__V1__ClientFrame *in)
     Brug__V1__OrganisationEntry *list[CLIENTS_MAX];
     ProtobufCBinaryData crls[] = {bytes_of(buf_slice(&c->crl))};
     struct id last = client_field_id(in->get_directory->after);
+    struct id municipality = client_field_id(in->get_directory->municipality);
+    bool is_neighbour = id_equal(&municipality, &c->neighbour);
     struct buf packed;
-    if (!slice_equal(check_slice(in->get_directory->municipality), id_slice(&c->municipality))) {
+    if (!is_neighbour && !id_equal(&municipality, &c->municipality)) {
         send_refused(c, in->request, ERROR_NO_SUCH_OBJECT, false, client_field(SLICE_NONE));
         return;
     }
@@ -648,7 +651,7 @@ static void on_directory(struct clients *c, const Brug__V1__ClientFrame *in)
     c->directory_requests++;
     /* one organisation a page, so that paging is always at work */
     const struct id *next = NULL;
-    for (size_t i = 0; i < c->n; i++)
+    for (size_t i = 0; i < c->n && !is_neighbour; i++)
         if (id_compare(&c->members[i].organisation, &last) > 0 &&
             (!next || id_compare(&c->members[i].organisation, next) < 0))
             next = &c->members[i].organisation;
@@ -662,7 +665,7 @@ static void on_directory(struct clients *c, const Brug__V1__ClientFrame *in)
         d.crls = crls;
         d.n_crls = 1;
     }
-    epoch.municipality = bytes_of(id_slice(&c->municipality));
+    epoch.municipality = in->get_directory->municipality;
     epoch.epoch = c->epoch;
     d.epoch = &epoch;
     d.organisations = list;
@@ -775,15 +778,11 @@ static void on_put_tags(struct clients *c, const Brug__V1__ClientFrame *in)
     const Brug__V1__PutTags *put = in->put_tags;
     struct given given = {.case_id = client_field_id(put->case_id),
                           .key_id = client_field_id(put->key_id)};
-    int code = c->refuse_tags_code;
-    if (!code && !c->knows_families)
-        code = ERROR_UPDATE_RELAY;
+    int code = c->knows_families ? ERROR_NONE : ERROR_UPDATE_RELAY;
     if (!code && !id_equal(&given.key_id, &c->family_key))
         code = ERROR_FAMILY_KEY_MOVED;
-    c->refuse_tags_code = 0;
     if (code) {
-        send_refused(c, in->request, code, error_is_passing((enum error)code),
-                     client_field(SLICE_NONE));
+        send_refused(c, in->request, code, false, client_field(SLICE_NONE));
         return;
     }
     need(c->tag_count < CLIENTS_TAGS_MAX, "room for tags");
@@ -799,12 +798,41 @@ static void on_put_tags(struct clients *c, const Brug__V1__ClientFrame *in)
     send_noted(c, in->request);
 }
 
+static void on_figures(struct clients *c, const Brug__V1__ClientFrame *in)
+{
+    Brug__V1__ServerFrame f = frame_of(BRUG__V1__SERVER_FRAME__FRAME_FIGURES, in->request);
+    struct id page = fixture_id(++c->figure_requests);
+    bool is_last = c->figure_requests >= c->figure_pages;
+    if (!c->figures) {
+        send_refused(c, in->request, ERROR_UPDATE_RELAY, false, client_field(SLICE_NONE));
+        return;
+    }
+    f.figures = c->figures;
+    f.figures->next = is_last ? client_field(SLICE_NONE) : client_id_field(&page);
+    send_frame(c, &f);
+}
+
+/* Whether the script refuses the request, whatever it asks. */
+static bool refuses(struct clients *c, const Brug__V1__ClientFrame *in)
+{
+    struct script *s = &c->script;
+    if (s->refuse_request == 0 || s->refuse_request != (int)in->frame_case)
+        return false;
+    send_refused(c, in->request, s->request_code, error_is_passing((enum error)s->request_code),
+                 client_field(SLICE_NONE));
+    if (s->request_count > 0 && --s->request_count == 0)
+        s->refuse_request = 0;
+    return true;
+}
+
 static void on_request(struct clients *c, const Brug__V1__ClientFrame *in)
 {
     Brug__V1__ServerFrame f = frame_of(BRUG__V1__SERVER_FRAME__FRAME_PONG, in->request);
     Brug__V1__Pong pong = BRUG__V1__PONG__INIT;
     const char *field = "";
     need(check_client_frame(in, &field) == ERROR_NONE, field);
+    if (refuses(c, in))
+        return;
     switch (in->frame_case) {
     case BRUG__V1__CLIENT_FRAME__FRAME_HELLO:
         on_hello(c, in);
@@ -854,6 +882,9 @@ static void on_request(struct clients *c, const Brug__V1__ClientFrame *in)
         return;
     case BRUG__V1__CLIENT_FRAME__FRAME_PUT_TAGS:
         on_put_tags(c, in);
+        return;
+    case BRUG__V1__CLIENT_FRAME__FRAME_GET_FIGURES:
+        on_figures(c, in);
         return;
     default:
         return;

@@ -66,14 +66,18 @@ struct script {
     int go_away;                    /* instead of Welcome */
     bool forges_deliveries;         /* headers get another kind on their way */
     bool is_deaf_to_acks;           /* never answers an Ack, and forgets it */
-    int64_t time_ahead_ms;          /* of its clock */
-    unsigned slow_pongs;            /* so often it says that more waits before it brings anything */
+    int refuse_request; /* the kind of frame that is refused with request_code; 0: none */
+    int request_code;
+    unsigned request_count; /* so many of them; 0: each one */
+    int64_t time_ahead_ms;  /* of its clock */
+    unsigned slow_pongs;    /* so often it says that more waits before it brings anything */
 };
 
 struct clients {
     struct fixture_ca ca, relay_ca;
     struct id municipality;
-    int64_t now_ms; /* wall clock of all; stands still until a test moves it */
+    struct id neighbour; /* another one, which lists nobody; ID_NONE: the relay has none */
+    int64_t now_ms;      /* wall clock of all; stands still until a test moves it */
     struct member members[CLIENTS_MAX];
     size_t n;
     /* the relay */
@@ -95,8 +99,9 @@ struct clients {
     struct id family_key;                /* in force */
     struct given tags[CLIENTS_TAGS_MAX]; /* in the order in which they came */
     size_t tag_count;
-    int refuse_tags_code;     /* once */
-    struct member *connected; /* NULL: nobody, or not greeted yet */
+    Brug__V1__Figures *figures; /* its answer to GetFigures; the test's; NULL: it knows none */
+    unsigned figure_requests, figure_pages; /* so often it is told, one page after the other */
+    struct member *connected;               /* NULL: nobody, or not greeted yet */
     bool is_subscribed;
     uint64_t epoch;
     struct buf crl;

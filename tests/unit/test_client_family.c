@@ -370,6 +370,33 @@ static void test_a_relay_of_before_is_asked_once_a_session(void **state)
     assert_int_equal(c.tag_count, 1);
 }
 
+/* Of what was told since the last time: why families are not linked; ERROR_NONE: nothing. */
+static int told(struct member *m)
+{
+    struct brug_event event;
+    int code = ERROR_NONE;
+    while (brug_next_event(m->b, &event))
+        if (event.type == BRUG_EVENT_FAMILY)
+            code = event.error;
+    return code;
+}
+
+static void test_a_key_that_is_refused_for_good_is_told_and_not_made_again(void **state)
+{
+    c.script.refuse_code = ERROR_NO_READER;
+    c.script.refuse_count = 9;
+    calm(one);
+    clients_move_directory(&c);
+    calm(one);
+    clients_leave(&c, one);
+    assert_int_equal(c.script.refuse_count, 8);
+    assert_int_equal(told(one), ERROR_NO_READER);
+    c.script.refuse_code = 0;
+    visit(one);
+    assert_int_equal(key_letters(), 1);
+    assert_int_equal(told(one), ERROR_NONE);
+}
+
 /* ---- tags ---- */
 
 static bool has(const struct digest *d)
@@ -424,6 +451,12 @@ static void test_cases_that_wait_get_none(void **state)
     assert_int_equal(c.tag_count, 1);
 }
 
+static void refuse_tags(int code)
+{
+    c.script.refuse_request = BRUG__V1__CLIENT_FRAME__FRAME_PUT_TAGS;
+    c.script.request_code = code;
+}
+
 /* After a rotation any colleague gives the open cases their tags again. */
 static void test_a_new_key_makes_new_tags(void **state)
 {
@@ -450,7 +483,8 @@ static void test_a_relay_without_room_gets_tags_later(void **state)
 {
     visit(one);
     refer(0, "Sanne de Wit", "", ADDRESS);
-    c.refuse_tags_code = ERROR_FULL;
+    refuse_tags(ERROR_FULL);
+    c.script.request_count = 1;
     unsigned before = c.connections;
     OK(brug_refresh_cases(one->b, false));
     calm(one);
@@ -460,6 +494,63 @@ static void test_a_relay_without_room_gets_tags_later(void **state)
     calm(one);
     clients_leave(&c, one);
     assert_int_equal(c.tag_count, 1);
+}
+
+/* The case is not as the relay says: it is looked at again, and not without end. */
+static void test_tags_that_do_not_fit_the_case_come_later(void **state)
+{
+    visit(one);
+    refer(0, "Sanne de Wit", "", ADDRESS);
+    refuse_tags(ERROR_NO_SUCH_CASE);
+    OK(brug_refresh_cases(one->b, false));
+    calm(one);
+    assert_int_equal(c.tag_count, 0);
+    assert_int_equal(told(one), ERROR_NONE);
+    c.script.refuse_request = 0;
+    one->b->session->family.not_before_ms = 0; /* a minute later */
+    calm(one);
+    clients_leave(&c, one);
+    assert_int_equal(c.tag_count, 1);
+}
+
+static void test_tags_that_are_refused_for_good_are_told_once(void **state)
+{
+    visit(one);
+    refer(0, "Sanne de Wit", "", ADDRESS);
+    refer(1, "Daan de Wit", "", ADDRESS);
+    refuse_tags(ERROR_REQUEST_MALFORMED);
+    OK(brug_refresh_cases(one->b, false));
+    calm(one);
+    assert_int_equal(told(one), ERROR_REQUEST_MALFORMED);
+    assert_int_equal(told(one), ERROR_NONE);
+    c.script.refuse_request = 0;
+    OK(brug_refresh_cases(one->b, false));
+    calm(one);
+    assert_int_equal(c.tag_count, 0);
+    clients_leave(&c, one);
+    look_at_cases(one);
+    assert_int_equal(c.tag_count, 2);
+}
+
+/* With all requests on their way nothing is tried until one is answered. */
+static void test_no_room_for_tags_is_waited_for(void **state)
+{
+    visit(one);
+    refer(0, "Sanne de Wit", "", ADDRESS);
+    refer(1, "Daan de Wit", "", ADDRESS);
+    clients_sync(&c, one);
+    struct session *s = one->b->session;
+    size_t most = s->requests_max;
+    s->requests_max = 0;
+    s->quiet_pings = 2;
+    familykey_mark(s);
+    clients_run(&c, one);
+    assert_true(brug_timeout_ms(one->b) > 0);
+    s->requests_max = most;
+    OK(brug_refresh_cases(one->b, false));
+    calm(one);
+    clients_leave(&c, one);
+    assert_int_equal(c.tag_count, 2);
 }
 
 /* ---- what is shown ---- */
@@ -517,10 +608,14 @@ int main(void)
         TEST(test_a_key_that_nobody_has_is_replaced),
         TEST(test_keys_for_the_same_people_are_an_hour_apart),
         TEST(test_a_relay_of_before_is_asked_once_a_session),
+        TEST(test_a_key_that_is_refused_for_good_is_told_and_not_made_again),
         TEST(test_open_cases_get_tags_once),
         TEST(test_cases_that_wait_get_none),
         TEST(test_a_new_key_makes_new_tags),
         TEST(test_a_relay_without_room_gets_tags_later),
+        TEST(test_tags_that_do_not_fit_the_case_come_later),
+        TEST(test_tags_that_are_refused_for_good_are_told_once),
+        TEST(test_no_room_for_tags_is_waited_for),
         TEST(test_links_are_shown_as_told),
         TEST(test_nobody_sends_a_key_by_hand),
     };

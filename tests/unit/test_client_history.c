@@ -247,6 +247,31 @@ static void a_certificate_revoked_since_says_nothing_of_then(void **state)
     assert_has_all(cato, "Persoon 2");
 }
 
+/* What waits for a member stays at the relay meanwhile. */
+static void hold_back(const struct member *m, bool is_held)
+{
+    for (size_t i = 0; i < c.kept_count; i++) {
+        size_t reader = clients_reader_of(&c.kept[i], m);
+        if (reader != SIZE_MAX)
+            c.kept[i].is_acked[reader] = is_held;
+    }
+}
+
+/* Who is still listed has not left: the list of today counts. */
+static void an_author_who_is_listed_and_revoked_is_not_believed(void **state)
+{
+    X509 *revoked[] = {anna->identity_x509};
+    settle_in();
+    welcome(bas);
+    clients_revoke(&c, revoked, 1);
+    hold_back(cato, true);
+    fetch(cato);
+    hold_back(cato, false);
+    fetch(cato);
+    assert_int_equal(count(cato, false), 2);
+    assert_int_equal(problem(cato), BRUG_LETTER_SIGNER);
+}
+
 static void without_a_colleagues_word_nobody_is_believed(void **state)
 {
     hide(anna);
@@ -505,6 +530,7 @@ int main(void)
         TEST(who_left_an_unknown_practice_waits_for_a_person_too),
         TEST(an_author_who_left_is_believed_on_a_colleagues_word),
         TEST(a_certificate_revoked_since_says_nothing_of_then),
+        TEST(an_author_who_is_listed_and_revoked_is_not_believed),
         TEST(without_a_colleagues_word_nobody_is_believed),
         TEST(the_word_must_be_about_the_author),
         TEST(a_word_against_what_is_known_does_not_count),

@@ -2,10 +2,12 @@
  * tests/unit/test_client_session.c: the client against a scripted relay over TLS on the loopback: letters go out once, come
  * in once, over cuts at any byte, refusals, restarts and restores (T1, T6, T10, T13, T31).
  */
+#include "client/casefile.h"
 #include "client/pins.h"
 #include "client/session_inside.h"
 #include "client/words.h"
 #include "proto/frame.h"
+#include "proto/limits.h"
 #include "tests/lib/clients.h"
 #include <setjmp.h>
 #include <stdarg.h>
@@ -407,6 +409,141 @@ static void test_a_final_goodbye_is_not_knocked_against(void **state)
     clients_leave(&c, gp);
 }
 
+/* ---- what is refused for a while ---- */
+
+#define FRAME(name) BRUG__V1__CLIENT_FRAME__FRAME_##name
+
+static int64_t count_of(struct member *m, const char *sql)
+{
+    struct db_cursor cursor;
+    OK(db_select(m->b->db, &cursor, sql, NULL, 0));
+    assert_true(db_next(&cursor));
+    int64_t n = db_int(&cursor, 0);
+    OK(db_done(&cursor));
+    return n;
+}
+
+static int64_t waiting(struct member *m)
+{
+    bool is_wanted = false;
+    OK(casefile_is_wanted(m->b, &is_wanted));
+    return is_wanted +
+           count_of(m, "SELECT count(*) FROM message WHERE ack = 1 OR opened = 1 OR track = 1") +
+           count_of(m, "SELECT count(*) FROM municipality WHERE wanted = 1") +
+           count_of(m, "SELECT count(*) FROM countersignature WHERE told = 0");
+}
+
+/* A letter is opened and answered, and there is more to ask of the relay. */
+static void be_busy(struct member *m, const struct brug_id *case_id)
+{
+    struct brug_letter *letter = NULL;
+    struct brug_sent sent;
+    struct brug_draft d = {.kind = BRUG_KIND_NOTE, .text = "Gelezen.", .case_id = *case_id};
+    struct brug_messages *list = inbox(m);
+    OK(brug_open_letter(m->b, list->items[0].number, true, NULL, &letter));
+    brug_letter_free(letter);
+    brug_messages_free(list);
+    OK(brug_send(m->b, &d, &sent));
+    OK(brug_refresh_cases(m->b, false));
+    OK(db_run(m->b->db, "UPDATE countersignature SET told = 0", NULL, 0));
+    clients_move_directory(&c);
+    clients_sync(&c, m);
+}
+
+static void test_T10_what_is_refused_for_a_while_ends_no_session(void **state)
+{
+    static const int KINDS[] = {FRAME(ACK),
+                                FRAME(OPENED),
+                                FRAME(TRACK),
+                                FRAME(GET_DIRECTORY),
+                                FRAME(GET_CASE),
+                                FRAME(LIST_CASES),
+                                FRAME(PUT_COUNTERSIGNATURE)};
+    for (size_t i = 0; i < sizeof KINDS / sizeof KINDS[0]; i++) {
+        struct brug_sent sent = refer(gp);
+        fetch(gp);
+        unsigned before = c.connections;
+        c.script.refuse_request = KINDS[i];
+        c.script.request_code = BRUG_BUSY;
+        clients_sync(&c, one);
+        be_busy(one, &sent.case_id);
+        assert_true(waiting(one) > 0);
+        assert_true(brug_timeout_ms(one->b) > 1000); /* not at once */
+        c.script.refuse_request = 0;
+        for (size_t k = 0; k < REQUEST_TYPES; k++) /* a while later */
+            one->b->session->put_off_ms[k] = one->b->session->put_off_ms[k] != 0;
+        assert_int_equal(brug_timeout_ms(one->b), 0);
+        clients_sync(&c, one);
+        assert_int_equal(waiting(one), 0);
+        assert_int_equal(c.connections, before + 1);
+        clients_leave(&c, one);
+    }
+}
+
+static int ask_figures(struct member *m)
+{
+    struct brug_figures *f = NULL;
+    OK(brug_ask_figures(m->b, BRUG_FIGURE_PERIOD_YEAR, 0, false));
+    clients_sync(&c, m);
+    int e = brug_figures(m->b, &f);
+    brug_figures_free(f);
+    return e;
+}
+
+static Brug__V1__Figures figures_of_a_year(void)
+{
+    Brug__V1__Figures figures = BRUG__V1__FIGURES__INIT;
+    figures.municipality = client_id_field(&c.municipality);
+    figures.period = BRUG__V1__FIGURE_PERIOD__FIGURE_PERIOD_YEAR;
+    figures.from_date = figures.until_date = 20000;
+    return figures;
+}
+
+/* A person waits for them, and hears it. */
+static void test_T10_figures_that_are_refused_for_a_while_are_told(void **state)
+{
+    Brug__V1__Figures figures = figures_of_a_year();
+    unsigned before = c.connections;
+    c.figures = &figures;
+    c.script.refuse_request = FRAME(GET_FIGURES);
+    c.script.request_code = BRUG_BUSY;
+    c.script.request_count = 1;
+    assert_int_equal(ask_figures(gp), BRUG_BUSY);
+    assert_non_null(strstr(brug_last_error(gp->b), "ask again"));
+    assert_int_equal(c.figure_requests, 0);
+    OK(ask_figures(gp));
+    assert_int_equal(c.connections, before + 1);
+    clients_leave(&c, gp);
+}
+
+static void test_more_figures_than_are_kept_end_no_session(void **state)
+{
+    Brug__V1__Figures figures = figures_of_a_year();
+    Brug__V1__TeamFigures team = BRUG__V1__TEAM_FIGURES__INIT, *teams[LIMIT_FIGURE_TEAMS];
+    static Brug__V1__FigureRow row, *rows[LIMIT_FIGURE_ROWS];
+    struct id id = clients_organisation(2);
+    char name[LIMIT_NAME_BYTES + 1] = {0};
+    unsigned before = c.connections;
+    brug__v1__figure_row__init(&row);
+    row.form = BRUG__V1__FIGURE_FORM__FIGURE_FORM_EXACT;
+    row.name = memset(name, 'x', LIMIT_NAME_BYTES);
+    for (size_t i = 0; i < LIMIT_FIGURE_ROWS; i++)
+        rows[i] = &row;
+    for (size_t i = 0; i < LIMIT_FIGURE_TEAMS; i++)
+        teams[i] = &team;
+    team.team = client_id_field(&id);
+    team.rows = rows;
+    team.n_rows = LIMIT_FIGURE_ROWS;
+    figures.teams = teams;
+    figures.n_teams = LIMIT_FIGURE_TEAMS;
+    c.figures = &figures;
+    c.figure_pages = 100;
+    assert_int_equal(ask_figures(gp), BRUG_BOUND);
+    assert_int_equal(c.figure_requests, 2); /* of 2.5 MiB */
+    assert_int_equal(c.connections, before + 1);
+    clients_leave(&c, gp);
+}
+
 /* ---- another generation ---- */
 
 static void test_T33_a_restored_relay_gets_its_letters_again(void **state)
@@ -795,8 +932,8 @@ static void test_a_letter_of_a_new_colleague_waits_for_the_directory(void **stat
     brug_messages_free(list);
 }
 
-/* Who stands in no complete directory is nobody: no letter of his waits for ever. */
-static void test_T31_a_letter_of_somebody_unlisted_ends_as_unreadable(void **state)
+/* A letter reaches the practice from somebody of the team who stands in no page of any directory. */
+static void get_a_letter_of_somebody_unlisted(void)
 {
     struct member *three = clients_add(&c, 2, 3, BRUG_ROLE_CONSULTANT);
     struct brug_draft d = {.kind = BRUG_KIND_NOTICE, .text = "Ik ben niemand."};
@@ -815,6 +952,29 @@ static void test_T31_a_letter_of_somebody_unlisted_ends_as_unreadable(void **sta
     assert_int_equal(list->items[0].state, BRUG_MESSAGE_UNREADABLE);
     assert_int_equal(list->items[0].error, BRUG_LETTER_SIGNER);
     brug_messages_free(list);
+}
+
+/* Who stands in no complete directory is nobody: no letter of his waits for ever. */
+static void test_T31_a_letter_of_somebody_unlisted_ends_as_unreadable(void **state)
+{
+    get_a_letter_of_somebody_unlisted();
+}
+
+/* All municipalities are looked through, each once. */
+static void test_T31_a_letter_of_somebody_unlisted_ends_in_two_municipalities(void **state)
+{
+    c.neighbour = fixture_id(901);
+    get_a_letter_of_somebody_unlisted();
+    assert_true(c.directory_requests < 30);
+}
+
+/* One that the practice has left meanwhile has no page to wait for. */
+static void test_T31_a_municipality_that_is_left_keeps_no_letter_waiting(void **state)
+{
+    struct id left = fixture_id(901); /* after ours in order */
+    OK(DB_RUN(gp->b->db, "INSERT INTO municipality(municipality, wanted) VALUES(?1, 1)",
+              DB_ID(&left)));
+    get_a_letter_of_somebody_unlisted();
 }
 
 /* A recovery key opens letters; it signs none, and in nobody's name, also when the relay lists it no longer. */
@@ -1009,6 +1169,40 @@ static void test_finding(void **state)
     assert_int_equal(warnings, BRUG_WARNING_TURNS_18);
 }
 
+/* Page by page it is the same list, also where the relay stored letters in another order than they came in here. */
+static void test_a_case_is_read_page_by_page_in_its_order(void **state)
+{
+    static const int64_t STORED_S[] = {30, 10, 40, 20, 0}; /* the last one is still under way */
+    struct brug_sent sent = refer(gp), more;
+    struct brug_draft d = {.kind = BRUG_KIND_NOTE, .text = "Nog iets.", .case_id = sent.case_id};
+    struct brug_query q = {.case_id = sent.case_id};
+    struct brug_messages *all = NULL, *page = NULL;
+    for (size_t i = 1; i < 5; i++)
+        OK(brug_send(gp->b, &d, &more));
+    fetch(gp);
+    OK(brug_messages(gp->b, &q, &all));
+    assert_int_equal(all->n, 5);
+    int64_t first = all->items[4].number;
+    brug_messages_free(all);
+    for (size_t i = 0; i < 5; i++)
+        OK(DB_RUN(gp->b->db, "UPDATE message SET stored_at_ms = ?2 WHERE number = ?1",
+                  DB_INT(first + (int64_t)i), DB_INT(STORED_S[i] * 1000)));
+    OK(brug_messages(gp->b, &q, &all));
+    static const int64_t ORDER[] = {4, 2, 0, 3, 1};
+    q.limit = 2;
+    for (size_t i = 0; i < 5; i += 2) {
+        OK(brug_messages(gp->b, &q, &page));
+        assert_int_equal(page->n, i == 4 ? 1 : 2);
+        for (size_t k = 0; k < page->n; k++) {
+            assert_int_equal(page->items[k].number, first + ORDER[i + k]);
+            assert_int_equal(page->items[k].number, all->items[i + k].number);
+        }
+        q.before = page->items[page->n - 1].number;
+        brug_messages_free(page);
+    }
+    brug_messages_free(all);
+}
+
 static void test_bad_drafts_name_their_field(void **state)
 {
     struct brug_sent sent;
@@ -1059,6 +1253,9 @@ int main(void)
         TEST(test_T32_a_clock_ahead_seals_again_by_the_relays_clock),
         TEST(test_T32_a_letter_is_never_put_off_for_long),
         TEST(test_a_final_goodbye_is_not_knocked_against),
+        TEST(test_T10_what_is_refused_for_a_while_ends_no_session),
+        TEST(test_T10_figures_that_are_refused_for_a_while_are_told),
+        TEST(test_more_figures_than_are_kept_end_no_session),
         TEST(test_T33_a_restored_relay_gets_its_letters_again),
         TEST(test_T29_a_forged_header_is_unreadable_and_told),
         TEST(test_a_letter_stays_with_the_signer_it_was_believed_of),
@@ -1075,6 +1272,8 @@ int main(void)
         TEST(test_T31_a_roster_without_ourselves_stops_sealing),
         TEST(test_a_letter_of_a_new_colleague_waits_for_the_directory),
         TEST(test_T31_a_letter_of_somebody_unlisted_ends_as_unreadable),
+        TEST(test_T31_a_letter_of_somebody_unlisted_ends_in_two_municipalities),
+        TEST(test_T31_a_municipality_that_is_left_keeps_no_letter_waiting),
         TEST(test_T31_a_recovery_key_signs_nothing),
         TEST(test_a_name_with_control_characters_is_not_given_out),
         TEST(test_a_directory_without_end_fills_no_disk),
@@ -1083,6 +1282,7 @@ int main(void)
         TEST(test_T31_leaving_a_municipality_does_not_forget_its_epoch),
         TEST(test_a_municipality_that_is_left_stops_no_fetch),
         TEST(test_finding),
+        TEST(test_a_case_is_read_page_by_page_in_its_order),
         TEST(test_bad_drafts_name_their_field),
     };
     return cmocka_run_group_tests_name("client_session", tests, NULL, NULL);

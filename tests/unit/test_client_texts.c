@@ -42,7 +42,8 @@ static void test_every_code_has_two_sentences(void **state)
 
 static void test_lists_know_their_words(void **state)
 {
-    for (int list = BRUG_LIST_KIND; list <= BRUG_LIST_ROLE; list++) {
+    for (int list = BRUG_LIST_KIND; list <= BRUG_LIST_ROLE;
+         list = list == BRUG_LIST_FIGURE_FORM ? BRUG_LIST_GROUND : list + 1) {
         size_t n = 0;
         for (; brug_list_number((enum brug_list)list, n) >= 0; n++) {
             int number = brug_list_number((enum brug_list)list, n);
