@@ -14,6 +14,7 @@
 #include "proto/arena.h"
 #include <stdbool.h>
 #include <sysexits.h>
+#include <time.h>
 
 #define CTL_SOCKET_DEFAULT "/run/brugd/admin.sock"
 #define CTL_VALUES_MAX 16
@@ -39,8 +40,12 @@ int ctl_complain(int status, const char *format, ...) __attribute__((format(prin
 int ctl_call(const struct ctl_options *o, const Brug__V1__AdminRequest *request,
              struct arena *arena, Brug__V1__AdminAnswer **answer) MUST_CHECK;
 
-/* The id that a command's argument is, or a complaint. */
+/* ---- what is typed (typed.c), or a complaint ---- */
+/* `what` is an option or "the endpoint"; text may be NULL: it is missing. */
 int ctl_parse_id(const char *what, const char *text, struct id *out) MUST_CHECK;
+/* A day of the calendar from 1970 on: only year, month and day of *out are set. */
+int ctl_parse_day(const char *option, const char *text, struct tm *out) MUST_CHECK;
+
 /* As a field of a message; borrows. */
 ProtobufCBinaryData ctl_bytes(struct slice s);
 

@@ -200,15 +200,11 @@ static int read_period(const struct ctl_options *o, Brug__V1__GetFigures *get)
 
 static int read_day(const struct ctl_options *o, Brug__V1__GetFigures *get)
 {
-    struct tm tm = {.tm_isdst = 0};
-    const char *end = o->from == NULL ? NULL : strptime(o->from, "%Y-%m-%d", &tm);
-    if (o->from == NULL)
-        return EX_OK;
-    time_t seconds = end == NULL || *end != '\0' ? -1 : timegm(&tm);
-    if (seconds < 0 || seconds / DAY_SECONDS > UINT32_MAX)
-        return ctl_complain(EX_USAGE, "--from '%s' is not a date such as 2026-07-01", o->from);
-    get->date = (uint32_t)(seconds / DAY_SECONDS);
-    return EX_OK;
+    struct tm day;
+    int status = o->from == NULL ? EX_OK : ctl_parse_day("--from", o->from, &day);
+    if (status == EX_OK && o->from != NULL)
+        get->date = (uint32_t)(timegm(&day) / DAY_SECONDS);
+    return status;
 }
 
 /* One page; after the first, `all` is what came before, for JSON. */
@@ -254,15 +250,11 @@ int figures_command(const struct ctl_options *o)
     int status = read_period(o, &get);
     if (status == EX_OK)
         status = read_day(o, &get);
-    if (status == EX_OK && (o->municipality_count > 1 || (o->is_json && o->is_csv)))
-        status = ctl_complain(EX_USAGE,
-                              o->is_csv ? "choose --csv or --json" : "give one --municipality");
+    if (status == EX_OK && o->is_json && o->is_csv)
+        status = ctl_complain(EX_USAGE, "choose --csv or --json");
     if (status == EX_OK && o->municipality_count == 1) {
-        if (id_from_text(&municipality, o->municipalities[0]) != ERROR_NONE)
-            status =
-                ctl_complain(EX_USAGE, "--municipality '%s' is not a UUID", o->municipalities[0]);
-        else
-            get.municipality = ctl_bytes(id_slice(&municipality));
+        status = ctl_parse_id("--municipality", o->municipalities[0], &municipality);
+        get.municipality = ctl_bytes(id_slice(&municipality));
     }
     struct arena *arena = status == EX_OK ? arena_new() : NULL;
     if (status == EX_OK)

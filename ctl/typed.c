@@ -1,0 +1,30 @@
+/* ctl/typed.c: ids and days as an operator types them. */
+#include "ctl/ctl.h"
+#include <string.h>
+
+#define DAY_BYTES sizeof "2026-07-01"
+
+int ctl_parse_id(const char *what, const char *text, struct id *out)
+{
+    if (text == NULL)
+        return ctl_complain(EX_USAGE, "%s is missing; see brugctl --help", what);
+    if (id_from_text(out, text) != ERROR_NONE)
+        return ctl_complain(EX_USAGE,
+                            "%s '%s' is not an id such as 01890a5d-ac96-774b-bcce-b302099a8057; "
+                            "`brugctl … list` shows those that there are",
+                            what, text);
+    return EX_OK;
+}
+
+/* A day that there is comes back as it was typed: 31 September does not, nor does 2026-9-1. */
+int ctl_parse_day(const char *option, const char *text, struct tm *out)
+{
+    struct tm day = {0};
+    char again[DAY_BYTES] = "";
+    if (strptime(text, "%Y-%m-%d", &day) != NULL && timegm(&day) >= 0 &&
+        strftime(again, sizeof again, "%Y-%m-%d", &day) != 0 && strcmp(again, text) == 0) {
+        *out = (struct tm){.tm_year = day.tm_year, .tm_mon = day.tm_mon, .tm_mday = day.tm_mday};
+        return EX_OK;
+    }
+    return ctl_complain(EX_USAGE, "%s '%s' is no date such as 2026-07-01", option, text);
+}
