@@ -197,9 +197,9 @@ int recover_command(const struct ctl_options *o)
     if (status == EX_OK && o->is_json)
         return ctl_print_message(o, &r.end.base);
     if (status == EX_OK)
-        (void)printf("wrote %" PRIu64 " sealed letters to %s%s: bring it to the holder of the "
+        (void)printf("wrote %" PRIu64 " sealed letter%s to %s%s: bring it to the holder of the "
                      "recovery key, who runs `brug recover`\n",
-                     r.end.letters, o->out,
+                     r.end.letters, r.end.letters == 1 ? "" : "s", o->out,
                      r.end.damaged ? " (some were damaged and left out)" : "");
     return status;
 }
