@@ -45,6 +45,8 @@ int ctl_call(const struct ctl_options *o, const Brug__V1__AdminRequest *request,
 int ctl_parse_id(const char *what, const char *text, struct id *out) MUST_CHECK;
 /* A day of the calendar from 1970 on: only year, month and day of *out are set. */
 int ctl_parse_day(const char *option, const char *text, struct tm *out) MUST_CHECK;
+/* The value whose ctl_word it is, in any case; 0 for none. */
+int ctl_find_word(const ProtobufCEnumDescriptor *type, const char *word);
 
 /* As a field of a message; borrows. */
 ProtobufCBinaryData ctl_bytes(struct slice s);
@@ -59,6 +61,9 @@ bool ctl_pem_block(struct slice text, const char *label, size_t n, struct buf *d
 int ctl_write_pem(const char *path, const char *label, struct slice der) MUST_CHECK;
 
 /* ---- output ---- */
+#define CTL_WORD_BYTES 64
+/* A value without its list, in small letters with '-': "active", "mild-psychological"; else its number. */
+const char *ctl_word(const ProtobufCEnumDescriptor *type, uint32_t value, char out[CTL_WORD_BYTES]);
 /* One message: JSON, or "field  value" lines. */
 int ctl_print_message(const struct ctl_options *o, const ProtobufCMessage *m) MUST_CHECK;
 /* Rows as a table of the named columns, or a JSON array of whole rows. */

@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/random.h>
 #include <time.h>
 
@@ -156,12 +155,8 @@ int organisation_add(const struct ctl_options *o)
 /* The wire's role of a word; NONE when there is none. ROLE_SYSTEM is no person's. */
 static Brug__V1__Role role_of(const char *word)
 {
-    const ProtobufCEnumDescriptor *d = &brug__v1__role__descriptor;
-    for (unsigned i = 0; i < d->n_values; i++)
-        if (strcasecmp(d->values[i].name + strlen("ROLE_"), word) == 0 &&
-            d->values[i].value != BRUG__V1__ROLE__ROLE_SYSTEM)
-            return (Brug__V1__Role)d->values[i].value;
-    return BRUG__V1__ROLE__ROLE_NONE;
+    Brug__V1__Role role = (Brug__V1__Role)ctl_find_word(&brug__v1__role__descriptor, word);
+    return role == BRUG__V1__ROLE__ROLE_SYSTEM ? BRUG__V1__ROLE__ROLE_NONE : role;
 }
 
 /* The end of that day here, in ms since 1970. */

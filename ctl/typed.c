@@ -1,6 +1,7 @@
-/* ctl/typed.c: ids and days as an operator types them. */
+/* ctl/typed.c: ids, days and words as an operator types them. */
 #include "ctl/ctl.h"
 #include <string.h>
+#include <strings.h>
 
 #define DAY_BYTES sizeof "2026-07-01"
 
@@ -27,4 +28,13 @@ int ctl_parse_day(const char *option, const char *text, struct tm *out)
         return EX_OK;
     }
     return ctl_complain(EX_USAGE, "%s '%s' is no date such as 2026-07-01", option, text);
+}
+
+int ctl_find_word(const ProtobufCEnumDescriptor *type, const char *word)
+{
+    char own[CTL_WORD_BYTES];
+    for (unsigned i = 0; i < type->n_values; i++)
+        if (strcasecmp(ctl_word(type, (uint32_t)type->values[i].value, own), word) == 0)
+            return type->values[i].value;
+    return 0;
 }

@@ -283,6 +283,16 @@ def test_answers_that_do_not_end(world):
             answers.complains(world, about, *words)
 
 
+def test_words_are_those_of_brug(world):
+    """In every answer, whatever list they are of: small letters, '-' between; a value of a later version is its number."""
+    refused = [admin.CodeCount(code=code, count=1) for code in (wire.CODE_NO_SUCH_CASE, 9999)]
+    with Answers(world, admin.AdminAnswer(status=admin.DaemonStatus(refused=refused))) as answers:
+        done = subprocess.run([os.path.join(BUILD, "brugctl"), "--socket", answers.path, "--json", "status"],
+                              capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=30)
+    assert [c["code"] for c in json.loads(done.stdout)["refused"]] == ["no-such-case", "9999"], done
+    world.complains(EX_USAGE, "--role is", "person", "add", "--name", "x", "--org", text(world.practice.id), "--role", "none")
+
+
 def test_the_books(world):
     """They balance, at once and while others ask; a changed byte of the audit file is found and named."""
     table = world.ctl("account")
