@@ -74,7 +74,7 @@ enum error family_fold_name(const char *name, struct buf *out)
 struct word {
     const char *at;
     size_t len;
-    bool ends_part; /* a comma or the end of a line follows */
+    bool ends_part; /* a comma, the end of a line or the end of all follows */
 };
 
 #define WORDS_MAX 64u
@@ -87,7 +87,8 @@ static size_t split(const char *text, struct word words[WORDS_MAX])
         size_t len = strcspn(text, " \t\r\n,;");
         if (len == 0)
             return n;
-        words[n++] = (struct word){text, len, text[len] != ' ' && text[len] != '\t'};
+        size_t blanks = strspn(text + len, " \t");
+        words[n++] = (struct word){text, len, strchr("\r\n,;", text[len + blanks]) != NULL};
         text += len;
     }
     return 0; /* no address has so many */
@@ -143,17 +144,80 @@ static bool add_to_addition(const char *s, size_t n, char addition[ADDITION_MAX 
 
 static bool begins_with_digit(const struct word *w) { return isdigit((unsigned char)w->at[0]); }
 
-/* The house number among the words that stand before the postcode, or right behind it: the only number there that can be
- * one. Between two it is not certain. */
-static bool find_number(const struct word *words, size_t first, size_t end, size_t *out)
+static bool has_digit(const struct word *w)
 {
-    size_t at = end;
-    while (at > first && !begins_with_digit(&words[at - 1]))
-        at--;
-    if (at == first)
+    for (size_t i = 0; i < w->len; i++)
+        if (isdigit((unsigned char)w->at[i]))
+            return true;
+    return false;
+}
+
+/* The letters of `text`, in small letters, begin `w`, whose other signs do not count; `whole`: and there are no more. */
+static bool is_word(const struct word *w, const char *text, bool whole)
+{
+    for (size_t i = 0; i < w->len; i++) {
+        if (!isalpha((unsigned char)w->at[i]))
+            continue;
+        if (*text == '\0')
+            return !whole;
+        if (tolower((unsigned char)w->at[i]) != *text++)
+            return false;
+    }
+    return *text == '\0';
+}
+
+static bool is_one_of(const struct word *w, const char *const *texts, bool whole)
+{
+    for (; *texts != NULL; texts++)
+        if (is_word(w, *texts, whole))
+            return true;
+    return false;
+}
+
+/* The number that begins a street's name: "1e Helmersstraat", "18 Septemberplein". */
+static bool begins_street(const struct word *words, size_t at)
+{
+    static const char *const ORDINALS[] = {"e", "de", "ste", NULL};
+    static const char *const MONTHS[] = {"januari",  "februari", "maart",    "april",     "mei",
+                                         "juni",     "juli",     "augustus", "september", "oktober",
+                                         "november", "december", NULL};
+    if ((at > 0 && !words[at - 1].ends_part) || words[at].ends_part ||
+        !begins_with_digit(&words[at]))
         return false;
-    *out = at - 1;
-    return at - 1 == first || !begins_with_digit(&words[at - 2]) || words[at - 2].ends_part;
+    return is_one_of(&words[at], ORDINALS, true) ||
+           (has_digits(words[at].at, words[at].len) && is_one_of(&words[at + 1], MONTHS, false));
+}
+
+static bool is_in_one_part(const struct word *words, size_t first, size_t last)
+{
+    while (first < last && !words[first].ends_part)
+        first++;
+    return first == last;
+}
+
+/* The number behind such a word is of no house, or of the one across the water. */
+static bool is_of_no_house(const struct word *before)
+{
+    static const char *const WORDS[] = {"postbus", "antwoordnummer", "to",    "tegenover", "naast",
+                                        "app",     "appartement",    "kamer", "unit",      NULL};
+    return is_one_of(before, WORDS, true);
+}
+
+/* The house number: the only word with a digit in it outside the postcode, which stands at [from, to). */
+static bool find_number(const struct word *words, size_t n, size_t from, size_t to, size_t *out)
+{
+    size_t number = n;
+    for (size_t i = n; i-- > 0;) {
+        if ((i >= from && i < to) || !has_digit(&words[i]))
+            continue;
+        if (number == n)
+            number = i;
+        else if (!begins_street(words, i) || !is_in_one_part(words, i, number))
+            return false;
+    }
+    *out = number;
+    return number < n && begins_with_digit(&words[number]) && !begins_street(words, number) &&
+           (number == 0 || !is_of_no_house(&words[number - 1]));
 }
 
 /* words[at] begins with the number; what follows on the same line, up to a comma, is its addition. */
@@ -182,14 +246,10 @@ bool family_read_address(const char *address, char out[FAMILY_ADDRESS_BYTES])
     size_t n = split(address, words), at = 0, taken = 0, found;
     for (; at < n && (taken = read_postcode(&words[at], n - at, postcode)) == 0; at++)
         ;
-    if (at == n)
+    if (at == n || !find_number(words, n, at, at + taken, &found))
         return false;
-    bool is_before = find_number(words, 0, at, &found);
-    if (!is_before && at > 0)
-        return false;
-    if (!is_before) { /* "7255 AB 12": the line ends there */
-        found = at + taken;
-        if (found >= n || !begins_with_digit(&words[found]))
+    if (found > at) { /* "7255 AB 12": the line ends there */
+        if (at > 0 || found != taken)
             return false;
         at = n;
     }

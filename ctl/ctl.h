@@ -14,6 +14,7 @@
 #include "proto/arena.h"
 #include <stdbool.h>
 #include <sysexits.h>
+#include <time.h>
 
 #define CTL_SOCKET_DEFAULT "/run/brugd/admin.sock"
 #define CTL_VALUES_MAX 16
@@ -40,12 +41,18 @@ int ctl_complain(int status, const char *format, ...) __attribute__((format(prin
 int ctl_call(const struct ctl_options *o, const Brug__V1__AdminRequest *request,
              struct arena *arena, Brug__V1__AdminAnswer **answer) MUST_CHECK;
 
-/* The id that a command's argument is, or a complaint. */
+/* ---- what is typed (typed.c), or a complaint ---- */
+/* `what` is an option or "the endpoint"; text may be NULL: it is missing. */
 int ctl_parse_id(const char *what, const char *text, struct id *out) MUST_CHECK;
 /* The id given with --id, or a random one. */
 int ctl_choose_id(const struct ctl_options *o, struct id *out) MUST_CHECK;
-/* "2026-07-01" in days since 1970, or a complaint. */
-int ctl_parse_day(const char *what, const char *text, uint32_t *out) MUST_CHECK;
+/* A day of the calendar from 1970 on: only year, month and day of *out are set. */
+int ctl_parse_day(const char *what, const char *text, struct tm *out) MUST_CHECK;
+/* The same in days since 1970. */
+int ctl_parse_date(const char *what, const char *text, uint32_t *out) MUST_CHECK;
+/* The value whose ctl_word it is, in any case; 0 for none. */
+int ctl_find_word(const ProtobufCEnumDescriptor *type, const char *word);
+
 /* As a field of a message; borrows. */
 ProtobufCBinaryData ctl_bytes(struct slice s);
 
@@ -59,6 +66,9 @@ bool ctl_pem_block(struct slice text, const char *label, size_t n, struct buf *d
 int ctl_write_pem(const char *path, const char *label, struct slice der) MUST_CHECK;
 
 /* ---- output ---- */
+#define CTL_WORD_BYTES 64
+/* A value without its list, in small letters with '-': "active", "mild-psychological"; else its number. */
+const char *ctl_word(const ProtobufCEnumDescriptor *type, uint32_t value, char out[CTL_WORD_BYTES]);
 /* One message: JSON, or "field  value" lines. */
 int ctl_print_message(const struct ctl_options *o, const ProtobufCMessage *m) MUST_CHECK;
 /* Rows as a table of the named columns, or a JSON array of whole rows. */

@@ -4,54 +4,34 @@
  */
 #include "base/clock.h"
 #include "ctl/ctl.h"
-#include <ctype.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 #include <time.h>
 
-#define WORD_BYTES 64
 #define DAY_SECONDS 86400
 #define PAGES_MAX 4096
 
-/* ---- words: a value's name without its list, in lower case with '-' ---- */
+/* ---- words ---- */
 
-static const char *word_of(const ProtobufCEnumDescriptor *list, const char *prefix, uint32_t value,
-                           char out[WORD_BYTES])
-{
-    const ProtobufCEnumValue *v = protobuf_c_enum_descriptor_get_value(list, (int)value);
-    size_t n = 0;
-    if (v == NULL) {
-        (void)snprintf(out, WORD_BYTES, "%u", value);
-        return out;
-    }
-    for (const char *name = v->name + strlen(prefix); *name != '\0' && n < WORD_BYTES - 1; name++)
-        out[n++] = *name == '_' ? '-' : (char)tolower((unsigned char)*name);
-    out[n] = '\0';
-    return out;
-}
-
-#define PERIOD(value, out) \
-    word_of(&brug__v1__figure_period__descriptor, "FIGURE_PERIOD_", (value), (out))
-#define MEASURE(value, out) \
-    word_of(&brug__v1__figure_measure__descriptor, "FIGURE_MEASURE_", (value), (out))
-#define FORM(value, out) word_of(&brug__v1__figure_form__descriptor, "FIGURE_FORM_", (value), (out))
+#define PERIOD(value, out) ctl_word(&brug__v1__figure_period__descriptor, (value), (out))
+#define MEASURE(value, out) ctl_word(&brug__v1__figure_measure__descriptor, (value), (out))
+#define FORM(value, out) ctl_word(&brug__v1__figure_form__descriptor, (value), (out))
 #define ROW_IS(row, name) ((row)->measure == BRUG__V1__FIGURE_MEASURE__FIGURE_MEASURE_##name)
 #define FORM_IS(row, name) ((row)->form == BRUG__V1__FIGURE_FORM__FIGURE_FORM_##name)
 
 /* "" for a row without a code. */
-static const char *code_of(const Brug__V1__FigureRow *row, char out[WORD_BYTES])
+static const char *code_of(const Brug__V1__FigureRow *row, char out[CTL_WORD_BYTES])
 {
     out[0] = '\0';
     if (FORM_IS(row, WITHHELD))
         return out;
     if (ROW_IS(row, REASON))
-        return word_of(&brug__v1__reason__descriptor, "REASON_", row->code, out);
+        return ctl_word(&brug__v1__reason__descriptor, row->code, out);
     if (ROW_IS(row, OUTCOME))
-        return word_of(&brug__v1__outcome__descriptor, "OUTCOME_", row->code, out);
+        return ctl_word(&brug__v1__outcome__descriptor, row->code, out);
     if (ROW_IS(row, TAKE_UP_DAYS) || ROW_IS(row, START_DAYS) || ROW_IS(row, END_DAYS))
-        (void)snprintf(out, WORD_BYTES, row->code == 0 ? "more" : "%u", row->code);
+        (void)snprintf(out, CTL_WORD_BYTES, row->code == 0 ? "more" : "%u", row->code);
     return out;
 }
 
@@ -61,11 +41,11 @@ static bool has_number(const Brug__V1__FigureRow *row)
 }
 
 /* Days as "2026-07-01". */
-static const char *date_of(uint32_t days, char out[WORD_BYTES])
+static const char *date_of(uint32_t days, char out[CTL_WORD_BYTES])
 {
     time_t seconds = (time_t)days * DAY_SECONDS;
     struct tm tm;
-    if (gmtime_r(&seconds, &tm) == NULL || strftime(out, WORD_BYTES, "%Y-%m-%d", &tm) == 0)
+    if (gmtime_r(&seconds, &tm) == NULL || strftime(out, CTL_WORD_BYTES, "%Y-%m-%d", &tm) == 0)
         out[0] = '\0';
     return out;
 }
@@ -80,7 +60,7 @@ static const char *id_of(ProtobufCBinaryData b, char out[ID_TEXT_BYTES])
 
 static void print_team(const Brug__V1__TeamFigures *t)
 {
-    char measure[WORD_BYTES], code[WORD_BYTES], id[ID_TEXT_BYTES];
+    char measure[CTL_WORD_BYTES], code[CTL_WORD_BYTES], id[ID_TEXT_BYTES];
     (void)printf("\n%s  %s\n", t->name, id_of(t->team, id));
     for (size_t i = 0; i < t->n_rows; i++) {
         const Brug__V1__FigureRow *row = t->rows[i];
@@ -95,7 +75,7 @@ static void print_team(const Brug__V1__TeamFigures *t)
 
 static void print_table(const Brug__V1__Figures *f, bool is_first)
 {
-    char period[WORD_BYTES], from[WORD_BYTES], until[WORD_BYTES];
+    char period[CTL_WORD_BYTES], from[CTL_WORD_BYTES], until[CTL_WORD_BYTES];
     if (is_first)
         (void)printf("%s, %s up to %s\n", PERIOD(f->period, period), date_of(f->from_date, from),
                      date_of(f->until_date, until));
@@ -120,7 +100,7 @@ static void print_cell(const char *text)
 static void print_csv_row(const Brug__V1__Figures *f, const Brug__V1__TeamFigures *t,
                           const Brug__V1__FigureRow *row)
 {
-    char period[WORD_BYTES], from[WORD_BYTES], until[WORD_BYTES], word[WORD_BYTES];
+    char period[CTL_WORD_BYTES], from[CTL_WORD_BYTES], until[CTL_WORD_BYTES], word[CTL_WORD_BYTES];
     char id[ID_TEXT_BYTES];
     (void)printf("%s,%s,%s,%s", PERIOD(f->period, period), date_of(f->from_date, from),
                  date_of(f->until_date, until), id_of(t->team, id));
@@ -152,7 +132,7 @@ static json_t *text_or_null(const char *text)
 
 static json_t *row_json(const Brug__V1__FigureRow *row)
 {
-    char measure[WORD_BYTES], code[WORD_BYTES], form[WORD_BYTES];
+    char measure[CTL_WORD_BYTES], code[CTL_WORD_BYTES], form[CTL_WORD_BYTES];
     return json_pack("{s:s, s:o, s:o, s:s, s:o}", "measure", MEASURE(row->measure, measure), "code",
                      text_or_null(code_of(row, code)), "name", text_or_null(row->name), "form",
                      FORM(row->form, form), "number",
@@ -172,7 +152,7 @@ static json_t *team_json(const Brug__V1__TeamFigures *t)
 /* The first page makes it, the others add their teams. */
 static json_t *add_json(json_t *all, const Brug__V1__Figures *f)
 {
-    char period[WORD_BYTES], from[WORD_BYTES], until[WORD_BYTES];
+    char period[CTL_WORD_BYTES], from[CTL_WORD_BYTES], until[CTL_WORD_BYTES];
     if (all == NULL)
         all = json_pack("{s:s, s:s, s:s, s:b, s:[]}", "period", PERIOD(f->period, period), "from",
                         date_of(f->from_date, from), "until", date_of(f->until_date, until),
@@ -189,23 +169,9 @@ static int read_period(const struct ctl_options *o, Brug__V1__GetFigures *get)
 {
     const ProtobufCEnumDescriptor *list = &brug__v1__figure_period__descriptor;
     const char *wanted = o->period == NULL ? "quarter" : o->period;
-    for (unsigned i = 0; i < list->n_values; i++)
-        if (list->values[i].value != 0 &&
-            strcasecmp(list->values[i].name + strlen("FIGURE_PERIOD_"), wanted) == 0)
-            get->period = (Brug__V1__FigurePeriod)list->values[i].value;
+    get->period = (Brug__V1__FigurePeriod)ctl_find_word(list, wanted);
     if (get->period == BRUG__V1__FIGURE_PERIOD__FIGURE_PERIOD_NONE)
         return ctl_complain(EX_USAGE, "--period is 4w, 6w, 2m, quarter or year, not '%s'", wanted);
-    return EX_OK;
-}
-
-int ctl_parse_day(const char *what, const char *text, uint32_t *out)
-{
-    struct tm tm = {.tm_isdst = 0};
-    const char *end = strptime(text, "%Y-%m-%d", &tm);
-    time_t seconds = end == NULL || *end != '\0' ? -1 : timegm(&tm);
-    if (seconds < 0 || seconds / DAY_SECONDS > UINT32_MAX)
-        return ctl_complain(EX_USAGE, "%s '%s' is not a date such as 2026-07-01", what, text);
-    *out = (uint32_t)(seconds / DAY_SECONDS);
     return EX_OK;
 }
 
@@ -251,16 +217,12 @@ int figures_command(const struct ctl_options *o)
     json_t *all = NULL;
     int status = read_period(o, &get);
     if (status == EX_OK)
-        status = o->from == NULL ? EX_OK : ctl_parse_day("--from", o->from, &get.date);
-    if (status == EX_OK && (o->municipality_count > 1 || (o->is_json && o->is_csv)))
-        status = ctl_complain(EX_USAGE,
-                              o->is_csv ? "choose --csv or --json" : "give one --municipality");
+        status = o->from == NULL ? EX_OK : ctl_parse_date("--from", o->from, &get.date);
+    if (status == EX_OK && o->is_json && o->is_csv)
+        status = ctl_complain(EX_USAGE, "choose --csv or --json");
     if (status == EX_OK && o->municipality_count == 1) {
-        if (id_from_text(&municipality, o->municipalities[0]) != ERROR_NONE)
-            status =
-                ctl_complain(EX_USAGE, "--municipality '%s' is not a UUID", o->municipalities[0]);
-        else
-            get.municipality = ctl_bytes(id_slice(&municipality));
+        status = ctl_parse_id("--municipality", o->municipalities[0], &municipality);
+        get.municipality = ctl_bytes(id_slice(&municipality));
     }
     struct arena *arena = status == EX_OK ? arena_new() : NULL;
     if (status == EX_OK)

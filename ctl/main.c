@@ -71,7 +71,7 @@ struct command {
     Brug__V1__ObjectType type;
     enum verb what;
     int (*add)(const struct ctl_options *o); /* for VERB_RUN, VERB_ADD and VERB_REQUEST */
-    const char *options;                     /* allowed, " --x --y " */
+    const char *options;                     /* allowed, " --x --y+ "; with '+' more than once */
     const char *usage, *help;
 };
 
@@ -88,7 +88,7 @@ static const struct command COMMANDS[] = {
      "[--municipality ID] [--period 4w|6w|2m|quarter|year] [--from YYYY-MM-DD] [--csv]",
      "figures of the period in which that day lies (else of the last one that is over), as "
      "published"},
-    {"municipality", "add", MUNICIPALITY, VERB_ADD, municipality_add, " --name --anchor --id ",
+    {"municipality", "add", MUNICIPALITY, VERB_ADD, municipality_add, " --name --anchor+ --id ",
      "--name NAME --anchor CA.pem… [--id ID]", "add a municipality with its trust anchors"},
     {"municipality", "list", MUNICIPALITY, VERB_LIST, NULL, " ", "", "the municipalities"},
     {"municipality", "show", MUNICIPALITY, VERB_SHOW, NULL, " ", "ID", "one municipality"},
@@ -96,7 +96,7 @@ static const struct command COMMANDS[] = {
      "shut out all its organisations"},
     {"municipality", "resume", MUNICIPALITY, VERB_RESUME, NULL, " ", "ID", "let them in again"},
     {"org", "add", ORGANISATION, VERB_ADD, organisation_add,
-     " --kind --municipality --name --area --telephone --expertise --card --out --id ",
+     " --kind --municipality+ --name --area --telephone --expertise --card --out --id ",
      "--kind practice|team --municipality ID… --name NAME [--area A] [--telephone T] [--expertise "
      "E] "
      "[--card FILE] [--out FILE] [--id ID]",
@@ -123,7 +123,7 @@ static const struct command COMMANDS[] = {
      "REQUEST --out DIRECTORY",
      "take the two certificate requests out of a client's request, for the CA"},
     {"endpoint", "add", ENDPOINT, VERB_ADD, endpoint_add,
-     " --identity --sealing --intermediate --out ",
+     " --identity --sealing --intermediate+ --out ",
      "REQUEST --identity CERT.pem --sealing CERT.pem [--intermediate CERT.pem]… [--out ANSWER]",
      "enrol a client; writes the answer for it and prints the code to compare by telephone"},
     {"endpoint", "list", ENDPOINT, VERB_LIST, NULL, " --org ", "[--org ID]", "the endpoints"},
@@ -261,14 +261,23 @@ static const char *option_name(int value)
     return "";
 }
 
-/* True if the command's row allows the option. */
-static bool allows(const struct command *c, int value)
+/* True if the command's row allows the option, so often. */
+static bool allows(const struct command *c, int value, bool is_repeated)
 {
+    char once[64], often[64];
     if (value == OPTION_SOCKET || value == OPTION_JSON)
         return true;
-    char wanted[64];
-    (void)snprintf(wanted, sizeof wanted, " --%s ", option_name(value)); /* names are short */
-    return strstr(c->options, wanted) != NULL;
+    (void)snprintf(once, sizeof once, " --%s ", option_name(value)); /* names are short */
+    (void)snprintf(often, sizeof often, " --%s+ ", option_name(value));
+    return strstr(c->options, often) != NULL || (!is_repeated && strstr(c->options, once) != NULL);
+}
+
+static bool was_given_before(const int *given, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (given[i] == given[n])
+            return true;
+    return false;
 }
 
 static int run(const struct command *c, const struct ctl_options *o)
@@ -311,20 +320,21 @@ static int dispatch(int argc, char **argv, struct ctl_options *o, const int *giv
         return ctl_complain(EX_USAGE, "there is no command '%s%s%s'; `brugctl --help` lists them",
                             object, verb == NULL ? "" : " ", verb == NULL ? "" : verb);
     int used = optind + (c->verb == NULL ? 1 : 2);
+    const char *space = c->verb == NULL ? "" : " ", *word = c->verb == NULL ? "" : c->verb;
     unsigned wanted = count_arguments(c);
-    bool is_complete = argc - used == (int)wanted;
-    if (is_complete && wanted > 0)
+    if (argc - used != (int)wanted)
+        return ctl_complain(EX_USAGE, "usage: brugctl %s%s%s %s", c->object, space, word, c->usage);
+    if (wanted > 0)
         o->argument = argv[used];
-    if (is_complete && wanted > 1)
+    if (wanted > 1)
         o->second = argv[used + 1];
-    if (!is_complete)
-        return ctl_complain(EX_USAGE, "usage: brugctl %s%s%s %s", c->object,
-                            c->verb == NULL ? "" : " ", c->verb == NULL ? "" : c->verb, c->usage);
-    for (size_t i = 0; i < given_count; i++)
-        if (!allows(c, given[i]))
-            return ctl_complain(EX_USAGE, "'%s %s' takes no --%s; usage: brugctl %s %s %s", object,
-                                verb == NULL ? "" : verb, option_name(given[i]), object,
-                                verb == NULL ? "" : verb, c->usage);
+    for (size_t i = 0; i < given_count; i++) {
+        bool is_repeated = was_given_before(given, i);
+        if (!allows(c, given[i], is_repeated))
+            return ctl_complain(EX_USAGE, "'%s%s%s' takes %s --%s; usage: brugctl %s%s%s %s",
+                                c->object, space, word, is_repeated ? "one" : "no",
+                                option_name(given[i]), c->object, space, word, c->usage);
+    }
     return run(c, o);
 }
 

@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/random.h>
 #include <time.h>
 
@@ -13,27 +12,12 @@
 
 int ctl_choose_id(const struct ctl_options *o, struct id *out)
 {
-    if (o->id != NULL)
-        return id_from_text(out, o->id) == ERROR_NONE
-                   ? EX_OK
-                   : ctl_complain(
-                         EX_USAGE,
-                         "--id '%s' is not an id such as 01890a5d-ac96-774b-bcce-b302099a8057",
-                         o->id);
     uint8_t random[16];
+    if (o->id != NULL)
+        return ctl_parse_id("--id", o->id, out);
     if (getrandom(random, sizeof random, 0) != (ssize_t)sizeof random)
         return ctl_complain(EX_SOFTWARE, "the system gives no random bytes");
     *out = id_v4(random);
-    return EX_OK;
-}
-
-int ctl_parse_id(const char *what, const char *text, struct id *out)
-{
-    if (text == NULL)
-        return ctl_complain(EX_USAGE, "%s is missing; see brugctl --help", what);
-    if (id_from_text(out, text) != ERROR_NONE)
-        return ctl_complain(EX_USAGE, "%s '%s' is not an id; `brugctl … list` shows them", what,
-                            text);
     return EX_OK;
 }
 
@@ -170,23 +154,20 @@ int organisation_add(const struct ctl_options *o)
 /* The wire's role of a word; NONE when there is none. ROLE_SYSTEM is no person's. */
 static Brug__V1__Role role_of(const char *word)
 {
-    const ProtobufCEnumDescriptor *d = &brug__v1__role__descriptor;
-    for (unsigned i = 0; i < d->n_values; i++)
-        if (strcasecmp(d->values[i].name + strlen("ROLE_"), word) == 0 &&
-            d->values[i].value != BRUG__V1__ROLE__ROLE_SYSTEM)
-            return (Brug__V1__Role)d->values[i].value;
-    return BRUG__V1__ROLE__ROLE_NONE;
+    Brug__V1__Role role = (Brug__V1__Role)ctl_find_word(&brug__v1__role__descriptor, word);
+    return role == BRUG__V1__ROLE__ROLE_SYSTEM ? BRUG__V1__ROLE__ROLE_NONE : role;
 }
 
 /* The end of that day here, in ms since 1970. */
-static int parse_date(const char *text, int64_t *out)
+static int parse_until(const char *text, int64_t *out)
 {
-    struct tm tm = {.tm_isdst = -1};
-    const char *end = strptime(text, "%Y-%m-%d", &tm);
-    if (end == NULL || *end != '\0')
-        return ctl_complain(EX_USAGE, "--until '%s' is not a date such as 2026-12-31", text);
-    tm.tm_mday += 1;
-    time_t t = mktime(&tm);
+    struct tm day;
+    int status = ctl_parse_day("--until", text, &day);
+    if (status != EX_OK)
+        return status;
+    day.tm_mday += 1;
+    day.tm_isdst = -1;
+    time_t t = mktime(&day);
     if (t == (time_t)-1)
         return ctl_complain(EX_USAGE, "--until '%s' is out of range", text);
     *out = (int64_t)t * 1000;
@@ -208,7 +189,7 @@ int person_add(const struct ctl_options *o)
             EX_USAGE, "--role is gp, locum, assistant, consultant, leader or observer, not '%s'",
             o->role);
     if (status == EX_OK && o->until != NULL)
-        status = parse_date(o->until, &add.until_ms);
+        status = parse_until(o->until, &add.until_ms);
     if (status == EX_OK)
         status = ctl_choose_id(o, &id);
     if (status != EX_OK)
@@ -302,14 +283,19 @@ int object_list(const struct ctl_options *o, Brug__V1__ObjectType type)
     struct arena **pages = calloc(PAGES_MAX, sizeof *pages);
     struct listed all = {NULL, 0};
     size_t page_count = 0;
-    bool has_more = pages != NULL;
+    bool has_more = true;
+    if (pages == NULL)
+        return ctl_complain(EX_SOFTWARE, "out of memory");
     while (status == EX_OK && has_more && page_count < PAGES_MAX) {
         Brug__V1__AdminAnswer *a = NULL;
         size_t n = 0;
         struct arena *arena = pages[page_count++] = arena_new();
         status = arena == NULL ? ctl_complain(EX_SOFTWARE, "out of memory")
                                : ctl_call(o, &request, arena, &a);
-        if (status != EX_OK || a->objects == NULL)
+        if (status == EX_OK && a->objects == NULL)
+            status = ctl_complain(EX_SOFTWARE, "the relay's answer holds no list: use the same "
+                                               "version of both");
+        if (status != EX_OK)
             break;
         ProtobufCMessage **rows = rows_of(a->objects, type, &n);
         const ProtobufCMessage **grown = reallocarray(all.rows, all.n + n + 1, sizeof *grown);
@@ -323,6 +309,8 @@ int object_list(const struct ctl_options *o, Brug__V1__ObjectType type)
         list.after = a->objects->next;
         has_more = list.after.len > 0;
     }
+    if (status == EX_OK && has_more)
+        status = ctl_complain(EX_SOFTWARE, "the relay's list does not end");
     if (status == EX_OK)
         status = ctl_print_rows(o, all.rows, all.n, columns_of(type));
     while (page_count > 0)
@@ -387,6 +375,8 @@ int endpoint_release(const struct ctl_options *o)
         status = ctl_call(o, &request, arena, &a);
         if (status == EX_OK && a->release == NULL)
             status = ctl_complain(EX_SOFTWARE, "the relay did not say what it released");
+        if (status == EX_OK && a->release->released == 0 && a->release->left > 0)
+            status = ctl_complain(EX_SOFTWARE, "the relay releases nothing of what is parked");
         if (status == EX_OK) {
             all.released += a->release->released;
             all.left = a->release->left;

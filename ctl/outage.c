@@ -30,9 +30,9 @@ int outage_add(const struct ctl_options *o)
     Brug__V1__PutOutage put = BRUG__V1__PUT_OUTAGE__INIT;
     Brug__V1__AdminRequest request = BRUG__V1__ADMIN_REQUEST__INIT;
     struct id id;
-    int status = ctl_parse_day("FROM", o->argument, &put.from_date);
+    int status = ctl_parse_date("FROM", o->argument, &put.from_date);
     if (status == EX_OK)
-        status = ctl_parse_day("UNTIL", o->second, &put.until_date);
+        status = ctl_parse_date("UNTIL", o->second, &put.until_date);
     if (status == EX_OK)
         status = ctl_choose_id(o, &id);
     struct arena *arena = status == EX_OK ? arena_new() : NULL;

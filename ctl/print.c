@@ -35,25 +35,22 @@ static json_t *bytes_json(ProtobufCBinaryData b)
     return j;
 }
 
-/* STATUS_ACTIVE of enum Status -> "active". */
-static json_t *enum_json(const ProtobufCEnumDescriptor *type, int value)
+const char *ctl_word(const ProtobufCEnumDescriptor *type, uint32_t value, char out[CTL_WORD_BYTES])
 {
-    const ProtobufCEnumValue *v = protobuf_c_enum_descriptor_get_value(type, value);
-    if (v == NULL)
-        return json_integer(value);
-    const char *name = v->name;
-    for (const char *t = type->short_name; *t != '\0' && *name != '\0'; t++, name++) {
-        if (*name == '_' && isupper((unsigned char)*t) && t != type->short_name)
-            name++;
-        if (toupper((unsigned char)*t) != *name)
-            return json_string(v->name);
+    const ProtobufCEnumValue *v = protobuf_c_enum_descriptor_get_value(type, (int)value);
+    if (v == NULL) {
+        (void)snprintf(out, CTL_WORD_BYTES, "%u", value);
+        return out;
     }
-    char word[64];
+    const char *name = v->name;
+    for (const char *t = type->short_name; *t != '\0' && *name != '\0'; t++, name++)
+        if (*name == '_' && t != type->short_name) /* FigurePeriod: FIGURE_PERIOD_ */
+            name++;
     size_t n = 0;
-    for (name += *name == '_'; *name != '\0' && n < sizeof word - 1; name++)
-        word[n++] = (char)tolower((unsigned char)*name);
-    word[n] = '\0';
-    return json_string(word);
+    for (name += *name == '_'; *name != '\0' && n < CTL_WORD_BYTES - 1; name++)
+        out[n++] = *name == '_' ? '-' : (char)tolower((unsigned char)*name);
+    out[n] = '\0';
+    return out;
 }
 
 static json_t *time_json(int64_t ms)
@@ -75,6 +72,7 @@ static json_t *message_json(const ProtobufCMessage *m);
 
 static json_t *value_json(const ProtobufCFieldDescriptor *f, const void *at)
 {
+    char word[CTL_WORD_BYTES];
     switch (f->type) {
     case PROTOBUF_C_TYPE_BYTES:
         return bytes_json(*(const ProtobufCBinaryData *)at);
@@ -83,7 +81,7 @@ static json_t *value_json(const ProtobufCFieldDescriptor *f, const void *at)
     case PROTOBUF_C_TYPE_MESSAGE:
         return message_json(*(ProtobufCMessage *const *)at);
     case PROTOBUF_C_TYPE_ENUM:
-        return enum_json(f->descriptor, *(const int *)at);
+        return json_string(ctl_word(f->descriptor, *(const uint32_t *)at, word));
     case PROTOBUF_C_TYPE_BOOL:
         return json_boolean(*(const protobuf_c_boolean *)at);
     case PROTOBUF_C_TYPE_UINT32:

@@ -102,17 +102,22 @@ struct cursor {
     uint8_t message[ID_BYTES], organisation[ID_BYTES];
 };
 
-static bool go_on(Brug__V1__Recover *ask, const Brug__V1__RecoveredPage *page, struct cursor *at)
+static int go_on(Brug__V1__Recover *ask, const Brug__V1__RecoveredPage *page, struct cursor *at)
 {
+    struct cursor next;
+    bool is_first = ask->after_message.len == 0;
     ask->until_lsn = page->until_lsn;
-    if (page->is_last || page->next_message.len != ID_BYTES ||
-        page->next_organisation.len != ID_BYTES)
-        return false;
-    memcpy(at->message, page->next_message.data, ID_BYTES);
-    memcpy(at->organisation, page->next_organisation.data, ID_BYTES);
+    if (page->next_message.len != ID_BYTES || page->next_organisation.len != ID_BYTES)
+        return ctl_complain(EX_SOFTWARE, "the relay's answer does not say where the next page "
+                                         "begins: use the same version of both");
+    memcpy(next.message, page->next_message.data, ID_BYTES);
+    memcpy(next.organisation, page->next_organisation.data, ID_BYTES);
+    if (!is_first && memcmp(&next, at, sizeof next) == 0)
+        return ctl_complain(EX_SOFTWARE, "the relay's pages do not go on");
+    *at = next;
     ask->after_message = (ProtobufCBinaryData){ID_BYTES, at->message};
     ask->after_organisation = (ProtobufCBinaryData){ID_BYTES, at->organisation};
-    return true;
+    return EX_OK;
 }
 
 static int put_letters(struct recovery *r)
@@ -136,8 +141,9 @@ static int put_letters(struct recovery *r)
                                   "the relay's answer holds no page: use the same version of both");
         if (status == EX_OK)
             status = put_page(r, a->recovered);
-        if (status == EX_OK)
-            has_more = go_on(&ask, a->recovered, &at);
+        has_more = status == EX_OK && !a->recovered->is_last;
+        if (has_more)
+            status = go_on(&ask, a->recovered, &at);
         arena_free(arena);
     }
     return status;
@@ -191,9 +197,9 @@ int recover_command(const struct ctl_options *o)
     if (status == EX_OK && o->is_json)
         return ctl_print_message(o, &r.end.base);
     if (status == EX_OK)
-        (void)printf("wrote %" PRIu64 " sealed letters to %s%s: bring it to the holder of the "
+        (void)printf("wrote %" PRIu64 " sealed letter%s to %s%s: bring it to the holder of the "
                      "recovery key, who runs `brug recover`\n",
-                     r.end.letters, o->out,
+                     r.end.letters, r.end.letters == 1 ? "" : "s", o->out,
                      r.end.damaged ? " (some were damaged and left out)" : "");
     return status;
 }

@@ -8,6 +8,16 @@
 
 /* ---- proposals ---- */
 
+static int take_better_team(struct cmd *c, struct brug_id *out)
+{
+    int status = cmd_find_organisation(c, c->to, out);
+    const struct brug_organisation *team = status == EX_OK ? cmd_organisation(c, out) : NULL;
+    if (team != NULL && (team->is_own || team->kind != BRUG_TEAM))
+        return cmd_complain_of(c, EX_DATAERR, "--to is een ander team, niet %s",
+                               "--to is another team, not %s", cmd_clean(c, team->name));
+    return status;
+}
+
 static int take_decline(struct cmd *c, struct draft *draft, const struct brug_case *item)
 {
     struct brug_draft *d = &draft->d;
@@ -17,12 +27,11 @@ static int take_decline(struct cmd *c, struct draft *draft, const struct brug_ca
                      d->decline_reason == BRUG_DECLINE_SPECIALIST_CARE;
     bool is_elsewhere = d->decline_reason == BRUG_DECLINE_OTHER_TEAM;
     if (status == EX_OK)
-        status = move_take_date(c, "--called-on", c->called_on, is_called, &d->called_on_date);
+        status = move_take_call(c, is_called, &d->called_on_date);
     if (status == EX_OK && is_elsewhere != (c->to != NULL))
         status = cmd_complain(c, EX_USAGE, "--to met het team dat beter past hoort bij other-team",
                               "--to with the team that fits better belongs to other-team");
-    return status == EX_OK && is_elsewhere ? cmd_find_organisation(c, c->to, &d->other_organisation)
-                                           : status;
+    return status == EX_OK && is_elsewhere ? take_better_team(c, &d->other_organisation) : status;
 }
 
 int cmd_decline(struct cmd *c)

@@ -184,11 +184,20 @@ static size_t count_debts(const struct brug_cases *list)
     return n;
 }
 
+static size_t count_overdue(const struct brug_case_facts *f)
+{
+    size_t n = 0;
+    for (size_t i = 0; f != NULL && i < f->owed_n; i++)
+        n += f->owed[i].is_overdue && f->owed[i].debtor == f->own_side;
+    return n;
+}
+
 int cmd_owed(struct cmd *c)
 {
     struct brug_identity me;
     const struct brug_cases *list = NULL;
     size_t n[2] = {0, 0}; /* what we are owed, what we owe */
+    size_t team_overdue = 0;
     struct debt *debts[2];
     int status = cmd_fail(c, brug_identity(c->brug, &me));
     if (status == EX_OK)
@@ -203,6 +212,9 @@ int cmd_owed(struct cmd *c)
         for (int ours = 0; ours < 2; ours++)
             if (list->items[i].facts != NULL && is_my_debt(c, &me, &list->items[i]))
                 n[ours] = add_debts(debts[ours], n[ours], &list->items[i], ours == 1);
+    for (size_t i = 0; i < list->n; i++)
+        if (!is_my_debt(c, &me, &list->items[i]))
+            team_overdue += count_overdue(list->items[i].facts);
     if (c->is_json)
         return cmd_print_json(c, json_pack("{s:o, s:o, s:o}", "told_at",
                                            cmd_json_time(told_at(c, list)), "we_owe",
@@ -212,5 +224,9 @@ int cmd_owed(struct cmd *c)
         (void)printf("%s:\n", case_told_text(c, told_at(c, list)));
     print_debts(c, debts[1], n[1], true);
     print_debts(c, debts[0], n[0], false);
+    if (team_overdue > 0)
+        (void)printf(cmd_say(c, "Te laat in uw team: %zu (brug owed --team)\n",
+                             "Overdue in your team: %zu (brug owed --team)\n"),
+                     team_overdue);
     return EX_OK;
 }

@@ -114,8 +114,11 @@ const struct brug_case *cmd_case_of(struct cmd *c, const struct brug_id *case_id
 int cmd_read(struct cmd *c, const char *path, char **out, size_t *len);
 /* The same of text: without a byte order mark; a NUL in it is complained of. */
 int cmd_read_text(struct cmd *c, const char *path, char **out);
+/* For what the library reads by itself: a complaint if the file is not there. */
+int cmd_need_file(const struct cmd *c, const char *path);
 /* Standard output for NULL and "-"; never overwrites a file. */
 int cmd_write(const struct cmd *c, const char *path, const void *data, size_t len);
+int cmd_complain_existing(const struct cmd *c, const char *path);
 /* Nobody can be asked without a terminal on both ends. */
 bool cmd_has_terminal(void);
 /* What a person writes in $VISUAL or $EDITOR; editor_is_there says whether one can be opened. */

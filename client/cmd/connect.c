@@ -167,6 +167,12 @@ int cmd_find_person(struct cmd *c, const struct brug_id *organisation, const cha
         }
     if (found == 1)
         return EX_OK;
-    return cmd_complain_of(c, EX_NOINPUT, "'%s' noemt niet precies een medewerker",
-                           "'%s' does not name exactly one person", text);
+    int status = found == 0
+                     ? cmd_complain_of(c, EX_NOINPUT, "er is geen medewerker '%s'; kies uit:",
+                                       "there is no person '%s'; choose one of:", text)
+                     : cmd_complain_of(c, EX_NOINPUT, "'%s' past bij meer medewerkers; kies uit:",
+                                       "'%s' fits more than one person; choose one of:", text);
+    for (size_t i = 0; o != NULL && i < o->persons_n; i++)
+        (void)fprintf(stderr, "  %s\n", cmd_clean(c, o->persons[i].name));
+    return status;
 }

@@ -276,12 +276,24 @@ static int ask_warning(const struct cmd *c, const char *dutch, const char *engli
                : cmd_complain(c, EX_DATAERR, "niet verstuurd", "not sent");
 }
 
+/* After what the rules of the case say no to. */
+static void print_next(struct cmd *c, const struct brug_id *case_id)
+{
+    const struct brug_case *item = cmd_case_of(c, case_id);
+    const char *next = item == NULL ? "" : case_next_text(c, item);
+    if (next[0] != '\0')
+        (void)fprintf(stderr, "      %s %s\n", cmd_say(c, "U kunt nu:", "You can now:"), next);
+}
+
 int draft_fail(struct cmd *c, const struct draft *draft, int error)
 {
     const char *text = case_refusal_text(c, error, &draft->d.case_id);
-    if (text == NULL)
-        return cmd_fail(c, error);
-    return cmd_complain_named(c, cmd_status(error), brug_error_name(error), text);
+    if (text != NULL)
+        return cmd_complain_named(c, cmd_status(error), brug_error_name(error), text);
+    int status = cmd_fail(c, error);
+    if (status == EX_UNAVAILABLE || error == BRUG_ROLE_NOT_ALLOWED)
+        print_next(c, &draft->d.case_id);
+    return status;
 }
 
 static int ask_warnings(struct cmd *c, const struct draft *draft)

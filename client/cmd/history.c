@@ -46,6 +46,13 @@ static int report(struct cmd *c, const struct brug_handed_on *done)
     if (done->letters == 0)
         (void)puts(cmd_say(c, "Er is niets door te geven: deze collega heeft alles al.",
                            "There is nothing to hand on: this colleague has everything already."));
+    else if (done->letters == 1)
+        (void)puts(
+            cmd_say(c, "1 brief gaat naar deze collega.", "1 letter goes to this colleague."));
+    else if (done->cases == 1)
+        (void)printf(cmd_say(c, "%zu brieven van 1 casus gaan naar deze collega.\n",
+                             "%zu letters of 1 case go to this colleague.\n"),
+                     done->letters);
     else
         (void)printf(cmd_say(c, "%zu brieven van %zu casussen gaan naar deze collega.\n",
                              "%zu letters of %zu cases go to this colleague.\n"),

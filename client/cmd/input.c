@@ -28,11 +28,13 @@ static bool read_all(FILE *from, char **out, size_t *len)
             bytes = grown;
         }
     }
-    errno = bytes == NULL ? ENOMEM : n > CMD_FILE_BYTES_MAX ? EFBIG : ferror(from) ? EIO : 0;
-    if (errno != 0) {
-        int kept = errno;
+    int failure = bytes == NULL            ? ENOMEM
+                  : ferror(from)           ? errno
+                  : n > CMD_FILE_BYTES_MAX ? EFBIG
+                                           : 0;
+    if (failure != 0) {
         free(bytes);
-        errno = kept;
+        errno = failure;
         return false;
     }
     bytes[n] = '\0';
@@ -41,15 +43,54 @@ static bool read_all(FILE *from, char **out, size_t *len)
     return true;
 }
 
-/* With what the system said of it. */
-static int complain_of_file(const struct cmd *c, int status, const char *dutch, const char *english,
-                            const char *path, int error)
+/* What the system says of a file; NULL for what a person can do nothing about. */
+static const char *cause_text(const struct cmd *c, int error)
 {
-    char *word = NULL;
-    if (asprintf(&word, "%s (%s)", path, strerror(error)) < 0)
+    switch (error) {
+    case ENOENT:
+        return cmd_say(c, "dit bestand of deze map is er niet",
+                       "there is no such file or directory");
+    case EACCES:
+    case EPERM:
+        return cmd_say(c, "u mag dit niet", "you are not allowed to");
+    case EISDIR:
+        return cmd_say(c, "dit is een map", "this is a directory");
+    case ENOTDIR:
+        return cmd_say(c, "een deel van de naam is geen map", "a part of the name is no directory");
+    case ELOOP:
+        return cmd_say(c, "dit is een verwijzing naar een ander bestand",
+                       "this is a link to another file");
+    case ENAMETOOLONG:
+        return cmd_say(c, "de naam is te lang", "the name is too long");
+    case EFBIG:
+        return cmd_say(c, "het is te groot", "it is too large");
+    case ENOSPC:
+    case EDQUOT:
+        return cmd_say(c, "de schijf is vol", "the disk is full");
+    case EROFS:
+        return cmd_say(c, "op deze schijf kan niets bij", "nothing can be added to this disk");
+    case ENOMEM:
+        return cmd_say(c, "er is te weinig geheugen", "out of memory");
+    default:
+        return NULL;
+    }
+}
+
+/* With an error's name where we have no words for it. */
+static int complain_of_file(const struct cmd *c, int status, bool is_read, const char *path,
+                            int error)
+{
+    const char *cause = cause_text(c, error);
+    char *text = NULL;
+    if (cause == NULL)
+        cause = strerrorname_np(error);
+    if (asprintf(&text,
+                 is_read ? cmd_say(c, "%s is niet te lezen: %s", "%s cannot be read: %s")
+                         : cmd_say(c, "%s is niet te schrijven: %s", "%s cannot be written: %s"),
+                 path, cause == NULL ? "?" : cause) < 0)
         return cmd_no_memory(c);
-    status = cmd_complain_of(c, status, dutch, english, word);
-    free(word);
+    status = cmd_complain(c, status, text, text);
+    free(text);
     return status;
 }
 
@@ -65,7 +106,16 @@ int cmd_read(struct cmd *c, const char *path, char **out, size_t *len)
         return cmd_no_memory(c);
     if (is_read)
         return EX_OK;
-    return complain_of_file(c, EX_NOINPUT, "%s is niet te lezen", "%s cannot be read", path, error);
+    return complain_of_file(c, EX_NOINPUT, true, path, error);
+}
+
+int cmd_need_file(const struct cmd *c, const char *path)
+{
+    FILE *from = fopen(path, "rbe");
+    if (from == NULL)
+        return complain_of_file(c, EX_NOINPUT, true, path, errno);
+    (void)fclose(from); /* nothing was written */
+    return EX_OK;
 }
 
 int cmd_read_text(struct cmd *c, const char *path, char **out)
@@ -100,6 +150,12 @@ static bool write_all(int fd, const void *data, size_t len)
     return true;
 }
 
+int cmd_complain_existing(const struct cmd *c, const char *path)
+{
+    return cmd_complain_of(c, EX_CANTCREAT, "%s bestaat al, en wordt niet overschreven",
+                           "%s exists already, and is not overwritten", path);
+}
+
 int cmd_write(const struct cmd *c, const char *path, const void *data, size_t len)
 {
     if (is_stream(path)) {
@@ -110,8 +166,7 @@ int cmd_write(const struct cmd *c, const char *path, const void *data, size_t le
     }
     int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0 && errno == EEXIST)
-        return cmd_complain_of(c, EX_CANTCREAT, "%s bestaat al, en wordt niet overschreven",
-                               "%s exists already, and is not overwritten", path);
+        return cmd_complain_existing(c, path);
     bool is_written = fd >= 0 && write_all(fd, data, len);
     int error = errno;
     if (fd >= 0 && close(fd) != 0 && is_written) {
@@ -122,8 +177,7 @@ int cmd_write(const struct cmd *c, const char *path, const void *data, size_t le
         return EX_OK;
     if (fd >= 0)
         (void)unlink(path); /* half a file helps nobody */
-    return complain_of_file(c, EX_CANTCREAT, "%s is niet te schrijven", "%s cannot be written",
-                            path, error);
+    return complain_of_file(c, EX_CANTCREAT, false, path, error);
 }
 
 bool cmd_has_terminal(void) { return isatty(STDIN_FILENO) != 0 && isatty(STDERR_FILENO) != 0; }

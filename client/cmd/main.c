@@ -163,8 +163,14 @@ static int check_use(const struct cmd *c, const struct command_row *row,
                                    "this command takes no --%s; see --help", TABLE_OPTIONS[i].name);
     if (c->words_n >= row->words_min && c->words_n <= row->words_max)
         return EX_OK;
-    int status = cmd_complain_of(c, EX_USAGE, "te weinig of te veel woorden; zie `brug %s --help`",
-                                 "too few or too many words; see `brug %s --help`", row->name);
+    int status = c->words_n < row->words_min
+                     ? cmd_complain_of(c, EX_USAGE, "er ontbreekt iets; zie `brug %s --help`",
+                                       "something is missing; see `brug %s --help`", row->name)
+                     : cmd_complain_of(c, EX_USAGE,
+                                       "'%s' is een woord te veel; zet een naam met spaties tussen "
+                                       "aanhalingstekens",
+                                       "'%s' is a word too many; put a name with spaces in quotes",
+                                       c->words[row->words_max]);
     (void)fprintf(stderr, "      %s brug %s %s\n", cmd_say(c, "Gebruik:", "Usage:"), row->name,
                   row->usage);
     return status;

@@ -52,6 +52,15 @@ int move_take_date(const struct cmd *c, const char *option, const char *text, bo
     return EX_OK;
 }
 
+int move_take_call(const struct cmd *c, bool is_needed, uint32_t *out)
+{
+    int status = move_take_date(c, "--called-on", c->called_on, is_needed, out);
+    if (status == EX_OK && *out > cmd_today())
+        return cmd_complain_of(c, EX_DATAERR, "--called-on %s is in de toekomst: wanneer belde u?",
+                               "--called-on %s is in the future: when did you call?", c->called_on);
+    return status;
+}
+
 /* ---- the director's work ---- */
 
 int cmd_claim(struct cmd *c) { return move_send(c, BRUG_KIND_CLAIM, false, NULL); }
@@ -184,8 +193,7 @@ static int take_closing(struct cmd *c, struct draft *draft, const struct brug_ca
         !typed_number(c->conversations, CONVERSATIONS_MAX, &draft->d.conversations))
         status = cmd_complain_of(c, EX_USAGE, "--conversations is een aantal, niet '%s'",
                                  "--conversations is a number, not '%s'", c->conversations);
-    return status == EX_OK ? move_take_date(c, "--called-on", c->called_on,
-                                            draft->d.outcome == BRUG_OUTCOME_ENDED_GP_DISAGREES,
+    return status == EX_OK ? move_take_call(c, draft->d.outcome == BRUG_OUTCOME_ENDED_GP_DISAGREES,
                                             &draft->d.called_on_date)
                            : status;
 }

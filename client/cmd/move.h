@@ -14,5 +14,7 @@ int move_send(struct cmd *c, int kind, bool needs_letter, move_take_cb *take);
 /* A day from an option, or a complaint; `is_needed` if it may not be left out. */
 int move_take_date(const struct cmd *c, const char *option, const char *text, bool is_needed,
                    uint32_t *out);
+/* The day of --called-on, which is not to come. */
+int move_take_call(const struct cmd *c, bool is_needed, uint32_t *out);
 
 #endif

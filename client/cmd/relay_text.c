@@ -81,13 +81,14 @@ static const char *owed_text(struct cmd *c, const struct brug_message *m)
                         cmd_say(c, "De overbrugging stopt op %s. Maak samen een nieuwe afspraak.",
                                 "The bridging care ends on %s. Make a new agreement together."),
                         cmd_date(m->until_date, date));
-    return cmd_fill(c,
-                    is_reminder
-                        ? cmd_say(c, "De relay herinnerde aan: %s. Dat staat niet meer open.",
-                                  "The relay reminded of: %s. That is not owed any more.")
-                        : cmd_say(c, "De relay meldde te laat: %s. Dat staat niet meer open.",
-                                  "The relay reported as overdue: %s. That is not owed any more."),
-                    brug_list_text(BRUG_LIST_OWED_KIND, m->owed_kind, c->language));
+    return cmd_fill(
+        c,
+        is_reminder
+            ? cmd_say(c, "De relay herinnerde aan: %s. Dat staat niet meer open.",
+                      "The relay reminded of: %s. That is not owed any more.")
+            : cmd_say(c, "De relay meldde dat dit te laat was: %s. Dat staat niet meer open.",
+                      "The relay reported as overdue: %s. That is not owed any more."),
+        brug_list_text(BRUG_LIST_OWED_KIND, m->owed_kind, c->language));
 }
 
 const char *relay_text_linked(struct cmd *c, const struct brug_linked *l)

@@ -76,6 +76,40 @@ static int list_all(struct cmd *c)
     return EX_OK;
 }
 
+/* Whether letters to the organisation can leave with the next sync. */
+static bool has_unsent(struct cmd *c, const struct brug_id *organisation)
+{
+    const struct brug_messages *found = NULL;
+    struct brug_query query = {.sent = true, .problems_only = true, .with_covers = true};
+    if (cmd_messages(c, &query, &found) != EX_OK)
+        return false;
+    for (size_t i = 0; i < found->n; i++)
+        if ((found->items[i].state == BRUG_MESSAGE_UNSENT ||
+             found->items[i].state == BRUG_MESSAGE_WAITING) &&
+            brug_id_equal(&found->items[i].to, organisation))
+            return true;
+    return false;
+}
+
+/* What comes next; "" when nothing does. */
+static const char *next_step(struct cmd *c, const struct brug_organisation *o)
+{
+    struct brug_identity me;
+    if (brug_identity(c->brug, &me) == BRUG_OK && me.recovery)
+        return cmd_say(c, " Ga verder met: brug recover", " Go on with: brug recover");
+    bool is_unsent = has_unsent(c, &o->organisation);
+    if (o->is_own && is_unsent)
+        return cmd_say(c,
+                       " De brieven van lopende casussen gaan naar de nieuwe aansluiting met: brug "
+                       "sync",
+                       " The letters of running cases go to the new client with: brug sync");
+    if (o->is_own)
+        return cmd_say(c, " Ga verder met: brug sync", " Go on with: brug sync");
+    return is_unsent ? cmd_say(c, " Wat hierop wachtte, gaat weg met: brug sync",
+                               " What waited for it leaves with: brug sync")
+                     : "";
+}
+
 static int confirmed(struct cmd *c, const struct brug_id *id)
 {
     c->directory = NULL; /* look again */
@@ -84,16 +118,8 @@ static int confirmed(struct cmd *c, const struct brug_id *id)
         return EX_SOFTWARE;
     if (c->is_json)
         return cmd_print_json(c, organisation_json(c, o));
-    (void)printf(
-        o->is_own
-            ? cmd_say(c,
-                      "%s is bevestigd. De brieven van lopende casussen gaan naar een nieuwe "
-                      "aansluiting met: brug sync\n",
-                      "%s is confirmed. The letters of running cases go to a new client with: "
-                      "brug sync\n")
-            : cmd_say(c, "%s is bevestigd. Wat hierop wachtte, gaat weg met: brug sync\n",
-                      "%s is confirmed. What waited for it leaves with: brug sync\n"),
-        cmd_clean(c, o->name));
+    (void)printf("%s %s%s\n", cmd_clean(c, o->name), cmd_say(c, "is bevestigd.", "is confirmed."),
+                 next_step(c, o));
     return EX_OK;
 }
 

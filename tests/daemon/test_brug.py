@@ -158,6 +158,23 @@ def test_what_must_not_be_sent_is_stopped(w):
     assert w.gp.json("sent") == []
 
 
+def test_why_a_file_cannot_be_read(w):
+    large = w.path("large")
+    with open(large, "wb") as f:
+        f.truncate((32 << 20) + 1)
+    for path, dutch, english in (
+            (w.path("nothing"), "dit bestand of deze map is er niet", "there is no such file or directory"),
+            (w.folder, "dit is een map", "this is a directory"),
+            (os.path.join(LETTER, "x"), "een deel van de naam is geen map", "a part of the name is no directory"),
+            (w.path("x" * 300), "de naam is te lang", "the name is too long"),
+            (large, "het is te groot", "it is too large")):
+        w.gp.run(*refer(letter=path), status=NOINPUT)
+        assert w.gp.errors == f"brug: {path} is niet te lezen: {dutch}\n", w.gp.errors
+        w.gp.run("--lang", "en", *refer(letter=path), status=NOINPUT)
+        assert w.gp.errors == f"brug: {path} cannot be read: {english}\n", w.gp.errors
+    os.unlink(large)
+
+
 def test_a_letter_waits_for_trust(w):
     sent = w.gp.json(*refer("--moment", "first-conversation", "--moment", "after:3", "--attach", PDF,
                             "--subject", "Somber sinds de zomer"))
@@ -176,14 +193,16 @@ def test_trust(w):
     assert "--fingerprint" in w.gp.errors
     w.gp.run("trust", "Sociaal team", "--fingerprint", "0000-0000-0000", status=NOPERM)
     w.gp.run("trust", "--fingerprint", fingerprint, status=USAGE)
-    w.gp.run("trust", "Sociaal team", "--fingerprint", fingerprint.lower())
+    said = w.gp.say("trust", "Sociaal team", "--fingerprint", fingerprint.lower())
+    assert said == "Sociaal team Voorbeeldstad is bevestigd. Wat hierop wachtte, gaat weg met: brug sync\n", said
     assert w.gp.json("directory", "Sociaal team")["trust"] == "believed"
     assert "bevestigd" in w.gp.say("trust", "Sociaal team")
     w.trust_all(w.gp)
     w.samira.run("sync")
     shown = w.samira.answer("nee", "trust", "Kastanjehof", status=NOPERM)
     assert "niet bevestigd" in shown and "M. van der Linde" in shown
-    assert "is bevestigd" in w.samira.answer("ja", "trust", "Kastanjehof")
+    said = w.samira.answer("ja", "trust", "Kastanjehof")
+    assert said.endswith("Huisartsen Kastanjehof is bevestigd.\r\n"), said  # nothing waited for it
     w.trust_all(w.samira)
     assert "niets te bevestigen" in w.gp.say("trust").replace("hoeft niets te", "niets te")
 
@@ -294,6 +313,8 @@ def test_export(w):
     assert base64.b64decode(both["sealed"]) == read(sealed) == w.joost.run("export", "1")
     assert base64.b64decode(both["header"]) == read(header)
     w.joost.run("export", "1", "--out", sealed, status=CANTCREAT)  # never overwrites
+    w.joost.run("export", "1", "--out", w.path("no/where"), status=CANTCREAT)
+    assert "no/where is niet te schrijven: dit bestand of deze map is er niet" in w.joost.errors, w.joost.errors
     w.joost.run("export", "1", "--plain", "--header", status=USAGE)
     plain = w.joost.say("export", "1", "--plain")
     assert read(LETTER).decode().strip() in plain and "--out" in w.joost.errors

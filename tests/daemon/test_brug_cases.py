@@ -13,7 +13,7 @@ import threading
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "lib"))
-from profiles import ANSWER, DATAERR, LETTER, NOINPUT, NOPERM, OK, USAGE, World, read, refer  # noqa: E402
+from profiles import ANSWER, CLOCK, DATAERR, LETTER, NOINPUT, NOPERM, OK, USAGE, World, read, refer  # noqa: E402
 from relay import Relay  # noqa: E402
 from tap import main  # noqa: E402
 
@@ -116,11 +116,29 @@ def test_one_of_two_at_once_claims_it(w):
     assert [c["case_code"] for c in w.director.json("cases")] == [w.code]
 
 
+def told_to_the_team_when_late(w):
+    """Who is not the director has nothing to do here, and still hears that something is overdue."""
+    later = {**CLOCK, "FAKETIME": "+40d"}
+    line = "Te laat in uw team: {} (brug owed --team)"
+    assert "in uw team" not in w.colleague.say("owed")  # nothing is, yet
+    team = w.colleague.json("owed", "--team", "--wait", "0", **later)["we_owe"]
+    n = sum(o["overdue"] for o in team)
+    assert n >= 2, team
+    assert w.colleague.say("owed", "--wait", "0", **later).splitlines()[-1] == line.format(n)
+    assert f"Overdue in your team: {n} " in w.colleague.say("--lang", "en", "owed", "--wait", "0", **later)
+    for words in (["owed", "--team"], ["owed", "--json"]):
+        assert "in uw team" not in w.colleague.say(*words, "--wait", "0", **later)
+    for profile in (w.director, w.gp):  # all of it is their own
+        profile.run("owed")
+        assert "in uw team" not in profile.say("owed", "--wait", "0", **later)
+
+
 def test_a_question_is_answered(w):
     do(w.gp, "ask", w.code, kind="info-request")
     sync(w)
     owed = w.director.json("owed")
     assert "info-reply" in [o["kind"] for o in owed["we_owe"]] and owed["we_are_owed"] == []
+    told_to_the_team_when_late(w)
     shown = w.director.say("owed")
     assert shown.index("Dit moet u nog doen") < shown.index("Antwoord op een vraag") < shown.index(
         "Dit krijgt u nog"), shown
@@ -338,6 +356,24 @@ def test_a_letter_in_an_editor(w):
         del os.environ["EDITOR"]
     assert not [n for n in os.listdir(w.gp.home) if n.startswith("brug-")]
     no(w.gp, "note", w.ravi, status=USAGE, says="--letter")
+
+
+def test_what_is_mistyped_is_named(w):
+    """Not only that it is wrong: what is, and what can be done."""
+    for profile, words, status, says in (
+            (w.samira, ["close"], USAGE, "er ontbreekt iets; zie `brug close --help`"),
+            (w.samira, ["handover", w.ravi, "Joost", "Meijer"], USAGE, "'Meijer' is een woord te veel"),
+            (w.samira, ["handover", w.ravi, "Pietje"], NOINPUT, "er is geen medewerker 'Pietje'; kies uit:\n  "),
+            (w.samira, ["handover", w.ravi, "o"], NOINPUT, "'o' past bij meer medewerkers; kies uit:\n  "),
+            (w.samira, ["decline", w.ravi, "--reason", "other-team", "--to", "Sociaal", "--letter", ANSWER], DATAERR,
+             "--to is een ander team, niet Sociaal team"),
+            (w.samira, ["decline", w.ravi, "--reason", "other-team", "--to", "Kastanjehof", "--letter", ANSWER], DATAERR,
+             "--to is een ander team, niet Huisartsen Kastanjehof"),
+            (w.samira, ["decline", w.ravi, "--reason", "too-serious", "--called-on", day(1), "--letter", ANSWER], DATAERR,
+             "is in de toekomst: wanneer belde u?"),
+            (w.gp, ["agree", w.ravi], REFUSED, "\n      U kunt nu: ask"),
+            (w.gp, ["close", w.ravi, "--outcome", "youth-care", "--letter", ANSWER], NOPERM, "\n      U kunt nu: ask")):
+        no(profile, *words, status=status, says=says)
 
 
 def test_mistyped_commands_change_nothing(w):

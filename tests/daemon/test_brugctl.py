@@ -5,14 +5,18 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "interop"))
+from brug_client import delimited  # noqa: E402
 from relay import Relay, armour, new_id, run, text  # noqa: E402
 from tap import main  # noqa: E402
 from wire import BUILD, ROOT, admin, wire  # noqa: E402
 
-EX_OK, EX_USAGE, EX_DATAERR, EX_NOINPUT, EX_UNAVAILABLE, EX_CANTCREAT, EX_TEMPFAIL = 0, 64, 65, 66, 69, 73, 75
+EX_OK, EX_USAGE, EX_DATAERR, EX_NOINPUT, EX_UNAVAILABLE, EX_SOFTWARE, EX_CANTCREAT, EX_TEMPFAIL = (
+    0, 64, 65, 66, 69, 70, 73, 75)
 OBJECTS = ("municipality", "org", "person", "endpoint")
 
 
@@ -73,9 +77,25 @@ def test_wrong_words(world):
     world.complains(EX_USAGE, "is not an id", "org", "add", "--name", "x", "--kind", "team", "--municipality", "here")
     world.complains(EX_USAGE, "--role is", "person", "add", "--name", "x", "--org", text(world.practice.id),
                     "--role", "system")
-    world.complains(EX_USAGE, "not a date", "person", "add", "--name", "x", "--org", text(world.practice.id),
-                    "--role", "locum", "--until", "soon")
     world.complains(EX_USAGE, "--anchor is missing", "municipality", "add", "--name", "x")
+
+
+def test_wrong_days(world):
+    locum = ["person", "add", "--name", "x", "--org", text(world.practice.id), "--role", "locum"]
+    for day in ("soon", "2026-09-31", "2027-02-29", "2026-13-01", "2026-9-1", "26-09-01", " 2026-09-01", "2026-09-01x",
+                "1969-12-31", ""):
+        world.complains(EX_USAGE, f"--until '{day}' is no date", *locum, "--until", day)
+        world.complains(EX_USAGE, f"--from '{day}' is no date", "figures", "--from", day)
+    assert world.json(*locum, "--until", "2028-02-29")["until_ms"][:10] in ("2028-02-29", "2028-03-01"), "its end, in UTC"
+
+
+def test_options_given_twice(world):
+    twice = ["--municipality", text(world.town)] * 2
+    world.complains(EX_USAGE, "'figures' takes one --municipality", "figures", "--csv", *twice)
+    world.complains(EX_USAGE, "'org list' takes one --municipality", "org", "list", *twice)
+    world.complains(EX_USAGE, "choose --csv or --json", "figures", "--csv", "--json")
+    world.complains(EX_USAGE, "'person list' takes one --org", "person", "list", *["--org", text(world.practice.id)] * 2)
+    world.complains(EX_NOINPUT, "is named twice", "org", "add", "--kind", "team", "--name", "x", *twice)
 
 
 def test_no_relay(world):
@@ -198,6 +218,79 @@ def test_garbage_on_the_socket_leaves_it_serving(world):
             except (BrokenPipeError, ConnectionResetError):
                 pass
     assert world.json("status")["accepts"] is True
+
+
+class Answers:
+    """A relay of another version, or a broken one: it answers one request after the other with these, and the last for ever."""
+
+    def __init__(self, world, *answers):
+        self.path, self.answers, self.asked = world.relay.next_path("socket"), list(answers), 0
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(self.path)
+        self.listener.listen()
+        self.thread = threading.Thread(target=self.serve)
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.thread.join()
+        self.listener.close()
+
+    def serve(self):
+        while True:
+            try:
+                s, _ = self.listener.accept()
+            except OSError:
+                return  # it was shut down
+            with s:
+                s.recv(1 << 16)
+                s.sendall(delimited(self.answers[min(self.asked, len(self.answers) - 1)]))
+                self.asked += 1
+
+    def complains(self, world, about, *words):
+        done = subprocess.run([os.path.join(BUILD, "brugctl"), "--socket", self.path, *words], capture_output=True,
+                              text=True, stdin=subprocess.DEVNULL, timeout=30)
+        assert done.returncode == EX_SOFTWARE and about in done.stderr and done.stdout == "", (words, done)
+
+
+def recovered(**page):
+    return admin.AdminAnswer(recovered=admin.RecoveredPage(**page))
+
+
+def test_answers_that_do_not_end(world):
+    """Nothing is taken for whole, and nothing goes on for ever; half a file is taken away."""
+    binding = wire.SignedBinding(binding=wire.Binding(organisation=world.practice.id).SerializeToString())
+    entry = admin.AdminAnswer(entry=wire.OrganisationEntry(name="x", endpoints=[wire.EndpointEntry(binding=binding)]))
+    cursor = {"next_message": new_id(), "next_organisation": new_id()}
+    other, out = admin.AdminAnswer(invitation=b"x"), world.relay.next_path("recovered")
+    for about, *pages in (("where the next page begins", recovered()),
+                          ("where the next page begins", recovered(next_message=new_id())),
+                          ("where the next page begins", recovered(**cursor), recovered()),
+                          ("do not go on", recovered(**cursor)),
+                          ("holds no page", other)):
+        with Answers(world, entry, *pages) as answers:
+            answers.complains(world, about, "recover", text(world.practice.id), "--out", out)
+        assert not os.path.exists(out), about
+    for about, answer, *words in (
+            ("holds no list", other, "org", "list"),
+            ("does not end", admin.AdminAnswer(objects=admin.Objects(next=new_id())), "org", "list"),
+            ("releases nothing", admin.AdminAnswer(release=admin.ReleaseAnswer(left=1)), "endpoint", "release",
+             text(world.laptop.endpoint))):
+        with Answers(world, answer) as answers:
+            answers.complains(world, about, *words)
+
+
+def test_words_are_those_of_brug(world):
+    """In every answer, whatever list they are of: small letters, '-' between; a value of a later version is its number."""
+    refused = [admin.CodeCount(code=code, count=1) for code in (wire.CODE_NO_SUCH_CASE, 9999)]
+    with Answers(world, admin.AdminAnswer(status=admin.DaemonStatus(refused=refused))) as answers:
+        done = subprocess.run([os.path.join(BUILD, "brugctl"), "--socket", answers.path, "--json", "status"],
+                              capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=30)
+    assert [c["code"] for c in json.loads(done.stdout)["refused"]] == ["no-such-case", "9999"], done
+    world.complains(EX_USAGE, "--role is", "person", "add", "--name", "x", "--org", text(world.practice.id), "--role", "none")
 
 
 def test_the_books(world):

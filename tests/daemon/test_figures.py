@@ -6,7 +6,6 @@ The clock of all programs is moved: the story begins at noon of today and goes o
 import contextlib
 import csv
 import datetime
-import glob
 import io
 import json
 import os
@@ -17,7 +16,7 @@ import zoneinfo
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "lib"))
-from profiles import ANSWER, NOINPUT, NOPERM, USAGE, Profile, World, refer  # noqa: E402
+from profiles import ANSWER, CLOCK, NOINPUT, NOPERM, USAGE, Profile, World, refer  # noqa: E402
 from relay import Relay  # noqa: E402
 from tap import expect, main  # noqa: E402
 from wire import casefile, record  # noqa: E402
@@ -28,9 +27,6 @@ SECONDS = 86400
 UNAVAILABLE = 69
 TODAY = datetime.datetime.now(AMSTERDAM).date()
 NOON = datetime.datetime.combine(TODAY, datetime.time(12), AMSTERDAM)
-PRELOAD = {"LD_PRELOAD": (glob.glob("/usr/lib/*/faketime/libfaketime.so.1") or ["(no faketime)"])[0],
-           "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0",
-           "TSAN_OPTIONS": os.environ.get("TSAN_OPTIONS", "") + ":report_bugs=0"}
 
 
 # ---- a calendar of our own ----
@@ -186,7 +182,7 @@ class Moved(Profile):
     """A profile whose clock is the world's."""
 
     def run(self, *words, **options):
-        return super().run(*words, **{**PRELOAD, "FAKETIME": os.environ["FAKETIME"], **options})
+        return super().run(*words, **{**CLOCK, "FAKETIME": os.environ["FAKETIME"], **options})
 
 
 class LongRelay(Relay):
@@ -201,7 +197,7 @@ class LongRelay(Relay):
 def move_clock(days):
     """So many days after the noon on which the story begins."""
     seconds = NOON.timestamp() + days * SECONDS - time.time()
-    os.environ.update(PRELOAD, FAKETIME=f"{seconds:+.0f}s")
+    os.environ.update(CLOCK, FAKETIME=f"{seconds:+.0f}s")
 
 
 class Team(World):

@@ -9,7 +9,7 @@ import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "lib"))
-from profiles import ANSWER, DATAERR, LETTER, NOINPUT, NOPERM, USAGE, Profile, World, read, refer  # noqa: E402
+from profiles import ANSWER, CANTCREAT, DATAERR, LETTER, NOINPUT, NOPERM, USAGE, Profile, World, read, refer  # noqa: E402
 from relay import Relay  # noqa: E402
 from tap import expect, main  # noqa: E402
 
@@ -61,6 +61,12 @@ def confirm(w, *profiles):
         w.trust_all(p)
 
 
+def confirm_own(profile):
+    """What is said once the own organisation is confirmed."""
+    own = [o for o in profile.json("trust", "--refresh") if o["own"]][0]
+    return profile.say("trust", own["organisation"], "--fingerprint", own["fingerprint"])
+
+
 # ---- a new colleague ----
 
 def test_a_new_colleague_gets_the_running_cases(w):
@@ -78,11 +84,14 @@ def test_a_new_colleague_gets_the_running_cases(w):
     sync(w.samira, w.joost)
     assert kinds(w.samira, w.code) == ["referral", "claim", "info-request"]
     w.nora = enrol_new(w, "nora", "Nora de Wit", "consultant", w.team)
+    said = confirm_own(w.nora)
+    assert said == "Sociaal team Voorbeeldstad is bevestigd. Ga verder met: brug sync\n", said  # she has nothing to give
     confirm(w, w.nora)
     sync(w.nora)
     assert kinds(w.nora, w.code) == [] and w.nora.json("inbox", "--all") == []
     w.samira.run("show", str(letters(w.samira, w.code)[0]["number"]))
-    confirm(w, w.samira)  # vouches for the new client, and hands the running cases on
+    said = confirm_own(w.samira)  # vouches for the new client, and hands the running cases on
+    assert "De brieven van lopende casussen gaan naar de nieuwe aansluiting met: brug sync" in said, said
     sync(w.samira, w.nora)
     found = letters(w.nora, w.code)
     assert [m["kind"] for m in found] == ["referral", "claim", "info-request"], found
@@ -115,11 +124,11 @@ def test_a_second_giver_and_a_second_time_show_nothing_twice(w):
     assert w.samira.json("history", "Nora") == {"cases": 0, "letters": 0}
     assert "heeft alles al" in w.samira.say("history", "Nora de Wit")
     sync(w.joost)
-    assert w.joost.json("history", "Nora")["letters"] == 3
+    assert w.joost.json("history", "Nora") == {"cases": 1, "letters": 3}
     sync(w.joost, w.nora)
     assert letters(w.nora, w.code) == before
     assert w.joost.json("history", "Nora") == {"cases": 0, "letters": 0}
-    assert w.samira.json("history", "Nora", w.ended) == {"cases": 1, "letters": 2}
+    assert w.samira.say("history", "Nora", w.ended) == "2 brieven van 1 casus gaan naar deze collega.\n"
     sync(w.nora)
     assert kinds(w.nora, w.ended) == ["referral", "withdrawal"]
 
@@ -249,8 +258,9 @@ def test_the_recovery_entry_restores_a_practice(w):
     ctl_fails(w, "recover", w.practice, "--out", w.path("letters"), says="exists already")
     w.spare.run("recover", w.path("letters"), "--out", w.path("restored"), status=NOPERM)
     assert "brug trust" in w.spare.errors and not os.path.exists(w.path("restored"))
-    for o in w.spare.json("trust"):
-        w.spare.run("trust", o["organisation"], "--fingerprint", o["fingerprint"])
+    found, = w.spare.json("trust")
+    said = w.spare.say("trust", found["organisation"], "--fingerprint", found["fingerprint"])
+    assert said == "Huisartsen Kastanjehof is bevestigd. Ga verder met: brug recover\n"
     done = w.spare.json("recover", w.path("letters"), "--out", w.path("restored"))
     assert done["letters"] > len(had) and done["unreadable"] == 0 and done["damaged"] == 0, done
     confirm(w, w.gp)
@@ -332,7 +342,8 @@ def test_files_that_are_not_right_are_refused_in_one_line(w):
             f.write(data)
         before = profile.json("inbox", "--all") if profile is not w.spare else None
         profile.run("recover", path, *more, status=DATAERR)
-        assert says in profile.errors and profile.errors.count("\n") <= 2, profile.errors
+        first, second = profile.errors.splitlines()
+        assert first.startswith("brug: dit bestand is beschadigd, of niet het bestand") and says in second, profile.errors
         assert before is None or profile.json("inbox", "--all") == before
 
     refused(w.gp, b"", "is no recovery file")
@@ -350,10 +361,12 @@ def test_files_that_are_not_right_are_refused_in_one_line(w):
     refused(w.gp, good[:16] + b"".join([head, first, *rest, rest[-1]]), "is damaged or cut off")
     refused(w.spare, sealed[:-1], "is damaged or cut off", "--out", w.path("never"))
     assert not os.path.exists(w.path("never"))
-    w.gp.run("recover", w.path("nothing-there"), status=74)
+    w.gp.run("recover", w.path("nothing-there"), status=NOINPUT)
+    assert "is niet te lezen: dit bestand of deze map is er niet" in w.gp.errors, w.gp.errors
     w.gp.run("recover", w.path("restored"), "--out", w.path("never"), status=USAGE)
     w.spare.run("recover", w.path("letters"), status=USAGE)
-    w.spare.run("recover", w.path("letters"), "--out", w.path("restored"), status=74)
+    w.spare.run("recover", w.path("letters"), "--out", w.path("restored"), status=CANTCREAT)
+    assert "bestaat al, en wordt niet overschreven" in w.spare.errors, w.spare.errors
 
 
 def test_a_changed_letter_in_a_file_is_left_out(w):
@@ -373,6 +386,11 @@ def test_a_changed_letter_in_a_file_is_left_out(w):
     taken = lab.json("recover", w.path("changed"))
     assert taken["unreadable"] == 1, taken
     assert taken["letters"] + taken["waiting"] == done["letters"] - 1, (taken, done)
+    said = lab.say("recover", w.path("changed"))
+    assert f"Die waren er al: {done['letters'] - 1}\nOvergeslagen, want niet te openen: 1\n" in said, said
+    said = w.spare.say("recover", w.path("letters3"), "--out", w.path("restored4"))
+    assert said == (f"Brieven die weer te openen zijn: {done['letters']}\nBreng {w.path('restored4')} naar de computer met "
+                    "de nieuwe aansluiting. Geef daar: brug recover BESTAND\n"), said
 
 
 TESTS = [value for name, value in list(globals().items()) if name.startswith("test_")]

@@ -50,7 +50,7 @@ static void calm(struct member *m)
 {
     clients_sync(&c, m);
     for (int i = 0; i < 6; i++) {
-        m->b->session->quiet_pings = 2;
+        m->b->session->has_all = true;
         session_mark(m->b->session);
         clients_sync(&c, m);
     }
@@ -542,7 +542,7 @@ static void test_no_room_for_tags_is_waited_for(void **state)
     struct session *s = one->b->session;
     size_t most = s->requests_max;
     s->requests_max = 0;
-    s->quiet_pings = 2;
+    s->has_all = true;
     familykey_mark(s);
     clients_run(&c, one);
     assert_true(brug_timeout_ms(one->b) > 0);

@@ -69,6 +69,14 @@ static void test_addresses_read_as_postcode_and_number(void **state)
         {"Kade 12-2\r\n7255 AB Vorden\r\nNederland", "7255AB 12 2"},
         {"Kade 0012, 7255 AB", "7255AB 12 "},
         {"Kade 99999, 7255 AB", "7255AB 99999 "},
+        {"1e Helmersstraat 12, 7255 AB", "7255AB 12 "},
+        {"Fam. De Wit\n2de Dwarsstraat 12 hs\n7255 AB Vorden", "7255AB 12 HS"},
+        {"18 Septemberplein 5a, 7255 AB", "7255AB 5 A"},
+        {"5 mei-laan 12, 7255 AB", "7255AB 12 "},
+        {"Bij de Kerk 12, 7255 AB", "7255AB 12 "},
+        {"Kade nr. 12, 7255 AB", "7255AB 12 "},
+        {"Kade 12/3, 7255 AB", "7255AB 12 3"},
+        {"7255 AB, 18 ", "7255AB 18 "},
     };
     for (size_t i = 0; i < sizeof ADDRESSES / sizeof ADDRESSES[0]; i++) {
         char out[FAMILY_ADDRESS_BYTES] = "";
@@ -94,6 +102,28 @@ static void test_what_is_not_certain_gives_none(void **state)
         "Dorpsstraat 12, 725 AB",
         "Dorpsstraat 12, 7255 ABC",
         "Dorpsstraat 12, 7255, AB",
+        "Dorpsstraat 12 - 3, 7255 AB", /* two numbers: which is the house? */
+        "Kerkstraat 12, app. 3, 7255 AB",
+        "Kade 12 bis 3 7255AB",
+        "Kade 12 app. 3, 7255 AB",
+        "Kade 12 app3, 7255 AB",
+        "Plein 1944 nr 3, 7255 AB",
+        "Laan 1940-1945 12a, 7255 AB",
+        "Plein '40-'45 12, 7255 AB",
+        "12 Kerkstraat app. 3, 7255 AB",
+        "Kade 12, 2e etage, 7255 AB", /* no home is told from another on its stairs */
+        "2e etage, Kade 12, 7255 AB",
+        "Kade 12, A3, 7255 AB",
+        "Kade 12, 7255 AB Vorden, app. 3",
+        "7255 AB 12, app. 3",
+        "7255 AB 12 - 3",
+        "Kade 12, 7255 AB, of Laan 3, 7255 AC", /* two postcodes */
+        "2e Weg, 7255 AB",                      /* the street's number */
+        "5 Mei, 7255 AB",
+        "Plein '40-'45, 7255 AB",
+        "Postbus 12, 7255 AB", /* no house */
+        "Kade t/o 12, 7255 AB",
+        "Huize Kastanje, kamer 12, 7255 AB",
     };
     for (size_t i = 0; i < sizeof ADDRESSES / sizeof ADDRESSES[0]; i++) {
         char out[FAMILY_ADDRESS_BYTES] = "";
