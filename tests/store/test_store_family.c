@@ -5,6 +5,7 @@
  * tests/data/store-2 was made by the last program with schema 2.
  */
 #include "tests/lib/cases.h"
+#include "tests/lib/directory.h"
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>

@@ -8,6 +8,7 @@
 #include "rules/figures.h"
 #include "rules/workdays.h"
 #include "tests/lib/cases.h"
+#include "tests/lib/directory.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>

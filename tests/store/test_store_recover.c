@@ -6,6 +6,7 @@
 #include "daemon/core/body.h"
 #include "daemon/core/load.h"
 #include "daemon/core/model.h"
+#include "tests/lib/directory.h"
 #include "tests/lib/outbox.h"
 #include <setjmp.h>
 #include <stdarg.h>
