@@ -64,17 +64,6 @@ static int teardown(void **state)
     return 0;
 }
 
-static struct store *open_slices(const char *directory, size_t slice_bytes)
-{
-    struct store_options o = outbox_options(directory);
-    const char *problem;
-    struct store *s;
-    o.fold_slice_bytes = slice_bytes;
-    o.fold_gather_bytes = (size_t)1 << 30; /* nothing is folded but by store_fold */
-    assert_int_equal(store_open(&s, &o, &problem), ERROR_NONE);
-    return s;
-}
-
 /* A state that applied all groups, as the relay has it. */
 static struct digest memory_of(const struct world *w, struct store *s)
 {
@@ -91,7 +80,7 @@ static void a_load_gives_what_memory_has_wherever_the_fold_is(void **state)
     struct world *w = *state;
     bool is_done = false;
     unsigned slices = 0;
-    struct store *s = open_slices(w->directory, 1000);
+    struct store *s = outbox_open_slices(w->directory, 1000);
     for (unsigned i = 0; i < GROUPS; i++)
         assert_int_equal(store_commit(s, w->groups[i]), ERROR_NONE);
     struct digest memory = memory_of(w, s);
@@ -121,7 +110,7 @@ static void every_case_is_counted_once(void **state)
     };
     int64_t expected[5] = {0};
     struct world *w = *state;
-    struct store *s = open_slices(w->directory, 1 << 20);
+    struct store *s = outbox_open_slices(w->directory, 1 << 20);
     for (unsigned i = 0; i < GROUPS; i++) {
         struct slice records = buf_slice(&w->groups[i]->records), payload;
         unsigned type;
@@ -156,7 +145,7 @@ static void nothing_counts_on_a_day_that_was_published(void **state)
     struct world *w = *state;
     struct history *h = &w->history;
     char sql[200];
-    struct store *s = open_slices(w->directory, 1 << 20);
+    struct store *s = outbox_open_slices(w->directory, 1 << 20);
     for (unsigned i = 0; i < GROUPS; i++)
         assert_int_equal(store_commit(s, w->groups[i]), ERROR_NONE);
     outbox_fold_all(s);
@@ -168,7 +157,7 @@ static void nothing_counts_on_a_day_that_was_published(void **state)
     h->now_ms = workdays_start_ms((uint32_t)until - 3);
     struct group *g = history_empty_group(h);
     history_open_case(h, g);
-    s = open_slices(w->directory, 1 << 20);
+    s = outbox_open_slices(w->directory, 1 << 20);
     assert_int_equal(store_commit(s, g), ERROR_NONE);
     outbox_fold_all(s);
     store_close(s);
@@ -199,7 +188,7 @@ static struct group *group_at(const char *directory, uint64_t lsn)
 static struct digest figures_of_the_records_of(const char *old)
 {
     char *directory = directory_new();
-    struct store *s = open_slices(directory, 1 << 20);
+    struct store *s = outbox_open_slices(directory, 1 << 20);
     struct group *g;
     uint64_t lsn = 1;
     for (; (g = group_at(old, lsn)) != NULL; group_free(g)) {
@@ -220,7 +209,7 @@ static void an_old_store_counts_what_it_holds(void **state)
     char *old = directory_copy(OLD_STORE);
     assert_int_equal(outbox_sql(old, "brug.db", "SELECT schema_number FROM meta"), 3);
     struct digest expected = figures_of_the_records_of(old);
-    struct store *s = open_slices(old, 1 << 20);
+    struct store *s = outbox_open_slices(old, 1 << 20);
     struct state *loaded = outbox_load(s); /* some of it is in the journal */
     struct digest before = state_digest_of(loaded);
     state_free(loaded);
@@ -232,7 +221,7 @@ static void an_old_store_counts_what_it_holds(void **state)
     assert_true(digest_equal(&before, &after));
     struct digest found = outbox_rows(old, ALL_FIGURES);
     assert_true(digest_equal(&found, &expected));
-    s = open_slices(old, 1 << 20); /* only once */
+    s = outbox_open_slices(old, 1 << 20); /* only once */
     store_close(s);
     found = outbox_rows(old, ALL_FIGURES);
     assert_true(digest_equal(&found, &expected));
@@ -252,7 +241,7 @@ static void rows_that_are_not_ours_stop_the_start(void **state)
         "UPDATE figure_table SET row = x''",
     };
     struct world *w = *state;
-    struct store *s = open_slices(w->directory, 1 << 20);
+    struct store *s = outbox_open_slices(w->directory, 1 << 20);
     for (unsigned i = 0; i < GROUPS; i++)
         assert_int_equal(store_commit(s, w->groups[i]), ERROR_NONE);
     outbox_fold_all(s);
@@ -267,7 +256,7 @@ static void rows_that_are_not_ours_stop_the_start(void **state)
                 ? "until_day = (SELECT max(until_day) FROM figure_table)"
                 : "event = 1 AND code = 2 AND day = (SELECT max(day) FROM figure WHERE event = 1)");
         (void)outbox_sql(copy, "brug.db", sql);
-        s = open_slices(copy, 1 << 20);
+        s = outbox_open_slices(copy, 1 << 20);
         struct state *loaded = state_new((const uint64_t[]){1, 2});
         assert_non_null(loaded);
         enum error e = store_load(s, loaded, HISTORY_LOW_WATER_MS, &problem);
