@@ -30,6 +30,8 @@ FUZZ_SECONDS ?= 60
 SEED ?=
 TEST_SECONDS_MAX ?= 600
 TEST_JOBS ?= 2
+# Kill storms wait as well as work: three at once fill two cores.
+PROVE_JOBS ?= 3
 
 # ---- the variant ----
 
@@ -211,8 +213,7 @@ run-source: build-tests
 # ---- proofs: tests/fault and tests/sim in their long form ----
 
 PROOFS := power fault rot kill network mutants
-# Kill storms wait as well as work: three at once fill two cores.
-PROVE = TEST_JOBS=3 PYTHON=$(PYTHON) BRUG_SEED=$(SEED) BRUG_BUILD=$(abspath $(B)) tests/prove.sh
+PROVE = TEST_JOBS=$(PROVE_JOBS) PYTHON=$(PYTHON) BRUG_SEED=$(SEED) BRUG_BUILD=$(abspath $(B)) tests/prove.sh
 
 .PHONY: prove
 prove: deps ## prove every claim of doc/proof.md in its long form (half an hour), and print one table

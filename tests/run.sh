@@ -3,7 +3,8 @@
 #
 # Every program speaks TAP on standard output (cmocka is told to). One that crashes, runs out of time,
 # runs no test, or runs fewer than it planned counts as a failure, whatever else it printed. A skipped
-# test is printed; with CI set it is a failure. Ends with a line of totals; exit 1 if any failed.
+# test is printed; with CI set it is a failure; so is a program that passes and leaves files behind. Ends with a line of totals; exit
+# 1 if any failed. Each program has temporary folders of its own, TMPDIR and (in memory, if there is room) BRUG_TEST_MEMORY.
 #
 # Environment: TEST_SECONDS_MAX a program (300; make gives 600), TEST_JOBS at once (2), BRUG_BUILD the build folder,
 # PYTHON for *.py, TELL for all that programs tell, RESULTS a file to which "passed failed" is added (then the totals are only a part, and
@@ -25,14 +26,18 @@ notes() {
 
 # run_one LOGS NUMBER PROGRAM: run it, say how it went, leave "passed failed skipped" in LOGS/NUMBER.
 run_one() {
-    local out=$1/$2.out err=$1/$2.err program=$3 begin=$SECONDS status passed failed skipped planned ran why=
+    local out=$1/$2.out err=$1/$2.err program=$3 begin=$SECONDS status passed failed skipped planned ran left why=
+    local folder=$1/$2.tmp memory=$BRUG_TEST_MEMORY/$2
     local -a command=("$program")
     case $program in
     *.py) command=("${PYTHON:-/usr/bin/python3}" "$program") ;;
     *.sh) command=(bash "$program") ;;
     esac
-    CMOCKA_MESSAGE_OUTPUT=TAP timeout -k 10 "$seconds" "${command[@]}" </dev/null >"$out" 2>"$err"
+    mkdir "$folder" "$memory"
+    TMPDIR=$folder BRUG_TEST_MEMORY=$memory CMOCKA_MESSAGE_OUTPUT=TAP timeout -k 10 "$seconds" "${command[@]}" </dev/null >"$out" 2>"$err"
     status=$?
+    left=$(find "$folder" "$memory" -mindepth 1 -maxdepth 1 -printf '%f ')
+    rm -rf "$folder" "$memory"
     skipped=$(count "$out" '^[[:space:]]?ok\b.*# *[Ss][Kk][Ii][Pp]')
     passed=$(($(count "$out" '^[[:space:]]?ok\b') - skipped))
     failed=$(count "$out" '^[[:space:]]?not ok\b')
@@ -48,6 +53,8 @@ run_one() {
         why="ran no test"
     elif [ -n "$planned" ] && [ "$planned" -ne "$ran" ]; then
         why="planned $planned tests and ran $ran"
+    elif [ "$failed" -eq 0 ] && [ -n "$left" ]; then
+        why="left behind: $left"
     fi
     [ -z "$why" ] || failed=$((failed + 1))
     if [ "$skipped" -gt 0 ] && [ -n "${CI:-}" ]; then
@@ -82,7 +89,9 @@ if [ "${1:-}" = --one ]; then
 fi
 
 logs=$(mktemp -d)
-trap 'rm -rf "$logs"' EXIT
+BRUG_TEST_MEMORY=$(mktemp -d /dev/shm/brug-test-XXXXXX 2>/dev/null || mktemp -d)
+export BRUG_TEST_MEMORY
+trap 'rm -rf "$logs" "$BRUG_TEST_MEMORY"' EXIT
 number=0
 for program in "$@"; do
     number=$((number + 1))

@@ -13,7 +13,8 @@ import threading
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "lib"))
-from profiles import ANSWER, CLOCK, DATAERR, LETTER, NOINPUT, NOPERM, OK, USAGE, World, read, refer  # noqa: E402
+import clock  # noqa: E402
+from profiles import ANSWER, DATAERR, LETTER, NOINPUT, NOPERM, OK, USAGE, World, read, refer  # noqa: E402
 from relay import Relay  # noqa: E402
 from tap import main  # noqa: E402
 
@@ -118,7 +119,7 @@ def test_one_of_two_at_once_claims_it(w):
 
 def told_to_the_team_when_late(w):
     """Who is not the director has nothing to do here, and still hears that something is overdue."""
-    later = {**CLOCK, "FAKETIME": "+40d"}
+    later = {**clock.SANITIZERS, **clock.moved(40 * 86400)}
     line = "Te laat in uw team: {} (brug owed --team)"
     assert "in uw team" not in w.colleague.say("owed")  # nothing is, yet
     team = w.colleague.json("owed", "--team", "--wait", "0", **later)["we_owe"]

@@ -16,7 +16,8 @@ check() {
 }
 
 # The clock is moved by a library that is loaded before the sanitizer's, and waits for conditions in its own way: the thread
-# sanitizer sees locks that are none, and is asked for no report here (all other tests of the daemon have its reports).
+# sanitizer sees locks that are none, and is asked for no report here, nor in test_figures.py (all other tests of the daemon have
+# its reports).
 export TSAN_OPTIONS=${TSAN_OPTIONS:+$TSAN_OPTIONS:}report_bugs=0
 export ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}verify_asan_link_order=0
 TMPDIR=$work "$root/scripts/demo.sh" >"$work/said" 2>&1

@@ -1,7 +1,8 @@
 """Figures with a real relay: what `brug figures` and `brugctl figures` say equals a replay of the audit's records in Python, and
 who is outside the team sees what was published, and that it stays.
 
-The clock of all programs is moved: the story begins at noon of today and goes on past the end of the period of four weeks.
+The clock of all programs is moved: the story begins three weeks before the end of this period of four weeks, and goes on into the second
+one after it. So what happens to a case lies on different days, and in different periods.
 """
 import contextlib
 import csv
@@ -16,7 +17,8 @@ import zoneinfo
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "lib"))
-from profiles import ANSWER, CLOCK, NOINPUT, NOPERM, USAGE, Profile, World, refer  # noqa: E402
+import clock  # noqa: E402
+from profiles import ANSWER, NOINPUT, NOPERM, USAGE, Profile, World, refer  # noqa: E402
 from relay import Relay  # noqa: E402
 from tap import expect, main  # noqa: E402
 from wire import casefile, record  # noqa: E402
@@ -25,8 +27,7 @@ AMSTERDAM = zoneinfo.ZoneInfo("Europe/Amsterdam")
 EPOCH = datetime.date(1970, 1, 1)
 SECONDS = 86400
 UNAVAILABLE = 69
-TODAY = datetime.datetime.now(AMSTERDAM).date()
-NOON = datetime.datetime.combine(TODAY, datetime.time(12), AMSTERDAM)
+MOVED = {}  # what moves the clock of all programs
 
 
 # ---- a calendar of our own ----
@@ -76,6 +77,11 @@ def four_weeks(day):
             return first, end - datetime.timedelta(days=1)
         first = end
     return first, datetime.date(day.year, 12, 31)
+
+
+LAST = 20  # days from the first of the story to the last of its period
+TODAY = four_weeks(datetime.datetime.now(AMSTERDAM).date())[1] - datetime.timedelta(days=LAST)
+NOON = datetime.datetime.combine(TODAY, datetime.time(12), AMSTERDAM)
 
 
 # ---- the audit, replayed ----
@@ -182,7 +188,7 @@ class Moved(Profile):
     """A profile whose clock is the world's."""
 
     def run(self, *words, **options):
-        return super().run(*words, **{**CLOCK, "FAKETIME": os.environ["FAKETIME"], **options})
+        return super().run(*words, **{**MOVED, **options})
 
 
 class LongRelay(Relay):
@@ -196,8 +202,8 @@ class LongRelay(Relay):
 
 def move_clock(days):
     """So many days after the noon on which the story begins."""
-    seconds = NOON.timestamp() + days * SECONDS - time.time()
-    os.environ.update(CLOCK, FAKETIME=f"{seconds:+.0f}s")
+    MOVED.update(clock.SANITIZERS, **clock.moved(NOON.timestamp() + days * SECONDS - time.time()))
+    os.environ.update(MOVED)
 
 
 class Team(World):
@@ -238,6 +244,17 @@ class Team(World):
     def inside(self, profile):
         return profile.json("figures", *self.period())
 
+    def compare(self, *periods):
+        """What the team sees of these days, of the kinds of periods that are named, with a replay; returns what it sees."""
+        found = [self.samira.json("figures", "--period", kind, "--from", first.isoformat()) for kind, first, _ in periods]
+        assert self.relay.stop() == 0
+        replay = Replay(self.relay)
+        self.relay.start()
+        for figures, (_, first, last) in zip(found, periods):
+            assert (figures["from"], figures["until"]) == (first.isoformat(), last.isoformat()), figures
+            same(numbers(figures), replay.rows(first, last))
+        return found
+
     def published(self, profile):
         return profile.json("figures", *self.period(), *(["--published"] if profile in (self.samira, self.leader) else []))
 
@@ -263,29 +280,29 @@ def test_a_period_of_letters(w):
                    "mild-psychological"):
         w.refer(reason)
     consult = w.do(w.gp, "consult", "Sociaal team")
+    w.at(3)
     w.do(w.samira, "advise", consult["case_code"])
     for code in w.cases[:3]:
         w.do(w.samira, "claim", code, letter=False)
     w.do(w.joost, "claim", w.cases[3], letter=False)
+    w.at(8)
     w.do(w.samira, "start", w.cases[0], "--involvement", "not-known")
     w.do(w.samira, "close", w.cases[0], "--outcome", "own-short-support")
-    w.do(w.samira, "close", w.cases[1], "--outcome", "youth-care")
     w.do(w.gp, "withdraw", w.cases[4], letter=False)
     w.do(w.gp, "ask", w.cases[2])
+    w.at(16)
+    w.do(w.samira, "close", w.cases[1], "--outcome", "youth-care")
     w.do(w.samira, "answer", w.cases[2])
 
 
 def test_the_team_sees_what_a_replay_says(w):
-    found = w.inside(w.samira)
-    assert (found["period"], found["from"], found["until"], found["running"]) == (
-        "4w", w.first.isoformat(), w.last.isoformat(), True), found
+    found, = w.compare(("4w", w.first, w.last))
+    assert found["period"] == "4w" and found["running"], found
     assert found["teams"][0]["published_at"] is None
     assert {r["form"] for r in found["teams"][0]["rows"]} == {"exact"}
-    assert w.relay.stop() == 0
-    expected = Replay(w.relay).rows(w.first, w.last)
-    w.relay.start()
-    same(numbers(found), expected)
-    assert expected["referred", None] == 7 and expected["ended", None] == 3 and expected["open", None] == 4
+    rows = numbers(found)
+    assert rows["referred", None] == 7 and rows["ended", None] == 3 and rows["open", None] == 4
+    assert rows["feedback-late", None] == 1
     assert named(found, "referred-area") == {"Voorbeeldstad": 7}
     assert named(found, "caseload") == {"Samira Haddou": 1, "Joost Meijer": 1, None: 2}, named(found, "caseload")
     assert w.inside(w.leader)["teams"] == found["teams"]
@@ -309,7 +326,7 @@ def test_an_observer_sees_figures_and_nothing_else(w):
 
 
 def test_what_is_over_is_published_and_stays(w):
-    w.at((w.last - TODAY).days + 1)
+    w.at(LAST + 1)
     found = w.published(w.observer)
     rows = numbers(found)
     assert rows["referred", None] == 7 and not found["running"]
@@ -329,18 +346,28 @@ def test_what_is_over_is_published_and_stays(w):
 
 
 def test_a_clock_that_is_set_back_changes_nothing(w):
-    w.at((w.last - TODAY).days)  # the last day of what is published
+    w.at(LAST)  # the last day of what is published
     w.refer("pedagogical")
-    w.at((w.last - TODAY).days + 2)
+    w.at(LAST + 2)
     assert w.published(w.observer) == w.found
-    inside = w.inside(w.samira)
-    following = w.samira.json("figures", "--period", "4w", "--from", (w.last + datetime.timedelta(days=1)).isoformat())
-    assert w.relay.stop() == 0
-    replay = Replay(w.relay)
-    w.relay.start()
-    same(numbers(inside), replay.rows(w.first, w.last))
-    same(numbers(following), replay.rows(w.last + datetime.timedelta(days=1), four_weeks(w.last + datetime.timedelta(days=1))[1]))
-    assert numbers(following)["referred", None] == 2
+    following = four_weeks(w.last + datetime.timedelta(days=1))
+    _, found = w.compare(("4w", w.first, w.last), ("4w", *following))
+    assert numbers(found)["referred", None] == 2
+
+
+def test_a_case_counts_in_each_period_in_which_something_happens_to_it(w):
+    second = four_weeks(w.last + datetime.timedelta(days=1))
+    third = four_weeks(second[1] + datetime.timedelta(days=1))
+    w.at((second[1] - TODAY).days)
+    w.do(w.samira, "start", w.cases[2], "--involvement", "not-known")
+    w.do(w.samira, "claim", w.cases[7], letter=False)
+    w.at((third[0] - TODAY).days)
+    w.do(w.samira, "close", w.cases[2], "--outcome", "local-provision")
+    w.do(w.joost, "close", w.cases[3], "--outcome", "no-help-needed")
+    year = datetime.date(third[0].year, 1, 1), datetime.date(third[0].year, 12, 31)
+    *_, found = w.compare(("4w", w.first, w.last), ("4w", *second), ("year", *year), ("4w", *third))
+    assert numbers(found)["ended", None] == 2 and numbers(found)["referred", None] == 0
+    assert w.published(w.observer) == w.found
 
 
 def test_csv_says_what_json_says(w):
@@ -378,7 +405,7 @@ def test_what_is_mistyped_gets_one_line(w):
         assert lines[0].startswith("brug: ") and all(line.startswith("  ") for line in lines[1:]), w.samira.errors
     w.gp.run("figures", "--wait", "x", status=USAGE)
     for words in (["--period", "maand"], ["--from", "gisteren"], ["--from", "1999-01-01"], ["--csv", "--json"],
-                  ["--municipality", "x"], ["--municipality", "00000000-0000-4000-8000-000000000001"], ["--period", "year", "--from", str(TODAY)]):
+                  ["--municipality", "x"], ["--municipality", "00000000-0000-4000-8000-000000000001"], ["--period", "year", "--from", str(TODAY.year + 1)]):
         complaint = expect(RuntimeError, lambda words=words: w.relay.ctl("figures", *words))
         assert "brugctl: " in str(complaint) and len(str(complaint).splitlines()) == 1, complaint
 

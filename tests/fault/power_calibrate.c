@@ -7,6 +7,7 @@
  * HISTORY: `outbox`, or the journal_mode of a database that is not the outbox's, and its synchronous: `delete-extra`.
  * Both begin with the line `disk CHARACTERISTICS SECTOR`, of SQLite's file.
  */
+#include "tests/lib/directory.h"
 #include "tests/lib/outbox.h"
 #include "tests/lib/power_vfs.h"
 #include <sqlite3.h>

@@ -19,6 +19,7 @@
 #include "client/pins.h"
 #include "pki/key.h"
 #include "tests/lib/clients.h"
+#include "tests/lib/directory.h"
 #include "tests/lib/failing_memory.h"
 #include "tests/lib/fault_vfs.h"
 #include "tests/lib/proof.h"
@@ -594,24 +595,21 @@ static void the_directory(void **state)
     try_flow(&fetch, gp);
 }
 
-static void remove_all(struct member *m)
+static void begin_anew(struct member *m)
 {
-    static const char *const names[] = {"store.db",         "store.db-journal", "identity.key",
-                                        "identity.key.new", "sealing.key",      "sealing.key.new"};
-    char path[128];
     brug_close(&m->b);
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-        unlink(store_path(m, names[i], path));
+    directory_free(m->directory);
+    m->directory = directory_new();
 }
 
 static void a_new_profile(void **state)
 {
-    static const struct flow init = {"beginning", remove_all, init_flow, check_begun};
+    static const struct flow init = {"beginning", begin_anew, init_flow, check_begun};
     static const struct flow enrol = {"enrolling", restore, enrol_flow, check_enrolled};
-    struct member begun = {.directory = "/dev/shm/brug-test-XXXXXX"};
-    assert_non_null(mkdtemp(begun.directory));
+    struct member begun = {.directory = directory_new()};
     try_flow(&init, &begun);
-    rmdir(begun.directory);
+    brug_close(&begun.b);
+    directory_free(begun.directory);
     struct member *answered = clients_begin(&c, 3, 1, BRUG_ROLE_GP);
     save(answered);
     try_flow(&enrol, answered);

@@ -11,6 +11,7 @@
  */
 #include "daemon/core/relay_inside.h"
 #include "proto/frame.h"
+#include "tests/lib/directory.h"
 #include "tests/lib/failing_memory.h"
 #include "tests/lib/proof.h"
 #include "tests/lib/stage.h"

@@ -8,6 +8,7 @@
  *
  * Environment: CALLS that are tried of each kind and way at most.
  */
+#include "tests/lib/directory.h"
 #include "tests/lib/fault_vfs.h"
 #include "tests/lib/proof.h"
 #include "tests/lib/story.h"

@@ -28,7 +28,7 @@ from people import BRUG, People  # noqa: E402
 from relay import Relay, free_port  # noqa: E402
 from scripted import POINTS  # noqa: E402
 from storm import (Points, Storm, Template, Violation, all_points, books_broken, check,  # noqa: E402
-                   preload_environment, take_hits)
+                   preload, take_hits)
 from tap import main  # noqa: E402
 from world import Players  # noqa: E402
 
@@ -216,7 +216,7 @@ class RealStorm:
 
     def __init__(self, people, points, rng):
         self.people, self.points, self.rng = people, points, rng
-        self.environment = {"LD_PRELOAD": preload_environment(BRUG),
+        self.environment = {"LD_PRELOAD": ":".join(preload(BRUG)),
                             "BRUG_KILL_HITS": os.path.join(people.relay.folder, "client-hits")}
         self.kills, self.written = 0, []
 

@@ -20,7 +20,9 @@ here=$PWD
 seconds_max=300
 mutants=("$here"/tests/fault/mutants/*.patch)
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+memory=$(mktemp -d -p "${BRUG_TEST_MEMORY:-${TMPDIR:-/tmp}}")
+mkdir "$work/tmp"
+trap 'rm -rf "$work" "$memory"' EXIT
 begin=$(date +%s)
 seed=${BRUG_SEED:-$begin}
 
@@ -50,7 +52,7 @@ run() {
         *) set -- "$built" ;;
         esac
         # shellcheck disable=SC2086 # the options are words
-        env BRUG_BUILD="$folder/build/plain" CMOCKA_MESSAGE_OUTPUT=TAP $options \
+        env BRUG_BUILD="$folder/build/plain" TMPDIR="$work/tmp" BRUG_TEST_MEMORY="$memory" CMOCKA_MESSAGE_OUTPUT=TAP $options \
             timeout -k 10 "$seconds_max" "$@" </dev/null >"$log" 2>&1
         status=$?
         case $status in

@@ -24,6 +24,7 @@
  * STATES: how many distinct states; BRUG_SEED: of the first history.
  */
 #include "tests/lib/cases.h"
+#include "tests/lib/directory.h"
 #include "tests/lib/power_vfs.h"
 #include "tests/lib/proof.h"
 #include "tests/lib/sqlite_memory.h"

@@ -8,6 +8,7 @@
  *
  * Environment: FLIPS for each kind of store; BRUG_SEED.
  */
+#include "tests/lib/directory.h"
 #include "tests/lib/proof.h"
 #include "tests/lib/story.h"
 #include <fcntl.h>

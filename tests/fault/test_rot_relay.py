@@ -18,7 +18,7 @@ from brug_client import framed_digest, new_header, readers_and_copies, referral_
 from relay import Relay, text  # noqa: E402
 from tap import main  # noqa: E402
 from wire import casefile, wire  # noqa: E402
-from world import World  # noqa: E402
+from world import World, deliveries  # noqa: E402
 
 LETTER_BYTES = 90000  # more than lies in a page, or beside others in one
 LETTERS = 4
@@ -44,18 +44,15 @@ class Pair(World):
         return [seal_nothing(new_header(casefile.KIND_REFERRAL, self.gp, self.town, self.team.id, *self.addressed,
                                         **referral_fields()), LETTER_BYTES) for _ in range(LETTERS)]
 
-    def take(self):
-        """What the consultant is given in a session until nothing more comes, acknowledged; digests by id."""
+    def take(self, due=0):
+        """What the consultant is given in a session, acknowledged, digests by id: all that are due and not in quarantine."""
         taken = {}
         with self.connect(self.consultant, port=self.reader_port) as c:
             c.subscribe()
-            while True:
-                try:
-                    delivery = c.next_delivery(0.5)
-                except TimeoutError:
-                    return taken
+            for delivery in deliveries(c, lambda: len(taken) + self.status()["quarantined"] >= due):
                 taken.update(digests([delivery.envelope]))
                 c.ack(delivery)
+        return taken
 
     def status(self):
         return json.loads(self.relay.ctl("--json", "status"))
@@ -97,7 +94,7 @@ def rot_a_letter(world, dice):
         place = f.read().index(victim.sealed[at:at + 32])
     flip(world, path_of(world, "brug.db"), place, dice.randrange(8))
     r.start()
-    taken = world.take()
+    taken = world.take(due=LETTERS)
     wanted = digests(letters)
     name = message_id(victim)
     if {i: taken.get(i) for i in wanted if i != name} != {i: d for i, d in wanted.items() if i != name}:
@@ -113,7 +110,7 @@ def rot_a_letter(world, dice):
         c.submit(victim)
     if world.status()["quarantined"] != 0:
         return "the repeat did not heal it"
-    if world.take() != {name: wanted[name]}:
+    if world.take(due=1) != {name: wanted[name]}:
         return "the healed letter did not come"
     return None
 
@@ -125,8 +122,7 @@ def is_refused(world, words):
         if r.answers():
             return False
         time.sleep(0.02)
-    status = r.process.wait()
-    r.process = None
+    status = r.bury()
     return status != 0 and words in r.tail()
 
 
@@ -152,19 +148,9 @@ def rot_what_is_needed(world, dice):
         return f"byte {at} of the database: " + r.tail()
     flip(world, path_of(world, "brug.db"), at, bit)
     r.start()
-    if world.take() != digests(letters):
+    if world.take(due=LETTERS) != digests(letters):
         return "what was mended is not whole"
     return None
-
-
-def control(world, what, complaint, reader_port=None):
-    """1 if the judge complains so; all that still waits is taken away."""
-    world.is_rotting, world.reader_port = reader_port is not None, reader_port
-    said = what(world, random.Random(SEED))
-    world.is_rotting, world.reader_port = True, None
-    world.take()
-    print(f"# control: {(said or str()).splitlines()[:1]}", flush=True)
-    return int(said is not None and complaint in said)
 
 
 def prove(world, what, claim, *controls):

@@ -297,6 +297,21 @@ void ask_put_tags(struct buf *out, uint64_t request, const struct id *case_id,
     ask_pack(out, &frame);
 }
 
+void ask_get_figures(struct buf *out, uint64_t request, const struct id *municipality,
+                     Brug__V1__FigurePeriod period, uint32_t date, bool inside)
+{
+    Brug__V1__ClientFrame frame = BRUG__V1__CLIENT_FRAME__INIT;
+    Brug__V1__GetFigures get = BRUG__V1__GET_FIGURES__INIT;
+    get.municipality = id_bytes(municipality);
+    get.period = period;
+    get.date = date;
+    get.inside = inside;
+    frame.request = request;
+    frame.frame_case = FRAME(GET_FIGURES);
+    frame.get_figures = &get;
+    ask_pack(out, &frame);
+}
+
 void ask_submit(struct buf *out, uint64_t request, const struct stage_letter *l)
 {
     Brug__V1__ClientFrame frame = BRUG__V1__CLIENT_FRAME__INIT;

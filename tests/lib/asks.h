@@ -82,6 +82,8 @@ void ask_put_absence(struct buf *out, uint64_t request, int64_t away_until_ms);
 /* A case's tags: 32 times the byte; 0: none. */
 void ask_put_tags(struct buf *out, uint64_t request, const struct id *case_id,
                   const struct id *key_id, uint8_t child, uint8_t household);
+void ask_get_figures(struct buf *out, uint64_t request, const struct id *municipality,
+                     Brug__V1__FigurePeriod period, uint32_t date, bool inside);
 void ask_submit(struct buf *out, uint64_t request, const struct stage_letter *l);
 
 /* The readers and copies that this directory asks for. */

@@ -4,15 +4,16 @@ start of the case, are overdue; then the case is closed. Judged by what its clie
 the same case on both sides, each notice once at each client, custody where the letters put it. Used by tests/fault/test_kill.py.
 """
 import collections
-import glob
 import os
 import time
 
+import clock
 from brug_client import Refused, new_header, readers_and_copies, referral_fields, seal_nothing
 from killed import Killed
 from scripted import GONE
-from storm import PRELOAD, preload_environment
+from storm import PRELOAD, preload
 from wire import BUILD, casefile, wire
+from world import deliveries
 
 BRUGD = os.path.join(BUILD, "brugd")
 CASES_OF_A_ROUND = 3
@@ -21,7 +22,6 @@ AGAIN_DAYS = 14     # five working days and more, at least once
 DAYS_OF_A_ROUND = OVERDUE_DAYS + 2 * AGAIN_DAYS
 CRL_DAYS = 3000
 ROUNDS_MAX = 700 // DAYS_OF_A_ROUND  # an endpoint's certificate ends after 730 days
-QUIET_S = 0.1       # then nothing more comes
 NOTICE_S_MAX = 30   # a notice that is due comes within
 RETRY_S = 0.02
 OVERDUE, NON_DELIVERY = casefile.KIND_OVERDUE, casefile.KIND_NON_DELIVERY
@@ -32,10 +32,6 @@ FIRST = {"practice": {(OVERDUE, START): 1, (OVERDUE, REPLY): 1, (NON_DELIVERY, R
 SECOND = {"practice": {(OVERDUE, START): 2, (OVERDUE, REPLY): 2, (NON_DELIVERY, REPLY): 1},
           "team": {(OVERDUE, START): 2, (OVERDUE, REPLY): 2}}
 NOTHING = {"practice": {}, "team": {}}
-
-
-# What moves a program's clock. The command that comes with it leaves a semaphore when it is killed, and fails on one later.
-CLOCK_LIBRARY = next(iter(glob.glob("/usr/lib/*/faketime/libfaketimeMT.so.1")), "(no faketime)")
 
 
 class Case:
@@ -61,16 +57,13 @@ class CaseStorm(Killed):
     # ---- a clock ----
 
     def environment(self, point):
-        libraries = [PRELOAD, CLOCK_LIBRARY] if point else [CLOCK_LIBRARY]
-        return {**super().environment(point), "LD_PRELOAD": preload_environment(BRUGD, libraries),
-                "FAKETIME": f"+{int(self.ahead_s)}s", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+        libraries = [PRELOAD, clock.LIBRARY] if point else [clock.LIBRARY]
+        return {**super().environment(point), **clock.moved(self.ahead_s, preload(BRUGD, libraries))}
 
     def sleep(self, days):
         """The relay comes back so many days later."""
         self.ahead_s += days * 86400
-        self.relay.process.kill()
-        self.relay.process.wait()
-        self.revive()
+        self.replace()
 
     # ---- letters ----
 
@@ -141,11 +134,7 @@ class CaseStorm(Killed):
     def take(self, endpoint):
         def receive(client):
             client.subscribe()
-            while True:
-                try:
-                    delivery = client.next_delivery(QUIET_S)
-                except TimeoutError:
-                    return
+            for delivery in deliveries(client):
                 h = wire.Header.FromString(delivery.envelope.header)
                 if h.kind >= casefile.KIND_REMINDER:
                     self.notices[endpoint.endpoint, h.case_id, h.kind, h.owed_kind].add(h.message_id)

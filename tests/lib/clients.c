@@ -12,6 +12,7 @@
 #include "proto/check.h"
 #include "proto/frame.h"
 #include "proto/limits.h"
+#include "tests/lib/directory.h"
 #include "tests/lib/failing_memory.h"
 
 #include <arpa/inet.h>
@@ -184,10 +185,7 @@ static struct member *begin(struct clients *c, unsigned organisation, unsigned p
     m->is_recovery = is_recovery;
     if (!is_recovery && role != BRUG_ROLE_SYSTEM)
         m->person = fixture_id(1000 + 16 * organisation + person);
-    /* in memory where there is such a place: what a disk survives is not the question here */
-    snprintf(m->directory, sizeof m->directory, "%s/brug-test-XXXXXX",
-             access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
-    need(mkdtemp(m->directory) != NULL, "a temporary folder");
+    m->directory = directory_new();
     m->b = brug_new(m->directory);
     need(m->b != NULL, "a handle");
     m->b->now_ms = now_cb;
@@ -1234,18 +1232,6 @@ void clients_init(struct clients *c)
     buf_fini(&chain);
 }
 
-static void remove_folder(const char *path)
-{
-    static const char *const names[] = {
-        "store.db", "store.db-journal", "identity.key", "sealing.key", "lock", "wake"};
-    char file[128];
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        snprintf(file, sizeof file, "%s/%s", path, names[i]);
-        unlink(file);
-    }
-    rmdir(path);
-}
-
 void clients_fini(struct clients *c)
 {
     clients_cut(c);
@@ -1254,7 +1240,7 @@ void clients_fini(struct clients *c)
         struct buf *bufs[] = {&m->binding, &m->signature,        &m->identity,
                               &m->sealing, &m->countersignature, &m->invitation};
         brug_close(&m->b);
-        remove_folder(m->directory);
+        directory_free(m->directory);
         for (size_t k = 0; k < sizeof bufs / sizeof bufs[0]; k++)
             buf_fini(bufs[k]);
         X509_free(m->identity_x509);

@@ -22,7 +22,7 @@ struct clients;
 
 /* One enrolled endpoint. */
 struct member {
-    char directory[64];
+    char *directory;
     struct brug *b;
     struct id organisation, person, endpoint;
     int role;

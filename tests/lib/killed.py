@@ -7,7 +7,9 @@ import time
 
 from brug_client import Refused
 from scripted import GONE
+from relay import ASK_S
 from storm import ARMED_AGAIN, armed_environment, take_hits
+
 
 
 class Killed:
@@ -24,7 +26,7 @@ class Killed:
         if self.relay.process.poll() is None:
             time.sleep(0.01)
             return
-        if self.relay.process.returncode != -signal.SIGKILL:
+        if self.relay.bury() != -signal.SIGKILL:
             raise RuntimeError(f"the relay ended by itself: {self.relay.tail()}")
         self.kills += 1
         for name in take_hits(self.hits_path):
@@ -37,9 +39,12 @@ class Killed:
 
     def kill(self):
         if self.points:
-            self.relay.process.kill()
-            self.relay.process.wait()
-            self.revive()
+            self.replace()
+
+    def replace(self):
+        self.relay.process.kill()
+        self.relay.process.wait()
+        self.revive()
 
     def ctl(self, *words):
         while True:
@@ -50,7 +55,7 @@ class Killed:
 
     def wait_until_nobody_is_there(self):
         while self.ctl("status")["sessions"]:
-            time.sleep(0.01)
+            time.sleep(ASK_S)
 
     # ---- sessions ----
 

@@ -1,10 +1,10 @@
-/* tests/lib/outbox.c: a history of records, and stores in temporary directories. */
+/* tests/lib/outbox.c: a history of records, and stores. */
 #include "tests/lib/outbox.h"
 #include "daemon/store/pages.h"
 #include "rules/period.h"
 #include "tests/lib/cases.h"
+#include "tests/lib/directory.h"
 #include <assert.h>
-#include <dirent.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -534,64 +534,7 @@ struct digest state_digest_of(const struct state *s)
     return d;
 }
 
-/* ---- directories and stores ---- */
-
-char *directory_new(void)
-{
-    const char *base = getenv("TMPDIR");
-    char path[512];
-    if (base == NULL) /* in memory if there is such a place: these tests make many commits */
-        base = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
-    snprintf(path, sizeof path, "%s/brug-store-XXXXXX", base);
-    return must_have(strdup(must_have(mkdtemp(path))));
-}
-
-void directory_file(char *out, size_t out_len, const char *path, const char *name)
-{
-    snprintf(out, out_len, "%s/%s", path, name);
-}
-
-void directory_free(char *path)
-{
-    struct dirent *entry;
-    char file[1024];
-    DIR *d = opendir(path);
-    while (d != NULL && (entry = readdir(d)) != NULL) {
-        directory_file(file, sizeof file, path, entry->d_name);
-        (void)unlink(file); /* "." and ".." refuse */
-    }
-    if (d != NULL)
-        closedir(d);
-    rmdir(path);
-    free(path);
-}
-
-static void copy_file(const char *from, const char *to)
-{
-    struct buf b;
-    buf_init(&b, SIZE_MAX / 2);
-    MUST(buf_read_file(&b, from));
-    FILE *f = must_have(fopen(to, "wb"));
-    if (fwrite(b.data, 1, b.len, f) != b.len || fclose(f) != 0)
-        abort();
-    buf_fini(&b);
-}
-
-char *directory_copy(const char *path)
-{
-    char *copy = directory_new(), from[1024], to[1024];
-    struct dirent *entry;
-    DIR *d = must_have(opendir(path));
-    while ((entry = readdir(d)) != NULL) {
-        if (entry->d_name[0] == '.')
-            continue;
-        directory_file(from, sizeof from, path, entry->d_name);
-        directory_file(to, sizeof to, copy, entry->d_name);
-        copy_file(from, to);
-    }
-    closedir(d);
-    return copy;
-}
+/* ---- stores ---- */
 
 struct store_options outbox_options(const char *directory)
 {
@@ -734,6 +677,29 @@ enum error cases_of_store(const char *directory, struct cases *out)
     enum error e = cases_read(o.connection, out);
     close_file(&o);
     return e;
+}
+
+struct group *outbox_group(const char *directory, const char *file, const char *sql,
+                           uint64_t first_lsn)
+{
+    struct opened o = open_file(directory, file);
+    struct group *g = NULL;
+    sqlite3_stmt *s;
+    if (sqlite3_prepare_v2(o.connection, sql, -1, &s, NULL) != SQLITE_OK)
+        abort();
+    if (sqlite3_step(s) == SQLITE_ROW) {
+        struct slice payload,
+            records = slice_of(sqlite3_column_blob(s, 0), (size_t)sqlite3_column_bytes(s, 0));
+        unsigned type;
+        g = must_have(group_new(first_lsn));
+        while (records.len > 0) {
+            MUST(group_next_record(&records, &type, &payload));
+            MUST(group_append(g, type, payload));
+        }
+    }
+    sqlite3_finalize(s);
+    close_file(&o);
+    return g;
 }
 
 int64_t outbox_sql(const char *directory, const char *file, const char *sql)

@@ -116,14 +116,6 @@ void state_apply_group(struct state *s, const struct group *g);
 struct state *state_empty(struct id generation);
 struct digest state_digest_of(const struct state *s);
 
-/* A directory of mode 0700 under the system's temporary place, and away with it and the files in
- * it. */
-char *directory_new(void);
-void directory_free(char *path);
-/* Copies the files of a store as they are, as a crash would leave them; the target is made anew. */
-char *directory_copy(const char *path);
-void directory_file(char *out, size_t out_len, const char *path, const char *name);
-
 struct store_options outbox_options(const char *directory);
 /* Opens, or ends the test. */
 struct store *outbox_open(const char *directory);
@@ -136,6 +128,9 @@ void outbox_fold_all(struct store *s);
 struct digest outbox_tables(const char *directory);
 /* Over all that a query of brug.db gives, of a closed store: each value behind its length. */
 struct digest outbox_rows(const char *directory, const char *sql);
+/* What this SQL gives of one of the files of a closed store, the records of a group, as a group again; NULL: nothing. */
+struct group *outbox_group(const char *directory, const char *file, const char *sql,
+                           uint64_t first_lsn);
 /* Runs SQL on one of the files of a closed store; returns the first column of the first row, or 0.
  */
 int64_t outbox_sql(const char *directory, const char *file, const char *sql);

@@ -6,10 +6,10 @@ from brug_client import new_header, readers_and_copies, referral_fields, seal_no
 from killed import Killed
 from relay import text
 from wire import casefile, wire
+from world import deliveries
 
 SETTINGS = {"redelivery_sessions_max": 3, "redelivery_interval_ms": 0}
 SESSIONS_MAX = 60  # a session that a kill ended does not count
-QUIET_S = 0.1      # then nothing more comes
 
 
 class Parking(Killed):
@@ -29,21 +29,17 @@ class Parking(Killed):
         self.session(self.sender, lambda client: client.submit(envelope))
         return header.message_id
 
-    def take(self, endpoint, acknowledges=True):
-        """The ids of what comes until nothing more comes, in a session, or in several if a kill ended the first."""
+    def take(self, endpoint, acknowledges=True, until=lambda came: True):
+        """The ids of what comes until it is so, and nothing more comes, in a session, or in several if a kill ended the first."""
         came = set()
-        self.session(endpoint, lambda client: self.receive(client, endpoint, acknowledges, came))
+        self.session(endpoint, lambda client: self.receive(client, endpoint, acknowledges, came, until))
         if endpoint is self.deaf and self.parked in came:
             self.broken.append("it came although it is parked")
         return came
 
-    def receive(self, client, endpoint, acknowledges, came):
+    def receive(self, client, endpoint, acknowledges, came, until):
         client.subscribe()
-        while True:
-            try:
-                delivery = client.next_delivery(QUIET_S)
-            except TimeoutError:
-                return
+        for delivery in deliveries(client, lambda: until(came)):
             header = wire.Header.FromString(delivery.envelope.header)
             came.add(header.message_id)
             if header.kind == casefile.KIND_FACT and header.fact_code == wire.CODE_NOT_ACKNOWLEDGED:
@@ -56,37 +52,41 @@ class Parking(Killed):
     def run_round(self):
         self.kill()
         letter = self.submit()
-        self.take_in_vain()
+        self.take_in_vain(letter)
         if not self.ctl("status")["parked"]:
             self.broken.append("it was never parked")
             return
         self.parked = letter
         later = self.submit()
         self.kill()
-        if later not in self.take(self.deaf):
+        if later not in self.take(self.deaf, until=lambda came: later in came):
             self.broken.append("what came later does not flow")
         for _ in range(2):
-            for endpoint in (self.sender, self.colleague, self.reader, self.deaf):
+            for endpoint in (self.sender, self.colleague):
+                self.take(endpoint, until=lambda _, endpoint=endpoint: self.count_reports(endpoint, letter))
+            for endpoint in (self.reader, self.deaf):
                 self.take(endpoint)
             self.kill()
         for endpoint in (self.sender, self.colleague):
-            count = len(self.reports.get((endpoint.endpoint, letter), ()))
-            if count != 1:
+            if (count := self.count_reports(endpoint, letter)) != 1:
                 self.broken.append(f"{count} reports of one parked letter")
         self.release(letter)
 
-    def take_in_vain(self):
+    def count_reports(self, endpoint, letter):
+        return len(self.reports.get((endpoint.endpoint, letter), ()))
+
+    def take_in_vain(self, letter):
         for _ in range(SESSIONS_MAX):
             if self.ctl("status")["parked"]:
                 return
-            self.take(self.deaf, acknowledges=False)
+            self.take(self.deaf, acknowledges=False, until=lambda came: letter in came)
             self.wait_until_nobody_is_there()
 
     def release(self, letter):
         self.ctl("endpoint", "release", text(self.deaf.endpoint))
         self.parked = None
         self.kill()
-        if self.take(self.deaf) != {letter}:
+        if self.take(self.deaf, until=lambda came: letter in came) != {letter}:
             self.broken.append("what was released does not come")
         if self.ctl("status")["parked"] or self.take(self.deaf):
             self.broken.append("something is left")

@@ -1,5 +1,4 @@
 """Profiles of the brug command, and the world in which they are enrolled: a practice and a team at one relay."""
-import glob
 import json
 import os
 import pty
@@ -14,10 +13,6 @@ ANSWER = os.path.join(DATA, "antwoord.txt")
 YOUTH = os.path.join(DATA, "jeugdige.txt")
 PDF = os.path.join(DATA, "verzuim.pdf")
 OK, USAGE, DATAERR, NOINPUT, CANTCREAT, TEMPFAIL, NOPERM, CONFIG = 0, 64, 65, 66, 73, 75, 77, 78
-# With FAKETIME: another clock for what is run with it.
-CLOCK = {"LD_PRELOAD": (glob.glob("/usr/lib/*/faketime/libfaketime.so.1") or ["(no faketime)"])[0],
-         "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0",
-         "TSAN_OPTIONS": os.environ.get("TSAN_OPTIONS", "") + ":report_bugs=0"}
 
 
 def read(path):

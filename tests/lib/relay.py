@@ -27,11 +27,13 @@ import time
 import uuid
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import clock  # noqa: E402
 from wire import BUILD, ROOT, admin, wire  # noqa: E402
 
 HOST = "127.0.0.1"
 PORT_MIN = 10000
 START_S_MAX = 30
+ASK_S = 0.05  # between two questions to a relay: each is a process of its own
 STOP_S_MAX = 30
 BINDING_LABEL = b"brug/1 binding\0"  # [P-88]
 COUNTERSIGNATURE_LABEL = b"brug/1 countersignature\0"  # [P-90]
@@ -47,11 +49,13 @@ def new_id():
 
 def run(*command, data=None):
     """The output of a command; its complaint is raised."""
-    done = subprocess.run(command, input=data, capture_output=True)
-    if done.returncode != 0:
-        raise RuntimeError(f"{' '.join(command)}: exit {done.returncode}: "
-                           f"{done.stderr.decode(errors='replace').strip()}")
-    return done.stdout
+    with subprocess.Popen(command, stdin=None if data is None else subprocess.PIPE, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE) as process:
+        output, complaint = process.communicate(data)
+    clock.forget(process.pid)
+    if process.returncode != 0:
+        raise RuntimeError(f"{' '.join(command)}: exit {process.returncode}: {complaint.decode(errors='replace').strip()}")
+    return output
 
 
 def free_port():
@@ -135,8 +139,7 @@ class Relay:
 
     def __exit__(self, kind, error, _):
         if self.process:
-            self.process.kill()
-            self.process.wait()
+            self.kill()
         if kind and getattr(error, "code", 1) and os.path.exists(self.log):
             with open(self.log, errors="replace") as f:
                 sys.stderr.write("".join(f.readlines()[-100:]))
@@ -202,7 +205,7 @@ class Relay:
                 raise RuntimeError(f"brugd ended with {self.process.returncode}: {self.tail()}")
             if time.monotonic() > deadline:
                 raise RuntimeError(f"brugd does not answer: {self.tail()}")
-            time.sleep(0.02)
+            time.sleep(ASK_S)
 
     def answers(self):
         """Asked over the admin socket, which it opens last and which counts nothing."""
@@ -219,8 +222,14 @@ class Relay:
     def kill(self):
         """kill -9, as a power cut of the process."""
         self.process.kill()
-        self.process.wait()
+        self.bury()
+
+    def bury(self):
+        """Of one that is dying or dead: gone, with what moved its clock. Returns its status."""
+        status = self.process.wait()
+        clock.forget(self.process.pid)
         self.process = None
+        return status
 
     def stop(self):
         """SIGTERM; returns the exit status."""

@@ -24,6 +24,7 @@
  *   sim_disk.[ch]  the store and its thread       sim_clients.c  endpoints that send and read
  *   sim_sabotage.c what controls break            sim_judge.c    what must hold
  *   sim_people.c   people with cases              sim_cases.[ch] what must hold of cases
+ *   sim_figures.c  … and of figures               sim_family.c   … and of families
  *   sim_seed.c     which world fails, and again
  */
 #ifndef TESTS_LIB_SIM_H
@@ -116,6 +117,13 @@ enum sim_sabotage {
     SIM_LONGER_TERM,   /* of START */
     SIM_COUNT_TWICE,   /* an event counts twice for the figures */
     SIM_COUNT_LOADED,  /* after a start only */
+    SIM_DROP_END,      /* a move does not say what it ended */
+    SIM_PUBLISH_AGAIN, /* a start forgets what was published */
+    SIM_OTHER_TABLE,   /* a published table is told with another number */
+    SIM_OTHER_FIGURE,  /* and a team's own figures */
+    SIM_DROP_LINK,     /* a case is told without one of its family */
+    SIM_OTHER_LINK,    /* a FACT tells of another case */
+    SIM_NO_ROOM,       /* the relay finds no room for ever */
     SIM_BOTH_CLAIM,    /* who comes second hears of a receipt */
     SIM_UNCLEAR,       /* or of another refusal */
 };
@@ -135,6 +143,7 @@ struct sim_profile {
     unsigned leaps;      /* steps: hours pass at once, or the wall clock jumps */
     unsigned orders;     /* steps: the operator changes something */
     unsigned old_ids;    /* new letters: an id that is older than what memory holds, or random */
+    unsigned large;      /* new letters: of some kilobytes */
     unsigned failures;   /* commits that fail, so that the process ends */
     unsigned full_disks; /* steps: the disk has no room for a while, or has again */
     int64_t latency_us, think_us, disk_us; /* at most */
@@ -204,6 +213,7 @@ enum sim_asked {
     SIM_ASKED_CASE,
     SIM_ASKED_PAGE, /* of cases */
     SIM_ASKED_PUT,  /* an absence, a card */
+    SIM_ASKED_FIGURES,
 };
 
 struct sim_question {
@@ -216,6 +226,10 @@ struct sim_question {
         uint32_t cases_max;
         bool ended;
     } page;
+    struct {
+        uint32_t date;
+        bool inside;
+    } figures; /* of the municipality that key.id names */
     uint64_t session;
     uint64_t lsn;    /* of the state when it was judged, or later */
     uint64_t twin;   /* of a foreign id: the request about the unknown one, and back */
@@ -376,6 +390,7 @@ unsigned sabotage_leaving(struct sim *w, struct sim_link *l, Brug__V1__ServerFra
 unsigned sabotage_arriving(struct sim *w, struct sim_link *l, Brug__V1__ServerFrame *f);
 void sabotage_begin(struct sim *w);
 void sabotage_step(struct sim *w);
+bool sabotage_hides_room(const struct sim *w);
 void sabotage_credit(struct sim *w, struct sim_link *l);
 void sabotage_loaded(struct sim *w, struct state *s);
 

@@ -21,6 +21,7 @@
 #define HOUR_MS INT64_C(3600000)
 #define DAY_MS (24 * HOUR_MS)
 #define LATE_US (INT64_C(20) * 1000 * SIM_MS) /* of a relay that can work */
+#define LAG_US (INT64_C(20) * 1000 * SIM_MS)  /* a fold catches up within */
 #define SEASONS 6u                            /* worlds begin in each of them */
 #define SEASON_DAYS 40
 #define NIGHT_US (3000 * SIM_MS)
@@ -34,6 +35,7 @@ void sim_cases_init(struct sim *w)
 {
     w->cases = calloc(1, sizeof *w->cases);
     assert_non_null(w->cases);
+    w->cases->lags_since_us = -1;
     map_init(&w->cases->dossiers, HASH_SEED);
     map_init(&w->cases->notices, HASH_SEED);
 }
@@ -51,6 +53,8 @@ void sim_cases_free(struct sim *w)
         free(k->notice_list[i]);
     free(k->list);
     free(k->notice_list);
+    sim_figures_free(k);
+    sim_family_free(k);
     map_fini(&k->dossiers);
     map_fini(&k->notices);
     free(k);
@@ -174,12 +178,11 @@ static unsigned days_of_team(const struct sim *w, const struct id *id)
 
 /* What the rules say to it as it stands on disk now; `after` when they allow it. */
 static enum error ask_oracle(const struct sim *w, const struct sim_letter *l, int64_t at_ms,
-                             struct case_file *after)
+                             struct case_file *after, struct case_ends *ends)
 {
     const struct sim_dossier *d = sim_dossier_find(w, &l->l.case_id);
     const struct person *actor = person_find(w->truth, id_bytes(&l->l.person));
     struct stage_header h;
-    struct case_ends ends;
     if (d && opens_case(l))
         return ERROR_CASE_EXISTS;
     if (!opens_case(l) && (!d || !is_between(d, l)))
@@ -198,7 +201,7 @@ static enum error ask_oracle(const struct sim *w, const struct sim_letter *l, in
         .now_ms = at_ms,
         .working_days = days_of_team(w, team),
         .terms = terms(w)};
-    return oracle_judge(before, &move, after, &ends);
+    return oracle_judge(before, &move, after, ends);
 }
 
 static void on_letter(struct sim *w, const struct message_key *key, int64_t at_ms)
@@ -207,7 +210,11 @@ static void on_letter(struct sim *w, const struct message_key *key, int64_t at_m
     const struct sim_letter *l = sim_letter_find(w, key);
     if (!l || l->l.kind == KIND(NOTICE))
         return;
-    enum error e = ask_oracle(w, l, at_ms, &k->wanted);
+    if (l->l.kind == KIND(FAMILY_KEY)) {
+        judge_family_key(w, l);
+        return;
+    }
+    enum error e = ask_oracle(w, l, at_ms, &k->wanted, &k->ends);
     k->letters++;
     if (e) {
         sim_flag(w, "I4: a letter of kind %d is accepted that the rules refuse: %s", l->l.kind,
@@ -230,11 +237,12 @@ static void on_refusal(struct sim *w, const Brug__V1__Refusal *r)
 {
     struct message_key key;
     struct case_file after;
+    struct case_ends ends;
     assert_true(id_take(r->organisation, &key.organisation) && id_take(r->message_id, &key.id));
     const struct sim_letter *l = sim_letter_find(w, &key);
     if (!l || !is_of_case((enum error)r->code))
         return;
-    enum error e = ask_oracle(w, l, r->at_ms, &after);
+    enum error e = ask_oracle(w, l, r->at_ms, &after, &ends);
     w->cases->refused++;
     if (e != (enum error)r->code)
         sim_flag(w, "I4: a letter of kind %d is refused with %s; the rules say %s", l->l.kind,
@@ -253,6 +261,7 @@ static void on_opened(struct sim *w, const Brug__V1__OpenedBy *r)
     if (!d || !id_equal(&e->organisation->entity.id, &l->l.to))
         return;
     k->wanted = *sim_dossier_now(d);
+    k->ends.count = 0;
     if (oracle_opened(&k->wanted, id_equal(&l->l.to, &d->team) ? TEAM : PRACTICE, &l->key.id))
         k->moving = d;
 }
@@ -307,7 +316,36 @@ static void on_step(struct sim *w, struct sim_dossier *d, const struct case_file
             sim_flag(w, "I5: time does something within a day after the clock leapt");
         return;
     }
-    sim_flag(w, "I5: time does to case %s what it should not: %s", name_of(&d->id), problem);
+    sim_flag(w, "I5: time does what it should not: %s, to case %s", problem, name_of(&d->id));
+}
+
+static struct owed_item item_of(const Brug__V1__OwedItem *row)
+{
+    struct owed_item item = {.kind = row->kind,
+                             .debtor = row->debtor,
+                             .due_date = row->due_date,
+                             .moment = row->moment,
+                             .is_delayed = row->delayed,
+                             .born_at_ms = row->born_at_ms,
+                             .is_opened = row->opened,
+                             .notices = row->notices,
+                             .unopened_notices = row->unopened_notices,
+                             .told_date = row->told_date};
+    assert_true(id_take(row->owed_id, &item.id) && id_take(row->message_id, &item.cause));
+    return item;
+}
+
+static void judge_ends(struct sim *w, const Brug__V1__CaseMoved *r)
+{
+    struct case_ends got = {.count = r->n_ended};
+    assert_true(r->n_ended <= CASE_OWED_MAX);
+    for (size_t i = 0; i < r->n_ended; i++)
+        got.items[i] = (struct owed_end){item_of(r->ended[i]->item), r->ended[i]->lapsed};
+    got.count -= w->sabotage == SIM_DROP_END && got.count > 0;
+    const char *other = case_compare_ends(&w->cases->ends, &got);
+    if (other)
+        sim_flag(w, "I5: a move ends other debts than its letter does: %s, by kind %d", other,
+                 r->kind);
 }
 
 static void on_moved(struct sim *w, const Brug__V1__CaseMoved *r, uint64_t lsn)
@@ -329,8 +367,11 @@ static void on_moved(struct sim *w, const Brug__V1__CaseMoved *r, uint64_t lsn)
                      other, r->kind);
         k->moves++;
     } else {
+        k->ends.count = 0;
         on_step(w, d, &got, r, lsn);
     }
+    judge_ends(w, r);
+    count_move(k, &(struct sim_move){d, sim_dossier_now(d), &got, &k->ends, r->at_ms, lsn});
     k->moving = NULL;
     add_version(w, d, lsn, &got); /* it has the ids of what is born */
 }
@@ -435,7 +476,9 @@ void judge_case_record(struct sim *w, uint64_t lsn, unsigned type, struct slice 
                  {RECORD(REFUSAL), &brug__v1__refusal__descriptor},
                  {RECORD(OPENED_BY), &brug__v1__opened_by__descriptor},
                  {RECORD(OUTAGE), &brug__v1__outage__descriptor},
-                 {RECORD(CASE_MOVED), &brug__v1__case_moved__descriptor}};
+                 {RECORD(CASE_MOVED), &brug__v1__case_moved__descriptor},
+                 {RECORD(CASE_TAGS), &brug__v1__case_tags__descriptor},
+                 {RECORD(FIGURES_PUBLISHED), &brug__v1__figures_published__descriptor}};
     ProtobufCMessage *m = NULL;
     for (size_t i = 0; i < sizeof TYPES / sizeof TYPES[0]; i++)
         if (TYPES[i].type == type)
@@ -453,6 +496,10 @@ void judge_case_record(struct sim *w, uint64_t lsn, unsigned type, struct slice 
         on_moved(w, (const Brug__V1__CaseMoved *)m, lsn);
     else if (type == RECORD(OUTAGE))
         on_outage(w, (const Brug__V1__Outage *)m);
+    else if (type == RECORD(CASE_TAGS))
+        judge_tags(w, (const Brug__V1__CaseTags *)m, lsn);
+    else if (type == RECORD(FIGURES_PUBLISHED))
+        judge_published(w, (const Brug__V1__FiguresPublished *)m, lsn);
     else if (type == RECORD(ORGANISATION))
         reckon_all(w);
     w->cases->last_type = type;
@@ -484,6 +531,7 @@ static void judge_row(struct sim *w, const struct sim_question *q, const Brug__V
     const char *other = e ? "its form" : case_compare(wanted, &got);
     if (other)
         sim_flag(w, "I4: case %s is told otherwise than it is: %s", name_of(&id), other);
+    judge_links_told(w, q, d, c);
     w->cases->told_cases++;
 }
 
@@ -499,7 +547,7 @@ void judge_case_refusal(struct sim *w, const struct sim_question *q, enum error 
     const struct sim_dossier *d =
         q->asked == SIM_ASKED_CASE ? sim_dossier_find(w, &q->key.id) : NULL;
     if (code == ERROR_NO_SUCH_CASE && d && is_party(d, q->client) && sim_dossier_at(d, q->lsn))
-        sim_flag(w, "I4: case %s is not known to the relay any more", name_of(&d->id));
+        sim_flag(w, "I4: case %s is forgotten by the relay", name_of(&d->id));
 }
 
 static bool has_ended(const struct case_file *c)
@@ -553,6 +601,8 @@ void judge_notice(struct sim *w, const struct id *id, const Brug__V1__Header *h)
 {
     struct map_node *at = map_find(&w->cases->notices, id->bytes, ID_BYTES);
     const struct sim_notice *n = at ? container_of(at, struct sim_notice, node) : NULL;
+    if (h->fact_code == BRUG__V1__CODE__CODE_FAMILY_LINKED)
+        judge_link_fact(w, h);
     if (!is_by_time(h->kind) || h->fact_code)
         return;
     if (!n)
@@ -580,7 +630,7 @@ static void judge_notice_arrived(struct sim *w, const struct sim_notice *n)
         const struct sim_client *c = client_of(w, &m->readers[i].endpoint->entity.id);
         const struct sim_copy *copy = c ? sim_copy_find(c, &key) : NULL;
         if (c && !c->was_suspended && !(copy && copy->is_acked))
-            sim_flag(w, "I5: a notice of kind %d did not arrive", n->kind);
+            sim_flag(w, "I5: a notice did not arrive: it is of kind %d", n->kind);
     }
     if (!m)
         sim_flag(w, "I5: a notice is gone");
@@ -594,16 +644,22 @@ void judge_cases_end(struct sim *w)
 
 /* ---- time ---- */
 
-/* It neither lacks room nor lags, and believes its clock. */
+/* The disk that we gave it has room, its clock is one to believe, and its fold does not lag, or lags longer than it may. */
 static bool can_work(const struct sim *w)
 {
-    bool doubts = w->cases->doubt_until_ms > sim_now(w).mono_ms;
-    return w->relay && w->relay->has_room && !w->relay->is_fold_behind && !doubts;
+    const struct sim_cases *k = w->cases;
+    bool doubts = k->doubt_until_ms > sim_now(w).mono_ms;
+    bool lags = k->lags_since_us >= 0 && w->now_us - k->lags_since_us < LAG_US;
+    return w->relay && w->has_room && !lags && !doubts;
 }
 
 static void judge_cases_late(struct sim *w)
 {
     struct sim_cases *k = w->cases;
+    if (!w->relay || !w->relay->is_fold_behind)
+        k->lags_since_us = -1;
+    else if (k->lags_since_us < 0)
+        k->lags_since_us = w->now_us;
     bool works = can_work(w);
     int64_t now_ms = sim_now(w).wall_ms;
     for (size_t i = 0; i < k->count; i++) {

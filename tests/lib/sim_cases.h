@@ -12,7 +12,8 @@
  *   T14 a page has what is owed to its asker at that moment: nothing twice, nothing left out
  *   a clock that leaps makes nothing overdue for a day; days on which the relay was away, by its operator's word, are taken
  *       in by each case once and before all else
- *   T24 figures are those of the letters (sim_figures.c): a replay of `versions` of all cases
+ *   R41 which cases are of one family, and who is told (sim_family.c)
+ *   T24 figures are those of the letters, as they count and as they are told, and what was published stays (sim_figures.c)
  */
 #ifndef TESTS_LIB_SIM_CASES_H
 #define TESTS_LIB_SIM_CASES_H
@@ -30,6 +31,8 @@ struct sim_dossier {
     struct id id, practice, team, municipality;
     struct sim_version *versions;
     size_t count, capacity;
+    uint32_t opened_date; /* it came on this day */
+    struct id key;        /* under which it has its tags; ID_NONE: it has none */
     int64_t next_ms;      /* when time does something */
     int64_t due_since_us; /* when that was first seen to have come; below 0: it has not */
 };
@@ -44,6 +47,40 @@ struct sim_notice {
     uint32_t until_date;
 };
 
+/* What counts once for figures. */
+struct sim_counted {
+    struct sim_event_counted {
+        struct id municipality, team, practice;
+        uint32_t day, event, code; /* enum figure_event */
+    } of;
+    uint64_t lsn; /* of the move */
+};
+
+/* That was published. */
+struct sim_table {
+    struct id municipality, team;
+    uint32_t from, until;
+    uint64_t lsn;
+    int64_t at_ms;
+    struct buf rows;
+};
+
+/* Two cases are of one family, from there on; until one of them ends. */
+struct sim_family_link {
+    const struct sim_dossier *a, *b;
+    uint64_t lsn;
+    bool is_same_child;
+};
+
+/* A case moves: what it counts for. */
+struct sim_move {
+    struct sim_dossier *dossier;
+    const struct case_file *before, *after;
+    const struct case_ends *ends;
+    int64_t at_ms;
+    uint64_t lsn;
+};
+
 struct sim_cases {
     struct map dossiers, notices;
     struct sim_dossier **list; /* as they were opened */
@@ -53,17 +90,26 @@ struct sim_cases {
     /* What the rest of a commit must bring. */
     struct sim_dossier *moving; /* its move, as `wanted` */
     struct case_file wanted;
+    struct case_ends ends;
     struct sim_notice told[2];
     size_t told_count;
     unsigned last_type; /* of the record before */
     /* The clock leapt: nothing that is judged after this lsn may be a step of time before. */
     uint64_t doubt_lsn;
     int64_t doubt_until_ms; /* monotonic; 0: it is believed */
+    int64_t lags_since_us;  /* the relay's fold is behind; below 0: it is not */
     struct sim_event night;
     struct case_terms terms; /* the profile's, with these */
     struct case_outage outages[OUTAGES_MAX];
     size_t outage_count;
-    uint64_t figures; /* how often they were compared */
+    struct sim_counted *counted; /* ascending by lsn */
+    struct sim_table *tables;
+    size_t counted_count, counted_capacity, table_count, table_capacity;
+    struct id keys[6];             /* in force, of each organisation */
+    struct sim_family_link *links; /* ascending by lsn */
+    size_t link_count, link_capacity;
+    uint64_t tagged, links_told;
+    uint64_t figures, tables_told, figures_told; /* how often they were compared */
     uint64_t letters, refused, moves, steps, pages, told_cases, ends_in_steps;
     uint64_t notices_by_kind[5]; /* from REMINDER on */
 };
@@ -100,6 +146,23 @@ void judge_case_page(struct sim *w, const struct sim_question *q, const Brug__V1
 void judge_case_refusal(struct sim *w, const struct sim_question *q, enum error code);
 /* Of a state up to whose lsn all is on disk. */
 void judge_figures(struct sim *w, const struct state *s, const char *when);
+void judge_figures_told(struct sim *w, const struct sim_question *q, const Brug__V1__Figures *f);
+void judge_published(struct sim *w, const Brug__V1__FiguresPublished *r, uint64_t lsn);
+void count_move(struct sim_cases *k, const struct sim_move *m);
+void sim_figures_free(struct sim_cases *k);
+
+/* ---- families (sim_family.c) ---- */
+
+/* The bytes of the case's tags; 0: it has none of a house. */
+uint8_t sim_child_of(const struct id *case_id);
+uint8_t sim_house_of(const struct id *case_id);
+struct id sim_key_of(struct sim *w, const struct id *team);
+void judge_family_key(struct sim *w, const struct sim_letter *l);
+void judge_tags(struct sim *w, const Brug__V1__CaseTags *r, uint64_t lsn);
+void judge_links_told(struct sim *w, const struct sim_question *q, const struct sim_dossier *d,
+                      const Brug__V1__Case *c);
+void judge_link_fact(struct sim *w, const Brug__V1__Header *h);
+void sim_family_free(struct sim_cases *k);
 void judge_notice(struct sim *w, const struct id *id, const Brug__V1__Header *h);
 bool judge_cases_are_told(const struct sim *w); /* nothing that is due is open */
 void judge_cases_end(struct sim *w);

@@ -295,7 +295,7 @@ struct sim_letter *sim_client_write(struct sim *w, struct sim_client *c, const s
                                  .sealed = "sealed bytes",
                                  .filler_bytes = (size_t)sim_below(w, 300),
                                  .written_at_ms = sim_now(w).wall_ms};
-    if (sim_one_in(w, 12))
+    if (sim_one_in(w, w->profile.large))
         l->l.filler_bytes = (size_t)sim_below(w, 9000);
     if (w->cases && !to)
         sim_people_address(w, c, &l->l);
@@ -566,7 +566,7 @@ static bool ack_many(struct sim *w, struct sim_client *c)
 /* A working day: less of everything else than in do_something, and more of letters that are read and opened. */
 static void lead_cases(struct sim *w, struct sim_client *c)
 {
-    uint64_t what = sim_below(w, 20);
+    uint64_t what = sim_below(w, 23);
     if (c->reads && c->unacked_count == 0 && sim_one_in(w, 3))
         give_credit(w, c);
     if (what < 6 && c->reads)
@@ -578,9 +578,9 @@ static void lead_cases(struct sim *w, struct sim_client *c)
             continue;
     else if (what < 17 && c->count > 0)
         say_opened(w, c, copy_to_open(w, c));
-    else if (what < 18)
+    else if (what < 21)
         sim_people_ask(w, c);
-    else if (what < 19 && sim_one_in(w, 8))
+    else if (what < 22 && sim_one_in(w, 8))
         go_offline(w, c);
     else
         do_something(w, c);

@@ -6,6 +6,7 @@
  */
 #include "tests/lib/sim_disk.h"
 #include "daemon/store/inside.h"
+#include "tests/lib/directory.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -29,8 +30,7 @@ static void insert(struct sim_disk *d, struct power_disk *disk)
 void sim_disk_init(struct sim_disk *d, const struct store_options *o)
 {
     memset(d, 0, sizeof *d);
-    (void)snprintf(d->directory, sizeof d->directory, "/tmp/brug-sim-XXXXXX");
-    assert_non_null(mkdtemp(d->directory));
+    d->directory = directory_new();
     power_vfs_register(false);
     insert(d, power_disk_new());
     d->options = *o;
@@ -61,7 +61,7 @@ static void drop_store(struct sim_disk *d)
 
 void sim_disk_fini(struct sim_disk *d)
 {
-    char lock[96];
+    char lock[512];
     drop_store(d);
     drop_work(d);
     group_free(d->group);
@@ -69,7 +69,8 @@ void sim_disk_fini(struct sim_disk *d)
     power_disk_free(d->before);
     (void)snprintf(lock, sizeof lock, "%s/brug.lock", d->directory);
     assert_int_equal(unlink(lock), 0);
-    assert_int_equal(rmdir(d->directory), 0);
+    assert_int_equal(rmdir(d->directory), 0); /* all other files were on the disk of our making */
+    free(d->directory);
 }
 
 static void post_figures(struct sim_disk *d)

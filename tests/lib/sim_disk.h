@@ -18,7 +18,7 @@ enum sim_job { SIM_NO_JOB, SIM_COMMIT, SIM_TIDY, SIM_LOADS, SIM_FOLD };
 enum sim_end { SIM_KILL, SIM_POWER_CUT };
 
 struct sim_disk {
-    char directory[64]; /* where it is mounted; holds the lock file */
+    char *directory; /* where it is mounted; holds the lock file */
     struct power_disk *disk;
     struct store_options options;
     struct store *store; /* NULL while nothing runs */

@@ -154,7 +154,7 @@ static void judge_acked(struct sim *w, const struct sim_link *l, const struct si
     if (!r)
         sim_flag(w, "I1: Acked for %s, which is not on disk for this reader", name_of(&q->key.id));
     else if (r->state == READER_WAITING)
-        sim_flag(w, "I1: Acked for %s leaves before it is on disk", name_of(&q->key.id));
+        sim_flag(w, "I1: Acked leaves before it is on disk: %s", name_of(&q->key.id));
     w->acked++;
 }
 
@@ -248,6 +248,8 @@ static int answer_to(enum sim_asked asked)
         return SERVER(CASE_FACTS);
     case SIM_ASKED_PAGE:
         return SERVER(CASES);
+    case SIM_ASKED_FIGURES:
+        return SERVER(FIGURES);
     case SIM_ASKED_TRACK:
         return SERVER(TRACKED);
     case SIM_ASKED_DIRECTORY:
@@ -306,6 +308,9 @@ static void judge_question(struct sim *w, struct sim_link *l, uint64_t request,
         break;
     case SERVER(CASES):
         judge_case_page(w, q, f->cases);
+        break;
+    case SERVER(FIGURES):
+        judge_figures_told(w, q, f->figures);
         break;
     default:
         break;
@@ -485,14 +490,14 @@ static void judge_session(struct sim *w, const struct sim_link *l)
         sim_flag(w, "%u requests of a session count as unanswered; it has %u", s->unanswered,
                  l->unanswered);
     if (l->unanswered > limits->requests_max)
-        sim_flag(w, "budget: a session has %u unanswered requests", l->unanswered);
+        sim_flag(w, "budget: a session has too many requests: %u", l->unanswered);
     if (s->is_subscribed &&
         (s->credit_messages != l->credit_messages || s->credit_bytes != l->credit_bytes))
         sim_flag(w, "credit: a session counts %u messages and %llu bytes; it has %u and %llu",
                  s->credit_messages, (unsigned long long)s->credit_bytes, l->credit_messages,
                  (unsigned long long)l->credit_bytes);
     if (s->unstored_bytes > limits->session_unstored_bytes_max + SLACK_BYTES)
-        sim_flag(w, "budget: a session has %zu unstored bytes", s->unstored_bytes);
+        sim_flag(w, "budget: too much of a session is unstored: %zu bytes", s->unstored_bytes);
     if (s->unstored_bytes >= limits->session_unstored_bytes_max && !l->is_paused)
         sim_flag(w, "budget: a session is read on with %zu unstored bytes", s->unstored_bytes);
     if (s->unstored_bytes < l->asked_bytes)
@@ -518,7 +523,7 @@ void judge_step(struct sim *w)
         s->cached.next != s->cached.prev) /* a single one may be larger */
         sim_flag(w, "budget: %zu bytes of bodies are kept", s->cached_bytes);
     if (r->unstored_bytes > limits->unstored_bytes_max + SLACK_BYTES)
-        sim_flag(w, "budget: %zu bytes are unstored", r->unstored_bytes);
+        sim_flag(w, "budget: too much is unstored: %zu bytes", r->unstored_bytes);
     if (r->unstored_bytes >= limits->unstored_bytes_max && !w->is_all_paused)
         sim_flag(w, "budget: all are read on with %zu unstored bytes", r->unstored_bytes);
     if (relay_is_idle(r) && r->unstored_bytes > 0)

@@ -25,8 +25,11 @@
 #define NEWEST_CASES 24u
 #define STRAY 12u /* one id in so many is another than it should be */
 #define ANY_KIND 10u
+#define FIRST_KEY 4u /* one letter of a team in so many: a family key, while it has none */
+#define NEW_KEY 60u  /* later */
 #define DAY_MS INT64_C(86400000)
 #define ABSENT_DAYS 12u
+#define FIGURE_DAYS_BACK 120u
 
 /* ---- which case ---- */
 
@@ -364,11 +367,25 @@ static void open_case(struct sim *w, const struct sim_client *c, struct stage_le
         write_referral(w, &l->codes);
 }
 
+/* A family key for the own team; now and then it replaces another than the one in force. */
+static void make_key(struct sim *w, const struct sim_client *c, struct stage_letter *l)
+{
+    l->kind = KIND(FAMILY_KEY);
+    l->to = c->e.organisation;
+    l->codes.key_id = sim_id(w, 4);
+    l->codes.replaced_key = sim_one_in(w, 6) ? sim_id(w, 4) : sim_key_of(w, &l->to);
+}
+
 void sim_people_address(struct sim *w, const struct sim_client *c, struct stage_letter *l)
 {
     const struct sim_dossier *d = some_case(w, c);
     if (c->is_practice && (!d || sim_one_in(w, 4))) {
         open_case(w, c, l);
+        return;
+    }
+    struct id key = c->is_practice ? ID_NONE : sim_key_of(w, &c->e.organisation);
+    if (!c->is_practice && sim_one_in(w, id_is_none(&key) ? FIRST_KEY : NEW_KEY)) {
+        make_key(w, c, l);
         return;
     }
     l->kind = KIND(NOTICE);
@@ -426,6 +443,23 @@ void sim_people_on_page(struct sim *w, struct sim_client *c, const struct sim_qu
         ask_page(w, c, &after, q->page.ended);
 }
 
+/* Mostly under the key in force, and of a case that has a director. */
+static void put_tags(struct sim *w, struct sim_client *c)
+{
+    struct buf b;
+    const struct sim_dossier *d = some_case(w, c);
+    for (unsigned tries = 0; tries < 6 && d && !(1u << sim_dossier_now(d)->state & BEGUN); tries++)
+        d = some_case(w, c);
+    if (!d)
+        return;
+    struct id key = sim_key_of(w, &c->e.organisation);
+    if (id_is_none(&key) || sim_one_in(w, STRAY))
+        key = sim_id(w, 4);
+    uint64_t request = sim_ask(w, SIM_ASKED_PUT, c);
+    ask_put_tags(&b, request, &d->id, &key, sim_child_of(&d->id), sim_house_of(&d->id));
+    sim_link_send(w, c->link, request, CLIENT(PUT_TAGS), &b);
+}
+
 static void put_absence(struct sim *w, struct sim_client *c)
 {
     struct buf b;
@@ -445,10 +479,25 @@ static void put_card(struct sim *w, struct sim_client *c)
     sim_link_send(w, c->link, request, CLIENT(PUT_CARD), &b);
 }
 
+/* Of a period of this year; a team mostly of itself, also while it runs. */
+static void ask_figures(struct sim *w, struct sim_client *c)
+{
+    struct buf b;
+    uint64_t request = sim_ask(w, SIM_ASKED_FIGURES, c);
+    struct sim_question *q = &w->questions[request];
+    q->key.id = c->municipality;
+    q->figures.inside = !c->is_practice && !sim_one_in(w, 3);
+    q->figures.date =
+        oracle_today(sim_now(w).wall_ms) + 10 - (uint32_t)sim_below(w, FIGURE_DAYS_BACK);
+    ask_get_figures(&b, request, &c->municipality, (Brug__V1__FigurePeriod)(1 + sim_below(w, 5)),
+                    q->figures.date, q->figures.inside);
+    sim_link_send(w, c->link, request, CLIENT(GET_FIGURES), &b);
+}
+
 void sim_people_ask(struct sim *w, struct sim_client *c)
 {
     const struct sim_dossier *d = some_case(w, c);
-    uint64_t what = sim_below(w, 16);
+    uint64_t what = sim_below(w, c->is_practice ? 24 : 44);
     if (what < 5 && d && c->reads)
         ask_case(w, c, SIM_ASKED_CASE, &d->id);
     else if (what < 9 && c->reads)
@@ -459,4 +508,8 @@ void sim_people_ask(struct sim *w, struct sim_client *c)
         put_absence(w, c);
     else if (what < 15 && !c->is_practice && sim_one_in(w, 4))
         put_card(w, c);
+    else if (what >= 24)
+        put_tags(w, c);
+    else if (what >= 16)
+        ask_figures(w, c);
 }

@@ -5,7 +5,7 @@
  * state or its counts are changed by hand. So the world is that of a relay (or a disk, or a client) that breaks this one
  * promise. Small ones stand where they belong: sim_disk.c, sim_world.c, sim_links.c, sim_clients.c, sim_judge.c.
  */
-#include "tests/lib/sim.h"
+#include "tests/lib/sim_cases.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,6 +18,7 @@
 #define OLD_MS (INT64_C(30) * 86400000)
 #define BUDGET_FACTOR 8u
 #define LOW_CAP 5u
+#define CASES_FIRST 3u
 #define HIGH_CAP 20u
 
 static struct sim_question *question_of(const struct sim *w, const Brug__V1__ServerFrame *f)
@@ -47,10 +48,24 @@ static void show_elsewhere(const Brug__V1__Directory *d)
         d->organisations[0]->municipalities[i].data[0] ^= 1;
 }
 
+static void leave_out_link(Brug__V1__Case *c)
+{
+    if (c->n_linked > 0)
+        brug__v1__linked_case__free_unpacked(c->linked[--c->n_linked], NULL);
+}
+
 static void leave_out_last(Brug__V1__Cases *page)
 {
     if (page->n_cases > 1)
         brug__v1__case__free_unpacked(page->cases[--page->n_cases], NULL);
+}
+
+/* What was published, or what is told to the team. */
+static void change_figure(const struct sim *w, Brug__V1__Figures *f)
+{
+    bool is_published = f->n_teams > 0 && f->teams[0]->published_at_ms > 0;
+    if (f->n_teams > 0 && w->sabotage == (is_published ? SIM_OTHER_TABLE : SIM_OTHER_FIGURE))
+        f->teams[0]->rows[0]->number++;
 }
 
 static void empty(Brug__V1__ServerFrame *f)
@@ -94,6 +109,10 @@ unsigned sabotage_leaving(struct sim *w, struct sim_link *l, Brug__V1__ServerFra
         q->was_known = true;
     if (w->sabotage == SIM_TELL_CUSTODY && f->frame_case == SERVER(CASE_FACTS))
         f->case_facts->custody ^= BRUG__V1__SIDE__SIDE_PRACTICE ^ BRUG__V1__SIDE__SIDE_TEAM;
+    if (f->frame_case == SERVER(FIGURES))
+        change_figure(w, f->figures);
+    if (w->sabotage == SIM_DROP_LINK && f->frame_case == SERVER(CASE_FACTS))
+        leave_out_link(f->case_facts);
     if (w->sabotage == SIM_SHORT_PAGE && f->frame_case == SERVER(CASES))
         leave_out_last(f->cases);
     return 1;
@@ -145,13 +164,17 @@ static bool is_fact(const Brug__V1__Deliver *d)
     return is;
 }
 
-/* Its date is another one. */
-static void change_notice(ProtobufCBinaryData *header)
+/* Its date is another one, or the case that it links with. */
+static void change_notice(const struct sim *w, ProtobufCBinaryData *header)
 {
     Brug__V1__Header *h = brug__v1__header__unpack(NULL, header->len, header->data);
     assert_non_null(h);
-    if (h->until_date > 0) {
-        h->until_date++;
+    bool has_what = w->sabotage == SIM_OTHER_NOTICE ? h->until_date > 0 : h->linked_case.len > 0;
+    if (has_what) {
+        if (w->sabotage == SIM_OTHER_NOTICE)
+            h->until_date++;
+        else
+            h->linked_case.data[0] ^= 1;
         header->data = realloc(header->data, brug__v1__header__get_packed_size(h));
         assert_non_null(header->data);
         header->len = brug__v1__header__pack(h, header->data);
@@ -187,8 +210,9 @@ static unsigned delivery_arriving(struct sim *w, struct sim_link *l, Brug__V1__S
         hand_to_another(w, l, f);
         return 1;
     case SIM_OTHER_NOTICE:
+    case SIM_OTHER_LINK:
         if (sealed.len == 0)
-            change_notice(&f->deliver->envelope->header);
+            change_notice(w, &f->deliver->envelope->header);
         return 1;
     default:
         return 1;
@@ -367,6 +391,12 @@ static void count_twice(struct state *s)
         b->lines[0].entries[0].count++;
 }
 
+static void forget_tables(struct state *s)
+{
+    for (struct map_node *n = map_next(&s->figures, NULL); n; n = map_next(&s->figures, n))
+        container_of(n, struct figure_book, node)->published_count = 0;
+}
+
 static void case_sabotage_step(struct sim *w)
 {
     struct state *s = w->relay->state;
@@ -381,6 +411,12 @@ static void case_sabotage_step(struct sim *w)
         change_cases(s, drop_a_question);
     if (w->sabotage == SIM_END_UNASKED && sim_one_in(w, ONE_IN))
         change_cases(s, end_unasked);
+}
+
+/* Once there are cases: without room none is opened. */
+bool sabotage_hides_room(const struct sim *w)
+{
+    return w->sabotage == SIM_NO_ROOM && w->cases->count >= CASES_FIRST;
 }
 
 void sabotage_step(struct sim *w)
@@ -411,4 +447,6 @@ void sabotage_loaded(struct sim *w, struct state *s)
         change_cases(s, forget_a_step);
     if (w->sabotage == SIM_COUNT_LOADED)
         count_twice(s);
+    if (w->sabotage == SIM_PUBLISH_AGAIN)
+        forget_tables(s);
 }

@@ -196,7 +196,7 @@ static void on_disk_done(struct sim *w, struct sim_event *e)
 static void take_figures(struct sim *w, const struct store_results *r)
 {
     bool is_ahead = w->sabotage == SIM_FOLD_AHEAD;
-    relay_set_room(w->relay, r->has_room && w->has_room);
+    relay_set_room(w->relay, r->has_room && w->has_room && !sabotage_hides_room(w));
     relay_set_folded(w->relay, is_ahead ? store_lsn(w->disk.store) : r->folded_lsn);
     if (r->is_behind != w->is_behind) {
         w->is_behind = r->is_behind;
@@ -584,6 +584,7 @@ struct sim_profile sim_profile_of(uint64_t seed)
         .leaps = 150 + (unsigned)(split_mix(&at) % 1000),
         .orders = split_mix(&at) % 3 == 0 ? 60 + (unsigned)(split_mix(&at) % 300) : 0,
         .old_ids = 2 + (unsigned)(split_mix(&at) % 8),
+        .large = 12,
         .failures = 200,
         .full_disks = split_mix(&at) % 4 == 0 ? 300 : 0,
         .latency_us = 100 + (int64_t)(split_mix(&at) % (20 * SIM_MS)),

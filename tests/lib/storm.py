@@ -66,11 +66,11 @@ def books_broken(relay):
     return [] if books["balanced"] and not books["problem"] else [f"the books do not balance: {books}"]
 
 
-def preload_environment(program, libraries=(PRELOAD,)):
-    """LD_PRELOAD for a program of ours. A sanitizer's run-time must come first: it calls on to what follows it."""
+def preload(program, libraries=(PRELOAD,)):
+    """What to load before a program of ours. A sanitizer's run-time must come first: it calls on to what follows it."""
     linked = subprocess.run(["ldd", program], capture_output=True, text=True, check=True).stdout
     run_times = [line.split()[2] for line in linked.splitlines() if "libasan" in line or "libtsan" in line]
-    return ":".join([*run_times, *libraries])
+    return [*run_times, *libraries]
 
 
 def nth(point, rng):
@@ -84,7 +84,7 @@ def armed_environment(point, rng, hits_path):
     """For brugd; without a point it is not armed."""
     if not point:
         return dict(os.environ)
-    return {**os.environ, "LD_PRELOAD": preload_environment(os.path.join(BUILD, "brugd")),
+    return {**os.environ, "LD_PRELOAD": ":".join(preload(os.path.join(BUILD, "brugd"))),
             "BRUG_KILL": f"{point}:{nth(point, rng)}", "BRUG_KILL_HITS": hits_path}
 
 
@@ -158,7 +158,7 @@ class Player:
     def on_report(self):
         try:
             data = self.control.recv(1 << 16)
-        except BlockingIOError:  # an event of a socket that a killed one had
+        except BlockingIOError:  # an event of a socket that a killed one had, or it said nothing more
             return
         except ConnectionResetError:
             data = b""
@@ -178,7 +178,7 @@ class Player:
     def on_end(self):
         """Killed: it comes back with the same order, unarmed."""
         _, status = os.waitpid(self.pid, 0)
-        self.on_report_rest()
+        self.on_report()  # what it said last
         self.forget()
         if not os.WIFSIGNALED(status) or os.WTERMSIG(status) != signal.SIGKILL:
             raise Violation(f"a client ended by itself: {status}")
@@ -187,12 +187,6 @@ class Player:
         order = {**self.order, "kill": None}
         del order["number"]
         self.give(**order)
-
-    def on_report_rest(self):
-        try:
-            self.on_report()
-        except BlockingIOError:
-            pass  # nothing was left
 
     def forget(self):
         self.storm.unwatch(self.control)
@@ -276,9 +270,8 @@ class Storm:
             self.relay_fd = None
 
     def on_relay_end(self):
-        status = self.relay.process.wait()
+        status = self.relay.bury()
         self.forget_relay()
-        self.relay.process = None
         if status != -signal.SIGKILL:
             raise Violation(f"the relay ended by itself with {status}: {self.relay.tail()}")
         self.kills["relay"] += 1

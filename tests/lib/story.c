@@ -1,5 +1,6 @@
 /* tests/lib/story.c: see story.h. */
 #include "tests/lib/story.h"
+#include "tests/lib/directory.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,24 @@
 """A municipality on a test relay, and sessions of its endpoints. Tests add the organisations and people that they need."""
+import time
+
 from brug_client import Client
 from relay import HOST
 from wire import wire
+
+PATIENCE_S = 20  # what has not come by then does not come any more
+QUIET_S = 0.1    # once it has come: then nothing more does
+
+
+def deliveries(client, until=lambda: True):
+    """What a subscribed client is given until it is so, and nothing more comes. What is due is waited for, however slow the machine is:
+    only that something more would come is seen better on a fast one."""
+    limit = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            yield client.next_delivery(QUIET_S)
+        except TimeoutError:
+            if until() or time.monotonic() > limit:
+                return
 
 
 class World:

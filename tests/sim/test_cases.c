@@ -22,7 +22,8 @@
 
 struct totals {
     uint64_t worlds, steps, ends, ends_in_steps, days, cases, letters, refused, time_steps, notices;
-    uint64_t by_kind[5], pages, told, figures, violations;
+    uint64_t by_kind[5], pages, told, figures, tables, tables_told, figures_told;
+    uint64_t tagged, links, links_told, violations;
 };
 
 static void add(struct totals *t, const struct sim *w)
@@ -43,6 +44,12 @@ static void add(struct totals *t, const struct sim *w)
     t->pages += k->pages;
     t->told += k->told_cases;
     t->figures += k->figures;
+    t->tables += k->table_count;
+    t->tables_told += k->tables_told;
+    t->figures_told += k->figures_told;
+    t->tagged += k->tagged;
+    t->links += k->link_count;
+    t->links_told += k->links_told;
     t->violations += w->violations;
 }
 
@@ -62,20 +69,31 @@ static void run_world(uint64_t seed, struct totals *t)
 /* ---- controls ---- */
 
 static const struct sim_control CONTROLS[] = {
-    {SIM_STEP_AGAIN, "a reminder sent again after a crash", "I5: "},
-    {SIM_DROP_OWED, "a question that is not owed any more", "make it: how much is owed"},
-    {SIM_END_UNASKED, "custody moved by a proposal that nobody answered", "I4: "},
+    {SIM_STEP_AGAIN, "a reminder sent again after a crash",
+     "time does what it should not: what is owed"},
+    {SIM_DROP_OWED, "a question that is not owed any more",
+     "as its letters make it: how much is owed"},
+    {SIM_END_UNASKED, "custody moved by a proposal that nobody answered",
+     "told otherwise than it is: state"},
     {SIM_TELL_CUSTODY, "custody told otherwise", "is told otherwise than it is"},
     {SIM_SHORT_PAGE, "a page that leaves out a case", "T14: a page has other cases"},
     {SIM_LOSE_NOTICE, "a step of time without its notice", "a step of time without its notice"},
     {SIM_OTHER_NOTICE, "a notice with another date", "does not say what it is about"},
-    {SIM_ACK_UNREAD, "a notice acknowledged by nobody", "I5: a notice of kind"},
+    {SIM_ACK_UNREAD, "a notice acknowledged by nobody", "I5: a notice did not arrive"},
     {SIM_BELIEVE_CLOCK, "a clock that is believed at once", "a day after the clock leapt"},
-    {SIM_FORGET_STEP, "a case that time forgets", "does not come"},
-    {SIM_REMIND_EARLY, "a reminder a day early", "what it should not: nothing was due"},
-    {SIM_LONGER_TERM, "a term that is a day longer", "make it: what is owed"},
-    {SIM_COUNT_TWICE, "a referral that counts twice", "T24: while it runs the figures"},
-    {SIM_COUNT_LOADED, "a start that counts a referral twice", "T24: after a start the figures"},
+    {SIM_FORGET_STEP, "a case that time forgets", "I5: what time should do"},
+    {SIM_REMIND_EARLY, "a reminder a day early", "time does what it should not: nothing was due"},
+    {SIM_LONGER_TERM, "a term that is a day longer", "as its letters make it: what is owed"},
+    {SIM_COUNT_TWICE, "a referral that counts twice", "while it runs the figures are not those"},
+    {SIM_COUNT_LOADED, "a start that counts a referral twice",
+     "after a start the figures are not those"},
+    {SIM_DROP_END, "a move that hides what it ended", "a move ends other debts than"},
+    {SIM_PUBLISH_AGAIN, "a table made anew after a start", "is published for the second time"},
+    {SIM_OTHER_TABLE, "a table told with another number", "told otherwise than it was published"},
+    {SIM_OTHER_FIGURE, "own figures with another number", "other figures of itself than"},
+    {SIM_DROP_LINK, "a case told without one of its family", "R41: a case is told with"},
+    {SIM_OTHER_LINK, "a fact of another case", "of a link that there is not"},
+    {SIM_NO_ROOM, "a relay that finds no room where there is", "I5: what time should do"},
     {SIM_FOREIGN_IS_OWN, "a foreign case that is told", "id gets an answer"},
 };
 
@@ -126,10 +144,13 @@ static void report(uint64_t seed, const struct totals *t, double seconds)
                   " refused by the rules, %" PRIu64 " steps of time, %" PRIu64 " notices (%" PRIu64
                   " reminders, %" PRIu64 " overdue, %" PRIu64 " not opened, %" PRIu64
                   " non-deliveries), %" PRIu64 " cases told, %" PRIu64 " pages, figures %" PRIu64
+                  " times and told %" PRIu64 " times, %" PRIu64 " tables and told %" PRIu64
+                  " times, %" PRIu64 " times tagged, %" PRIu64 " links and told %" PRIu64
                   " times, %" PRIu64 " crashes (%" PRIu64 " with notices under way)\n",
                   seed, t->worlds, t->days, t->cases, t->letters, t->refused, t->time_steps,
                   t->notices, t->by_kind[0], t->by_kind[1], t->by_kind[2], t->by_kind[3], t->told,
-                  t->pages, t->figures, t->ends, t->ends_in_steps);
+                  t->pages, t->figures, t->figures_told, t->tables, t->tables_told, t->tagged,
+                  t->links, t->links_told, t->ends, t->ends_in_steps);
     print_message("# a minute: %.0f cases, %.0f crashes, %.0f seeds, %.0f steps\n",
                   (double)t->cases / minutes, (double)t->ends / minutes,
                   (double)t->worlds / minutes, (double)t->steps / minutes);
@@ -162,9 +183,9 @@ static void each_control_is_caught(void **state)
 
 int main(void)
 {
-    struct proof p = {.claim =
-                          "the simulator's cases: I1, I4-I6, T11, T14, T19, T24, time and crashes",
-                      .unit = "cases"};
+    struct proof p = {
+        .claim = "the simulator's cases: I1, I4-I6, T11, T14, T19, T24, R41, time and crashes",
+        .unit = "cases"};
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_prestate(cases_go_as_their_letters_and_time_say, &p),
         cmocka_unit_test_prestate(each_control_is_caught, &p),

@@ -362,7 +362,7 @@ static void T12(struct scene *s)
     leave(s, s->gp);
     come(s, s->gp);
     sim_client_subscribe(s->w, s->gp, 1000, CREDIT_BYTES);
-    until(s, sender_has_fact, "the sender is told");
+    until(s, sender_has_fact, "a FACT tells the sender");
     until(s, is_idle, "all is said");
     (void)has_fact(s->gp, &parked->key.id, &facts);
     expect(s, facts == 1, "the sender is told once");
@@ -691,7 +691,7 @@ static const struct row {
      {{SIM_NO_CAP, "no cap", "so that it is parked in the end"},
       {SIM_LOW_CAP, "a cap of five", "park it, not fewer"},
       {SIM_HIGH_CAP, "a cap of twenty", "park it, not more"},
-      {SIM_NO_FACT, "nobody tells", "came that the sender is told"},
+      {SIM_NO_FACT, "nobody tells", "came that a FACT tells the sender"},
       {SIM_LOST_BEHIND_PARKED, "later ones do not flow", "came that a later letter"}}},
     {"T13 a receipt that cannot be sent runs no second delivery",
      T13,

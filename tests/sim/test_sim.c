@@ -58,11 +58,12 @@ static const struct sim_control CONTROLS[] = {
     {SIM_EARLY_DURABLE, "any answer before its group is on disk", "leaves that was judged on lsn"},
     {SIM_EARLY_DURABLE, "a receipt before its group is on disk", "I1: a receipt leaves for"},
     {SIM_EARLY_DURABLE, "a lasting refusal before it is on disk", "is refused for good"},
-    {SIM_EARLY_DURABLE, "Acked before it is on disk", "I1: Acked for"},
+    {SIM_EARLY_DURABLE, "Acked before it is on disk", "I1: Acked leaves before"},
     {SIM_EARLY_DURABLE, "Noted before it is on disk", "I1: opened is noted"},
     {SIM_TRACK_AHEAD, "a tracked fact before it is on disk", "I1: a reader's fact"},
     {SIM_EARLY_DURABLE, "Welcome before its session is on disk", "I1: Welcome leaves"},
-    {SIM_EARLY_DURABLE, "an order's answer before it is on disk", "I1: an order is answered"},
+    {SIM_EARLY_DURABLE, "an order's answer before it is on disk",
+     "an order is answered twice, or before"},
     {SIM_EARLY_DURABLE, "a status told before it is on disk", "I1: a status is told"},
     {SIM_EARLY_DURABLE, "a delivery before it is on disk", "I1: a delivery leaves"},
     {SIM_LOST_GROUP, "a disk that loses the last group that it confirmed", "I1: on disk was lsn"},
@@ -90,16 +91,16 @@ static const struct sim_control CONTROLS[] = {
     {SIM_SHOW_ELSEWHERE, "a directory that shows too much", "shows an organisation of elsewhere"},
     {SIM_WRONG_SESSION, "an answer to who did not ask", "goes to another session"},
     {SIM_WRONG_READER, "a letter that others get", "comes to an endpoint that is no reader"},
-    {SIM_ANSWER_TWICE, "an answer that leaves twice", "is answered twice"},
+    {SIM_ANSWER_TWICE, "an answer that leaves twice", "a question is answered twice"},
     /* credit and budgets */
     {SIM_EMPTY_ANSWER, "an answer without content", "is answered by a frame of type"},
     {SIM_CREDIT_MESSAGES, "a message beyond the credit", "beyond the messages that the client"},
     {SIM_CREDIT_MESSAGES, "a credit that is counted otherwise", "credit: a session counts"},
     {SIM_CREDIT_BYTES, "bytes beyond the credit", "beyond the bytes that the client"},
     {SIM_DEAF_QUEUE, "a queue that fills on", "the session's queue is full"},
-    {SIM_WIDE_LIMITS, "too many requests", "unanswered requests"},
-    {SIM_WIDE_LIMITS, "too much unstored of a session", "budget: a session has"},
-    {SIM_WIDE_LIMITS, "too much unstored", "bytes are unstored"},
+    {SIM_WIDE_LIMITS, "too many requests", "a session has too many requests"},
+    {SIM_WIDE_LIMITS, "too much unstored of a session", "too much of a session is unstored"},
+    {SIM_WIDE_LIMITS, "too much unstored", "budget: too much is unstored"},
     {SIM_WIDE_LIMITS, "a session that should pause", "a session is read on with"},
     {SIM_WIDE_LIMITS, "a relay that should pause", "all are read on with"},
     {SIM_WIDE_LIMITS, "too much in the cache", "bytes of bodies are kept"},
@@ -110,17 +111,20 @@ static const struct sim_control CONTROLS[] = {
     {SIM_COUNT_IN_FLIGHT, "copies under way miscounted", "copies under way"},
     /* state and books */
     {SIM_COUNT_WAITING, "waiting copies miscounted", "I8: the counters are not"},
-    {SIM_DRIFT, "a state that leaves its records", "while it runs the state is not"},
-    {SIM_OTHER_LOADED, "a start with another state", "after a start the state is not"},
+    {SIM_DRIFT, "a state that leaves its records", "while it runs the state is not that of"},
+    {SIM_OTHER_LOADED, "a start with another state", "after a start the state is not that of"},
     {SIM_OTHER_ROW, "a row that is not as its records", "the tables do not hold"},
-    {SIM_OTHER_BOOKS, "a copy that the books have not, at a start", "I8: after a start the books"},
-    {SIM_OTHER_BOOKS, "a copy that the books have not, at the end", "I8: at the end the books"},
+    {SIM_OTHER_BOOKS, "a copy that the books have not, at a start",
+     "after a start the books do not balance"},
+    {SIM_OTHER_BOOKS, "a copy that the books have not, at the end",
+     "at the end the books do not balance"},
 };
 
 /* Much that waits for the disk, and small budgets, that would hold. */
 static void press(struct sim_profile *p)
 {
     p->disk_us = 40 * SIM_MS;
+    p->large = 2;
     p->limits.requests_max = 8;
     p->limits.session_unstored_bytes_max = 6000;
     p->limits.unstored_bytes_max = 20000;

@@ -41,4 +41,26 @@ expect "how fast something went is told" "1 passed, 0 failed" 0 "  5 states a se
 TELL=1 expect "all notes are told when asked for" "1 passed, 0 failed" 0 "  SEED=7" 'echo "# SEED=7"; echo ok 1'
 expect "else they are not" "1 passed, 0 failed" 0 "1 tests, . s$" 'echo "# SEED=7"; echo ok 1'
 expect "it gets no input" "1 passed, 0 failed" 0 "1 tests" 'read -r x || echo ok 1'
+expect "what is left behind" "1 passed, 1 failed" 1 "left behind: here there" 'touch "$TMPDIR/here" "$BRUG_TEST_MEMORY/there"; echo ok 1'
+
+# A test in Python whose child has a session of its own, as a relay has: it is ended when its test takes too long.
+cat >"$work/test_it.py" <<END
+import subprocess, sys, time
+sys.path.insert(0, "$root/tests/lib")
+import tap
+child = subprocess.Popen(["sleep", "60"], start_new_session=True)
+open("$work/pid", "w").write(str(child.pid))
+try:
+    time.sleep(60)
+finally:
+    child.kill()
+END
+number=$((number + 1))
+TEST_SECONDS_MAX=2 "$root/tests/run.sh" "$work/test_it.py" >"$work/out" 2>&1
+if [ -s "$work/pid" ] && ! kill -0 "$(cat "$work/pid")" 2>/dev/null; then
+    echo "ok $number - a hang ends with its children"
+else
+    echo "not ok $number - a hang ends with its children"
+    sed 's/^/# /' "$work/out"
+fi
 echo "1..$number"

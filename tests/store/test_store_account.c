@@ -2,6 +2,7 @@
  * tests/store/test_store_account.c: the books balance (I8) wherever the fold has come, while the store
  * works and after a crash; and one record, row or copy that is not as it was is found and named.
  */
+#include "tests/lib/directory.h"
 #include "tests/lib/outbox.h"
 #include <setjmp.h>
 #include <stdarg.h>

@@ -7,6 +7,7 @@
  */
 #include "daemon/store/sql.h"
 #include "tests/lib/cases.h"
+#include "tests/lib/directory.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>

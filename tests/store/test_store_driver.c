@@ -1,6 +1,7 @@
 /* tests/store/test_store_driver.c: the suite that every SQL driver passes. */
 #include "daemon/store/driver.h"
 #include "daemon/store/schema.h"
+#include "tests/lib/directory.h"
 #include "tests/lib/outbox.h"
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,6 @@
 /* tests/store/test_store_fold.c: whatever the fold has got to, a restart finds the same state, and
  * the tables end up the same. */
+#include "tests/lib/directory.h"
 #include "tests/lib/outbox.h"
 #include <setjmp.h>
 #include <stdarg.h>

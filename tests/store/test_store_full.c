@@ -1,5 +1,6 @@
 /* tests/store/test_store_full.c: a small file system fills. A word of warning comes first; whatever was committed
  * is there, and whatever is there was decided. */
+#include "tests/lib/directory.h"
 #include "tests/lib/outbox.h"
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,7 @@
 /* tests/store/test_store_open.c: what a start refuses, and says why: other people's files, newer
  * ones, a second process, and everything that does not fit together. */
 #include "daemon/core/model.h"
+#include "tests/lib/directory.h"
 #include "tests/lib/outbox.h"
 #include <fcntl.h>
 #include <setjmp.h>

@@ -6,6 +6,7 @@
 #include "daemon/core/body.h"
 #include "daemon/core/load.h"
 #include "daemon/core/model.h"
+#include "tests/lib/directory.h"
 #include "tests/lib/outbox.h"
 #include <setjmp.h>
 #include <stdarg.h>
@@ -18,15 +19,27 @@
 #define KIND(name) BRUG__V1__KIND__KIND_##name
 #define FOUND_MAX 6000
 
+/* A letter, by its body, and what is said of it. */
+struct found {
+    struct digest body;
+    struct id endpoint; /* that sent it */
+    int64_t stored_at_ms;
+    bool was_opened;
+};
+
+struct finds {
+    struct found items[FOUND_MAX];
+    size_t count;
+};
+
 /* Ours is organisation 0 with endpoint 0; the other side is organisation 1 with endpoint 1. */
 struct world {
     char *directory;
     struct history history;
     struct store *store;
     struct id running, ended;
-    struct id found[FOUND_MAX];
-    bool opened[FOUND_MAX];
-    size_t count, pages;
+    struct finds due, found;
+    size_t pages;
     uint32_t damaged;
 };
 
@@ -63,10 +76,17 @@ struct letter {
     const struct id *case_id; /* NULL: none */
     Brug__V1__Kind kind;
     bool is_relay_made, is_fetched, is_opened;
+    bool is_due; /* must be found */
     size_t bytes;
 };
 
-static struct id add(struct world *w, struct group *g, const struct letter *l)
+static void note(struct finds *all, struct found f)
+{
+    assert_true(all->count < FOUND_MAX);
+    all->items[all->count++] = f;
+}
+
+static void add(struct world *w, struct group *g, const struct letter *l)
 {
     Brug__V1__Accepted r = BRUG__V1__ACCEPTED__INIT;
     Brug__V1__ReaderSequence reader = BRUG__V1__READER_SEQUENCE__INIT, *list[] = {&reader};
@@ -92,6 +112,9 @@ static struct id add(struct world *w, struct group *g, const struct letter *l)
     reader.sequence = ++h->sequences[l->reader];
     r.readers = list;
     r.n_readers = 1;
+    if (l->is_due)
+        note(&w->due,
+             (struct found){digest, h->endpoints[l->from], r.at_ms, l->is_opened || l->from == 0});
     assert_int_equal(group_append_body(g, h->lsn + 1, b), ERROR_NONE);
     body_unref(b);
     history_add(h, g, RECORD(ACCEPTED), &r);
@@ -114,17 +137,16 @@ static struct id add(struct world *w, struct group *g, const struct letter *l)
         o.at_ms = h->now_ms;
         history_add(h, g, RECORD(OPENED_BY), &o);
     }
-    return id;
+    h->now_ms += 1000;
 }
 
 /* In a group of its own. */
-static struct id put(struct world *w, struct letter l)
+static void put(struct world *w, struct letter l)
 {
     struct group *g = history_empty_group(&w->history);
-    struct id id = add(w, g, &l);
+    add(w, g, &l);
     assert_int_equal(store_commit(w->store, g), ERROR_NONE);
     group_free(g);
-    return id;
 }
 
 /* ---- pages ---- */
@@ -150,15 +172,14 @@ static void take(struct world *w, const Brug__V1__RecoveredPage *page)
     w->damaged += page->damaged;
     for (size_t i = 0; i < page->n_letters; i++) {
         const Brug__V1__RecoveredLetter *l = page->letters[i];
+        struct found f = {.stored_at_ms = l->stored_at_ms, .was_opened = l->was_opened};
         struct body *b;
-        assert_true(w->count < FOUND_MAX);
         assert_int_equal(body_from_stored(&b, slice_of(l->envelope.data, l->envelope.len)),
                          ERROR_NONE);
-        w->opened[w->count] = l->was_opened;
-        memcpy(w->found[w->count++].bytes, b->digest.bytes, ID_BYTES); /* which one it is */
+        f.body = b->digest;
         body_unref(b);
-        assert_true(l->stored_at_ms > 0 && l->stored_at_ms <= w->history.now_ms);
-        assert_true(l->endpoint.len == ID_BYTES);
+        assert_true(id_take_optional(l->endpoint, &f.endpoint));
+        note(&w->found, f);
     }
 }
 
@@ -166,7 +187,7 @@ static void take(struct world *w, const Brug__V1__RecoveredPage *page)
 static void recover(struct world *w)
 {
     struct load *l = ask(w);
-    w->count = w->pages = w->damaged = 0;
+    w->found.count = w->pages = w->damaged = 0;
     for (bool is_last = false; !is_last;) {
         store_load_one(w->store, l);
         assert_int_equal(l->result, ERROR_NONE);
@@ -184,16 +205,38 @@ static void recover(struct world *w)
     load_free(l);
 }
 
+static int compare(const void *a, const void *b)
+{
+    const struct found *x = a, *y = b;
+    return memcmp(x->body.bytes, y->body.bytes, DIGEST_BYTES);
+}
+
+/* What is due was found, each letter once and as it was put, and nothing else. */
+static void assert_found_what_is_due(struct world *w)
+{
+    assert_int_equal(w->found.count, w->due.count);
+    qsort(w->found.items, w->found.count, sizeof w->found.items[0], compare);
+    qsort(w->due.items, w->due.count, sizeof w->due.items[0], compare);
+    for (size_t i = 0; i < w->due.count; i++) {
+        const struct found *f = &w->found.items[i], *due = &w->due.items[i];
+        assert_true(digest_equal(&f->body, &due->body));
+        assert_true(id_equal(&f->endpoint, &due->endpoint));
+        assert_int_equal(f->stored_at_ms, due->stored_at_ms);
+        assert_int_equal(f->was_opened, due->was_opened);
+    }
+}
+
 /* ---- tests ---- */
 
 static void letters_of_running_cases_and_those_that_nobody_fetched(void **state)
 {
     struct world *w = *state;
     const struct id *running = &w->running, *ended = &w->ended;
-    put(w, (struct letter){.from = 1, .to = 0, .case_id = running, .is_fetched = true}); /* yes */
-    put(w, (struct letter){.from = 0, .to = 1, .reader = 1, .case_id = running});        /* yes */
-    put(w, (struct letter){.from = 1, .to = 0, .case_id = ended});                       /* yes */
-    put(w, (struct letter){.from = 1, .to = 0, .kind = KIND(NOTICE)});                   /* yes */
+    put(w, (struct letter){
+               .from = 1, .to = 0, .case_id = running, .is_fetched = true, .is_due = true});
+    put(w, (struct letter){.from = 0, .to = 1, .reader = 1, .case_id = running, .is_due = true});
+    put(w, (struct letter){.from = 1, .to = 0, .case_id = ended, .is_due = true});
+    put(w, (struct letter){.from = 1, .to = 0, .kind = KIND(NOTICE), .is_due = true});
     put(w, (struct letter){.from = 1, .to = 0, .case_id = ended, .is_fetched = true});
     put(w, (struct letter){.from = 0, .to = 1, .reader = 1, .case_id = ended});
     put(w, (struct letter){.from = 1, .to = 0, .kind = KIND(NOTICE), .is_fetched = true});
@@ -202,27 +245,28 @@ static void letters_of_running_cases_and_those_that_nobody_fetched(void **state)
     put(w, (struct letter){.from = 0, .to = 0, .case_id = running, .kind = KIND(HISTORY)});
     put(w, (struct letter){.from = 0, .to = 0, .kind = KIND(FAMILY_KEY)});
     recover(w);
-    assert_int_equal(w->count, 4);
+    assert_found_what_is_due(w);
     assert_int_equal(w->damaged, 0);
 }
 
 static void what_was_opened_by_the_organisation_is_said(void **state)
 {
     struct world *w = *state;
-    put(w, (struct letter){
-               .from = 1, .to = 0, .case_id = &w->running, .is_fetched = true, .is_opened = true});
-    put(w, (struct letter){.from = 1, .to = 0, .case_id = &w->running, .is_fetched = true});
-    put(w,
-        (struct letter){.from = 0, .to = 1, .reader = 1, .case_id = &w->running}); /* it wrote it */
+    const struct letter fetched = {
+        .from = 1, .to = 0, .case_id = &w->running, .is_fetched = true, .is_due = true};
+    struct letter opened = fetched;
+    opened.is_opened = true;
+    put(w, opened);
+    put(w, fetched);
+    put(w, (struct letter){/* it wrote it */
+                           .from = 0,
+                           .to = 1,
+                           .reader = 1,
+                           .case_id = &w->running,
+                           .is_due = true});
     recover(w);
-    assert_int_equal(w->count, 3);
-    unsigned opened = 0;
-    for (size_t i = 0; i < 3; i++)
-        opened += w->opened[i];
-    assert_int_equal(opened, 2);
+    assert_found_what_is_due(w);
 }
-
-static int compare_ids(const void *a, const void *b) { return id_compare(a, b); }
 
 /* Nothing was folded before, and a row of bodies is larger than a page. */
 static void each_comes_once_over_many_pages(void **state)
@@ -231,45 +275,45 @@ static void each_comes_once_over_many_pages(void **state)
     for (unsigned i = 0; i < 5; i++) {
         struct group *g = history_empty_group(&w->history);
         for (unsigned k = 0; k < 1000; k++)
-            (void)add(w, g,
-                      &(struct letter){.from = 1,
-                                       .to = k % 5 == 0 ? 1 : 0,
-                                       .reader = k % 5 == 0,
-                                       .case_id = &w->running,
-                                       .is_fetched = true});
+            add(w, g,
+                &(struct letter){.from = 1,
+                                 .to = k % 5 == 0 ? 1 : 0,
+                                 .reader = k % 5 == 0,
+                                 .case_id = &w->running,
+                                 .is_fetched = true,
+                                 .is_due = k % 5 != 0});
         assert_int_equal(store_commit(w->store, g), ERROR_NONE);
         group_free(g);
     }
     for (unsigned i = 0; i < 3; i++)
-        put(w, (struct letter){.from = 1, .to = 0, .case_id = &w->running, .bytes = 5u << 20});
+        put(w, (struct letter){
+                   .from = 1, .to = 0, .case_id = &w->running, .is_due = true, .bytes = 5u << 20});
     recover(w);
-    assert_int_equal(w->count, 4003);
+    assert_found_what_is_due(w);
     assert_true(w->pages >= 5);
-    qsort(w->found, w->count, sizeof w->found[0], compare_ids);
-    for (size_t i = 1; i < w->count; i++)
-        assert_false(id_equal(&w->found[i - 1], &w->found[i]));
 }
 
 /* It is counted and left out, and the others come. */
 static void a_damaged_body_is_left_out(void **state)
 {
     struct world *w = *state;
-    put(w, (struct letter){.from = 1, .to = 0, .case_id = &w->running});
+    const struct letter small = {.from = 1, .to = 0, .case_id = &w->running, .is_due = true};
+    put(w, small);
     put(w, (struct letter){.from = 1, .to = 0, .case_id = &w->running, .bytes = 100000});
-    put(w, (struct letter){.from = 1, .to = 0, .case_id = &w->running});
+    put(w, small);
     outbox_fold_all(w->store);
     store_close(w->store);
     (void)outbox_sql(w->directory, "brug.db",
                      "UPDATE body SET bytes = zeroblob(length(bytes)); SELECT 0");
     w->store = outbox_open(w->directory);
     recover(w);
-    assert_int_equal(w->count, 2);
+    assert_found_what_is_due(w);
     assert_int_equal(w->damaged, 1);
     store_close(w->store);
     (void)outbox_sql(w->directory, "brug.db", "DELETE FROM pack");
     w->store = outbox_open(w->directory);
     recover(w);
-    assert_int_equal(w->count, 0);
+    assert_int_equal(w->found.count, 0);
     assert_int_equal(w->damaged, 3);
 }
 

@@ -3,6 +3,7 @@
  * no room for letters any more, every copy that waits is acknowledged, each in a group of its own, and
  * folded and check-pointed, and nothing finds the disk full. With less kept it does.
  */
+#include "tests/lib/directory.h"
 #include "tests/lib/fault_vfs.h"
 #include "tests/lib/outbox.h"
 #include <setjmp.h>

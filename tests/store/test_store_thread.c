@@ -1,5 +1,6 @@
 /* tests/store/test_store_thread.c: the store on its own thread: what is handed over comes back,
  * durable or failed; nothing is lost at the end. */
+#include "tests/lib/directory.h"
 #include "tests/lib/fault_vfs.h"
 #include "tests/lib/outbox.h"
 #include <pthread.h>

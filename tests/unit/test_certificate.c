@@ -2,6 +2,7 @@
 #include "pki/certificate.h"
 #include "pki/der.h"
 #include "pki/key.h"
+#include "tests/lib/directory.h"
 #include "tests/lib/pki_fixture.h"
 #include <openssl/err.h>
 #include <openssl/pem.h>
@@ -296,23 +297,19 @@ static void a_request_with_names_of_no_use_is_not_made(void **state)
 
 /* ---- files ---- */
 
-#define FOLDER "/tmp/brug-test-certificate-XXXXXX"
+static char *directory, path[512];
 
-static char folder[sizeof FOLDER];
-static char path[sizeof folder + 16];
-
-static int make_folder(void **state)
+static int make_directory(void **state)
 {
-    memcpy(folder, FOLDER, sizeof folder);
-    if (!mkdtemp(folder))
-        return -1;
-    return snprintf(path, sizeof path, "%s/chain.pem", folder) < 0;
+    directory = directory_new();
+    directory_file(path, sizeof path, directory, "chain.pem");
+    return 0;
 }
 
-static int remove_folder(void **state)
+static int remove_directory(void **state)
 {
-    (void)unlink(path); /* there only when a test failed */
-    return rmdir(folder);
+    directory_free(directory);
+    return 0;
 }
 
 static void write_text(const char *text)
@@ -411,8 +408,8 @@ int main(void)
         cmocka_unit_test(names_are_clean_text_and_once),
         cmocka_unit_test(a_request_asks_for_what_it_was_made_for),
         cmocka_unit_test(a_request_with_names_of_no_use_is_not_made),
-        cmocka_unit_test_setup_teardown(files_hold_one_or_more, make_folder, remove_folder),
-        cmocka_unit_test_setup_teardown(lists_come_as_pem_or_der, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(files_hold_one_or_more, make_directory, remove_directory),
+        cmocka_unit_test_setup_teardown(lists_come_as_pem_or_der, make_directory, remove_directory),
     };
     return cmocka_run_group_tests(tests, make_ca, free_ca);
 }

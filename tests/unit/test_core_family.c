@@ -559,6 +559,25 @@ static void a_director_without_a_client_is_told_by_the_case(void **state)
 
 /* ---- limits ---- */
 
+/* Eight by the child and eight by the household [P-147]: a ninth is not linked, and nobody is told of it. */
+static void eight_of_each_sort_are_linked_and_no_more(void **state)
+{
+    struct scene *x = *state;
+    assert_int_equal(LIMIT_LINKED_CASES, 8);
+    for (unsigned by_child = 0; by_child <= 1; by_child++) {
+        const struct id *first = &x->cases[x->case_count];
+        for (unsigned i = 0; i <= LIMIT_LINKED_CASES; i++)
+            (void)tagged(x, x->one, by_child ? ANNE : 0, by_child ? 0 : HOUSE);
+        discard(x);
+        const struct id *more = tagged(x, x->two, by_child ? ANNE : 0, by_child ? 0 : HOUSE);
+        assert_int_equal(count_facts(x, x->one) + count_facts(x, x->two), 0);
+        assert_int_equal(links_of(x, x->two, more), 0);
+        for (unsigned i = 0; i <= LIMIT_LINKED_CASES; i++)
+            assert_int_equal(links_of(x, x->one, &first[i]), LIMIT_LINKED_CASES);
+    }
+    assert_same_after_crash(x);
+}
+
 /* A house with many children hides no second case of one child. */
 static void links_have_a_limit_and_a_child_has_room_of_its_own(void **state)
 {
@@ -944,6 +963,7 @@ int main(void)
         TEST(several_links_come_with_one_case),
         TEST(the_new_director_is_told_after_each_handover),
         TEST(a_director_without_a_client_is_told_by_the_case),
+        TEST(eight_of_each_sort_are_linked_and_no_more),
         TEST(links_have_a_limit_and_a_child_has_room_of_its_own),
         TEST(tags_are_refused_where_they_have_no_place),
         TEST(two_teams_never_match),

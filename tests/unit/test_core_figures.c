@@ -1,4 +1,6 @@
 /* tests/unit/test_core_figures.c: figures in the core: counted as cases move, told to who may know, published once. */
+#include "daemon/core/decide.h"
+#include "daemon/core/relay_inside.h"
 #include "rules/workdays.h"
 #include "tests/lib/stage.h"
 #include <setjmp.h>
@@ -106,17 +108,11 @@ static Brug__V1__ServerFrame *ask_in(struct scene *x, const struct stage_endpoin
                                      const struct id *municipality, Brug__V1__FigurePeriod period,
                                      uint32_t date, bool inside)
 {
-    Brug__V1__ClientFrame f = BRUG__V1__CLIENT_FRAME__INIT;
-    Brug__V1__GetFigures get = BRUG__V1__GET_FIGURES__INIT;
-    f.request = ++x->w->request;
-    f.frame_case = BRUG__V1__CLIENT_FRAME__FRAME_GET_FIGURES;
-    f.get_figures = &get;
-    get.municipality = id_bytes(municipality);
-    get.period = period;
-    get.date = date;
-    get.inside = inside;
+    struct buf b;
+    ask_get_figures(&b, ++x->w->request, municipality, period, date, inside);
     discard(x, e);
-    stage_send(x->w, e->session, &f);
+    relay_on_frame(x->w->relay, e->session, buf_slice(&b), x->w->now);
+    buf_fini(&b);
     stage_settle(x->w);
     Brug__V1__ServerFrame *answer = stage_take(x->w, e->session);
     assert_non_null(answer);
@@ -509,6 +505,109 @@ static void pages_bring_every_team_once(void **state)
     assert_int_equal(stage_count_records(x->w, RECORD(FIGURES_PUBLISHED)), 21);
 }
 
+/* ---- limits ---- */
+
+/* All periods of a year; the tables of some are the same days. */
+static void every_period_of_a_year_is_published(void **state)
+{
+    struct scene *x = *state;
+    size_t tables = 0;
+    for (unsigned i = 0; i < 7; i++)
+        (void)refer(x);
+    begin_on(x->w, 2028, 1, 4);
+    for (int kind = PERIOD(4W); kind <= PERIOD(YEAR); kind++)
+        for (uint32_t next = day(2027, 1, 1); next <= day(2027, 12, 31); tables++) {
+            const Brug__V1__Figures *f =
+                ask(x, &x->observer, (Brug__V1__FigurePeriod)kind, next, false);
+            assert_int_equal(f->from_date, next);
+            next = f->until_date + 1;
+        }
+    assert_int_equal(tables, 13 + 9 + 6 + 4 + 1);
+    assert_true(stage_count_records(x->w, RECORD(FIGURES_PUBLISHED)) + 1 >= tables);
+    const Brug__V1__Figures *f = ask(x, &x->observer, PERIOD(4W), day(2027, 1, 1), false);
+    assert_exact(f, REFERRED, 0, 7);
+}
+
+#define YEARS 5u /* of all periods: one more table is dear to judge */
+
+/* That a team told nothing but withheld totals, of each period of these years. */
+static void tell_years(struct state *s, const struct id *municipality, const struct id *team)
+{
+    static const Brug__V1__FigureMeasure totals[] = {MEASURE(REFERRED), MEASURE(ENDED),
+                                                     MEASURE(OPEN), MEASURE(CONSULTED)};
+    Brug__V1__FigureRow rows[4], *list[4];
+    for (size_t i = 0; i < 4; i++) {
+        rows[i] = (Brug__V1__FigureRow)BRUG__V1__FIGURE_ROW__INIT;
+        rows[i].measure = totals[i];
+        rows[i].form = FORM(WITHHELD);
+        list[i] = &rows[i];
+    }
+    for (int kind = PERIOD(4W); kind <= PERIOD(YEAR); kind++)
+        for (uint32_t next = day(2020, 1, 1); next < day(2020 + YEARS, 1, 1);) {
+            const struct figure_period p = period_of((Brug__V1__FigurePeriod)kind, next);
+            Brug__V1__FiguresPublished r = BRUG__V1__FIGURES_PUBLISHED__INIT;
+            uint8_t bytes[256];
+            r.municipality = id_bytes(municipality);
+            r.team = id_bytes(team);
+            r.period = p.kind;
+            r.from_date = p.from;
+            r.until_date = p.until;
+            r.rows = list;
+            r.n_rows = 4;
+            size_t len = brug__v1__figures_published__pack(&r, bytes);
+            assert_int_equal(
+                apply_record(s, state_lsn(s) + 1, RECORD(FIGURES_PUBLISHED), slice_of(bytes, len)),
+                ERROR_NONE);
+            next = p.until + 1;
+        }
+}
+
+/* How many teams are on the first page of a quarter that nobody asked for. */
+static size_t teams_on_a_page(struct scene *x, const struct state *s, bool *has_more)
+{
+    const struct policy policy = {.limits = &x->w->relay->limits, .has_room = true};
+    const struct figures_ask ask = {.municipality =
+                                        municipality_find(s, id_bytes(&x->w->municipality)),
+                                    .period = period_of(PERIOD(QUARTER), day(2027, 1, 1)),
+                                    .today = day(2027, 4, 1)};
+    struct arena *arena = arena_new();
+    struct decision d;
+    Brug__V1__Figures *page = NULL;
+    assert_non_null(arena);
+    arena_reset(arena, SIZE_MAX);
+    decision_init(&d, arena);
+    assert_int_equal(decide_figures_published(s, &policy, &ask, &d, &page), ERROR_NONE);
+    assert_int_equal(d.record_count, page->n_teams);
+    size_t n = page->n_teams;
+    *has_more = page->next.len > 0;
+    assert_true(!*has_more ||
+                memcmp(page->next.data, page->teams[n - 1]->team.data, ID_BYTES) == 0);
+    decision_fini(&d);
+    arena_free(arena);
+    return n;
+}
+
+/* So that nobody waits long for who asks. */
+static void a_page_ends_after_a_table_that_is_dear(void **state)
+{
+    struct scene *x = *state;
+    bool has_more;
+    for (unsigned i = 0; i < 2; i++)
+        add_team(x, i);
+    struct state *s = stage_replay(x->w, stage_committed_lsn(x->w));
+    assert_int_equal(teams_on_a_page(x, s, &has_more), 3);
+    assert_false(has_more);
+    for (size_t i = 0; i < table_count(&s->organisations); i++) {
+        const struct organisation *o =
+            container_of(s->organisations.sorted[i], struct organisation, entity);
+        if (o->row->kind == BRUG__V1__ORGANISATION_KIND__ORGANISATION_KIND_TEAM)
+            tell_years(s, &x->w->municipality, &o->entity.id);
+    }
+    assert_int_equal(teams_on_a_page(x, s, &has_more), 1);
+    assert_true(has_more);
+    state_free(s);
+}
+
 static void an_operator_gets_one_line_for_what_is_wrong(void **state)
 {
     struct scene *x = *state;
@@ -560,6 +659,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(outsiders_see_what_is_published, setup, teardown),
         cmocka_unit_test_setup_teardown(an_observer_asks_for_nothing_else, setup, teardown),
         cmocka_unit_test_setup_teardown(pages_bring_every_team_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(every_period_of_a_year_is_published, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_page_ends_after_a_table_that_is_dear, setup, teardown),
         cmocka_unit_test_setup_teardown(an_operator_gets_one_line_for_what_is_wrong, setup,
                                         teardown),
     };

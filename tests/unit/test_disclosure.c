@@ -220,6 +220,38 @@ static void test_breakdowns_that_overlap(void **state)
     assert_false(disclosure_stays_open((const uint32_t[]){2, 2, 4, 3}, 2, halves, 2));
 }
 
+/* As many tables, cells and days as there is room for. */
+static void test_the_most_cells_that_are_judged(void **state)
+{
+    static uint32_t counts[DISCLOSURE_POINTS_MAX][DISCLOSURE_CELLS_MAX];
+    static struct disclosure_span spans[DISCLOSURE_SPANS_MAX];
+    const size_t last = DISCLOSURE_CELLS_MAX - 1, middle = DISCLOSURE_SPANS_MAX;
+    for (size_t i = 0; i < DISCLOSURE_SPANS_MAX; i++) /* one within the other, around the middle */
+        spans[i] = (struct disclosure_span){i + 1, DISCLOSURE_POINTS_MAX - i};
+    for (size_t cell = 0; cell < last; cell++)
+        counts[middle][cell] = 7;
+    counts[middle][last] =
+        2; /* it could give, but none of the others can take: 8 would be told as 10 */
+    assert_false(
+        disclosure_stays_open(counts[0], DISCLOSURE_CELLS_MAX, spans, DISCLOSURE_SPANS_MAX));
+    counts[middle][0] = 6;
+    assert_true(
+        disclosure_stays_open(counts[0], DISCLOSURE_CELLS_MAX, spans, DISCLOSURE_SPANS_MAX));
+}
+
+static void test_the_most_days_that_hang_together(void **state)
+{
+    static struct disclosure_span spans[DISCLOSURE_SPANS_MAX];
+    const size_t end = DISCLOSURE_POINTS_MAX - 1;
+    for (size_t i = 0; i < DISCLOSURE_SPANS_MAX; i++)
+        spans[i] = (struct disclosure_span){i, i + DISCLOSURE_POINTS_MAX - DISCLOSURE_SPANS_MAX};
+    assert_false(disclosure_hangs_together(spans, DISCLOSURE_SPANS_MAX, spans, 2));
+    for (size_t i = 0; i < DISCLOSURE_SPANS_MAX; i++) /* from either end */
+        spans[i] = i % 2 ? (struct disclosure_span){0, end - i} : (struct disclosure_span){i, end};
+    assert_true(
+        disclosure_hangs_together(spans, DISCLOSURE_SPANS_MAX, spans, DISCLOSURE_SPANS_MAX));
+}
+
 static void test_days_hang_together_by_exact_totals(void **state)
 {
     const struct disclosure_span exact[] = {{1, 2}, {0, 1}, {4, 5}};
@@ -246,7 +278,9 @@ int main(void)
         cmocka_unit_test(test_the_beginning_is_known),
         cmocka_unit_test(test_breakdowns),
         cmocka_unit_test(test_breakdowns_that_overlap),
+        cmocka_unit_test(test_the_most_cells_that_are_judged),
         cmocka_unit_test(test_days_hang_together_by_exact_totals),
+        cmocka_unit_test(test_the_most_days_that_hang_together),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

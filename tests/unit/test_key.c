@@ -2,6 +2,7 @@
 #include "base/digest.h"
 #include "base/text.h"
 #include "pki/key.h"
+#include "tests/lib/directory.h"
 #include <openssl/ec.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
@@ -143,21 +144,19 @@ static void other_kinds_of_key_are_weak_or_not_ours(void **state)
 
 /* ---- files: key.c is what this floor has of them ---- */
 
-static char folder[] = "/tmp/brug-test-key-XXXXXX";
-static char path[sizeof folder + 16];
+static char *directory, path[512];
 
-static int make_folder(void **state)
+static int make_directory(void **state)
 {
-    memcpy(folder + sizeof folder - 7, "XXXXXX", 6);
-    if (!mkdtemp(folder))
-        return -1;
-    return snprintf(path, sizeof path, "%s/key.pem", folder) < 0;
+    directory = directory_new();
+    directory_file(path, sizeof path, directory, "key.pem");
+    return 0;
 }
 
-static int remove_folder(void **state)
+static int remove_directory(void **state)
 {
-    (void)unlink(path); /* there only when a test failed */
-    return rmdir(folder);
+    directory_free(directory);
+    return 0;
 }
 
 /* A run that was cut off left part of a file: under another name, so that it is no key, and stops nobody. */
@@ -202,7 +201,7 @@ static void key_files_are_for_their_owner_only(void **state)
     }
     assert_int_equal(unlink(path), 0);
     assert_int_equal(key_read_file(&back, path), ERROR_NOT_FOUND);
-    assert_int_equal(key_read_file(&back, folder), ERROR_PERMISSION);
+    assert_int_equal(key_read_file(&back, directory), ERROR_PERMISSION);
     assert_null(back);
     EVP_PKEY_free(key);
 }
@@ -242,9 +241,9 @@ int main(void)
         cmocka_unit_test(signatures_hold_for_their_bytes_label_and_key_only),
         cmocka_unit_test(public_keys_are_read_strictly),
         cmocka_unit_test(other_kinds_of_key_are_weak_or_not_ours),
-        cmocka_unit_test_setup_teardown(half_a_key_is_no_key, make_folder, remove_folder),
-        cmocka_unit_test_setup_teardown(key_files_are_for_their_owner_only, make_folder,
-                                        remove_folder),
+        cmocka_unit_test_setup_teardown(half_a_key_is_no_key, make_directory, remove_directory),
+        cmocka_unit_test_setup_teardown(key_files_are_for_their_owner_only, make_directory,
+                                        remove_directory),
         cmocka_unit_test(key_text_of_no_use_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,5 @@
 /* Unit tests of rules/period: the calendar of figures. */
+#include "rules/disclosure.h"
 #include "rules/period.h"
 #include "rules/workdays.h"
 #include <setjmp.h>
@@ -71,6 +72,25 @@ static void test_they_tile_every_year(void **state)
     }
 }
 
+/* What a judgement of breakdowns has room for: the periods of a year, and the days on which they begin or end. */
+static void test_a_year_has_no_more_periods_than_are_judged(void **state)
+{
+    for (unsigned year = FIRST_YEAR; year <= LAST_YEAR; year++) {
+        bool begins[367] = {false};
+        size_t periods = 0, days = 0;
+        uint32_t first = day(year, 1, 1), end = day(year, 12, 31);
+        for (int kind = PERIOD(4W); kind <= PERIOD(YEAR); kind++)
+            for (uint32_t next = first; next <= end; periods++) {
+                begins[next - first] = true;
+                next = period_of((Brug__V1__FigurePeriod)kind, next).until + 1;
+                begins[next - first] = true;
+            }
+        for (size_t i = 0; i < sizeof begins; i++)
+            days += begins[i];
+        assert_true(periods <= DISCLOSURE_SPANS_MAX && days <= DISCLOSURE_POINTS_MAX);
+    }
+}
+
 static void test_weeks_end_on_sundays(void **state)
 {
     for (unsigned year = FIRST_YEAR; year <= LAST_YEAR; year++)
@@ -97,8 +117,11 @@ static void test_the_one_before(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_periods_of_months),    cmocka_unit_test(test_periods_of_weeks),
-        cmocka_unit_test(test_they_tile_every_year), cmocka_unit_test(test_weeks_end_on_sundays),
+        cmocka_unit_test(test_periods_of_months),
+        cmocka_unit_test(test_periods_of_weeks),
+        cmocka_unit_test(test_they_tile_every_year),
+        cmocka_unit_test(test_weeks_end_on_sundays),
+        cmocka_unit_test(test_a_year_has_no_more_periods_than_are_judged),
         cmocka_unit_test(test_the_one_before),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
