@@ -3,6 +3,7 @@
  * come; a store from before takes them; and when the last record was made.
  */
 #include "daemon/core/model.h"
+#include "tests/lib/directory.h"
 #include "tests/lib/outbox.h"
 #include <setjmp.h>
 #include <stdarg.h>
