@@ -54,6 +54,14 @@ static void leave_out_link(Brug__V1__Case *c)
         brug__v1__linked_case__free_unpacked(c->linked[--c->n_linked], NULL);
 }
 
+static void leave_out_links(Brug__V1__ServerFrame *f)
+{
+    if (f->frame_case == SERVER(CASE_FACTS))
+        leave_out_link(f->case_facts);
+    for (size_t i = 0; f->frame_case == SERVER(CASES) && i < f->cases->n_cases; i++)
+        leave_out_link(f->cases->cases[i]);
+}
+
 static void leave_out_last(Brug__V1__Cases *page)
 {
     if (page->n_cases > 1)
@@ -111,8 +119,8 @@ unsigned sabotage_leaving(struct sim *w, struct sim_link *l, Brug__V1__ServerFra
         f->case_facts->custody ^= BRUG__V1__SIDE__SIDE_PRACTICE ^ BRUG__V1__SIDE__SIDE_TEAM;
     if (f->frame_case == SERVER(FIGURES))
         change_figure(w, f->figures);
-    if (w->sabotage == SIM_DROP_LINK && f->frame_case == SERVER(CASE_FACTS))
-        leave_out_link(f->case_facts);
+    if (w->sabotage == SIM_DROP_LINK)
+        leave_out_links(f);
     if (w->sabotage == SIM_SHORT_PAGE && f->frame_case == SERVER(CASES))
         leave_out_last(f->cases);
     return 1;
