@@ -117,7 +117,7 @@ enum error session_ping(struct session *s)
 
 struct due_row {
     int64_t number;
-    struct id organisation, message_id, person;
+    struct id organisation, message_id, person, handed_on;
     int code;
 };
 
@@ -134,6 +134,7 @@ static enum error next_row(struct session *s, const char *sql, int64_t after, st
         out->message_id = db_id(&c, 2);
         out->person = db_id(&c, 3);
         out->code = (int)db_int(&c, 4);
+        out->handed_on = db_id(&c, 5);
     }
     return db_done(&c);
 }
@@ -159,6 +160,7 @@ static enum error send_opened(struct session *s, const struct due_row *row)
     opened.organisation = client_id_field(&row->organisation);
     opened.message_id = client_id_field(&row->message_id);
     opened.person = client_id_field(&row->person);
+    opened.handed_on = client_id_field(&row->handed_on);
     f.frame_case = BRUG__V1__CLIENT_FRAME__FRAME_OPENED;
     f.opened = &opened;
     return session_ask(s, &f, REQUEST_OPENED, row->number, NULL);
@@ -193,9 +195,11 @@ static enum error pump_rows(struct session *s, const char *sql, enum request_typ
     return ERROR_NONE;
 }
 
-#define DUE_SQL(what, person, code) \
-    "SELECT number, organisation, message_id, " person ", " code " FROM message WHERE " what \
-    " AND number > ?1 ORDER BY number LIMIT 1"
+#define DUE_SQL(what, person, code, handed_on) \
+    "SELECT number, organisation, message_id, " person ", " code ", " handed_on \
+    " FROM message WHERE " what " AND number > ?1 ORDER BY number LIMIT 1"
+/* What the HISTORY in this row brought. */
+#define HANDED_ON "(SELECT b.message_id FROM message b WHERE b.brought_by = message.number)"
 
 static enum error send_submit(struct session *s, int64_t number)
 {
@@ -298,15 +302,16 @@ enum error session_pump(struct session *s)
     let_ask_again(s);
     enum error e = give_credit(s);
     if (e == ERROR_NONE)
-        e = pump_rows(s, DUE_SQL("ack = 1", "NULL", "ack_code"), REQUEST_ACK, send_ack);
+        e = pump_rows(s, DUE_SQL("ack = 1", "NULL", "ack_code", "NULL"), REQUEST_ACK, send_ack);
     if (e == ERROR_NONE)
-        e = pump_rows(s, DUE_SQL("opened = 1", "opened_by", "0"), REQUEST_OPENED, send_opened);
+        e = pump_rows(s, DUE_SQL("opened = 1", "opened_by", "0", HANDED_ON), REQUEST_OPENED,
+                      send_opened);
     if (e == ERROR_NONE)
         e = fetch_pump(s);
     if (e == ERROR_NONE)
         e = pump_submits(s);
     if (e == ERROR_NONE)
-        e = pump_rows(s, DUE_SQL("track = 1", "NULL", "0"), REQUEST_TRACK, send_track);
+        e = pump_rows(s, DUE_SQL("track = 1", "NULL", "0", "NULL"), REQUEST_TRACK, send_track);
     if (e == ERROR_NONE)
         e = pump_countersignatures(s);
     if (e == ERROR_NONE)

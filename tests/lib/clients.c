@@ -855,8 +855,10 @@ static void on_request(struct clients *c, const Brug__V1__ClientFrame *in)
         struct id organisation = client_field_id(in->opened->organisation);
         struct id message_id = client_field_id(in->opened->message_id);
         struct kept *k = find_kept(c, &organisation, &message_id);
-        if (k)
+        if (k) {
             k->opened++;
+            k->handed_on = client_field_id(in->opened->handed_on);
+        }
         send_noted(c, in->request);
         return;
     }

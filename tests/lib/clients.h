@@ -46,6 +46,7 @@ struct kept {
     size_t reader_count;
     unsigned submits; /* how often it came, the first included */
     unsigned opened;
+    struct id handed_on; /* as the last Opened said */
 };
 
 /* Tags that a case was given. */

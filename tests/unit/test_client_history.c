@@ -416,6 +416,7 @@ static void what_was_opened_is_told_of_the_cover(void **state)
     fetch(cato);
     assert_int_equal(c.kept[0].opened, 0);
     assert_int_equal(c.kept[first].opened, 1);
+    assert_true(id_equal(&c.kept[first].handed_on, &c.kept[0].message_id));
 }
 
 /* ---- giving ---- */
