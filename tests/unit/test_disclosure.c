@@ -165,6 +165,19 @@ static void test_the_beginning_is_known(void **state)
     assert_total(t.tables[0].open, FORM(ROUNDED), 10);
 }
 
+/* Rounded to 25 the year is 27 at most, and the other quarters are 26: the first has 1, for who knows that there was one. */
+static void test_that_there_was_a_first_is_known(void **state)
+{
+    const uint32_t quarters[4] = {1, 9, 9, 8};
+    struct telling t = {.point_count = 0}, busy = BUSY;
+    for (size_t i = 0; i < 4; i++) {
+        then(&t, quarters[i], 0);
+        (void)tell(&t, i, i + 1);
+    }
+    assert_total(tell(&t, 0, 4)->consulted, FORM(WITHHELD), 0);
+    assert_total(tell_year(&busy, quarters)->consulted, FORM(ROUNDED), 25);
+}
+
 static bool may(Brug__V1__FigureForm form, const uint32_t *cells, size_t n)
 {
     uint32_t sum = 0;
@@ -220,6 +233,20 @@ static void test_breakdowns_that_overlap(void **state)
     assert_false(disclosure_stays_open((const uint32_t[]){2, 2, 4, 3}, 2, halves, 2));
 }
 
+/* A year and four of its five parts were shown: what is left of a cell for the fifth? */
+static bool may_leave(uint32_t a, uint32_t b)
+{
+    static const struct disclosure_span spans[] = {{0, 5}, {0, 1}, {1, 2}, {2, 3}, {3, 4}};
+    const uint32_t parts[5][2] = {{a, b}, {a, b}, {a, b}, {a, b}, {0, 3}};
+    return disclosure_stays_open(parts[0], 2, spans, 5);
+}
+
+static void test_breakdowns_do_not_tell_what_they_leave(void **state)
+{
+    assert_false(may_leave(8, 21)); /* four times 8 at least, and 32 at most: nothing */
+    assert_true(may_leave(9, 21));
+}
+
 static void test_days_hang_together_by_exact_totals(void **state)
 {
     const struct disclosure_span exact[] = {{1, 2}, {0, 1}, {4, 5}};
@@ -244,8 +271,10 @@ int main(void)
         cmocka_unit_test(test_what_is_open_does_not_tell_what_ended),
         cmocka_unit_test(test_the_first_table_does_not_tell_what_was_before),
         cmocka_unit_test(test_the_beginning_is_known),
+        cmocka_unit_test(test_that_there_was_a_first_is_known),
         cmocka_unit_test(test_breakdowns),
         cmocka_unit_test(test_breakdowns_that_overlap),
+        cmocka_unit_test(test_breakdowns_do_not_tell_what_they_leave),
         cmocka_unit_test(test_days_hang_together_by_exact_totals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
