@@ -149,7 +149,7 @@ def designed(r):
     def of_one(*numbers):
         return [{(0, 1): n} for n in numbers]
     yield "ends of an area tell its referrals", (7, 9), Designed(
-        r, 3, referred=[{(0, 1): n, (1, 1): 20} for n in (7, 2, 2, 2)], ended=[{}, {}, {}, {(0, 1): 13, (1, 1): 20}])
+        r, 3, referred=[{(0, 1): n, (1, 1): 20} for n in (7, 2, 2, 5)], ended=[{}] + [{(0, 1): n, (1, 1): 19} for n in (3, 8, 5)])
     yield "take-ups tell referrals", (10,), Designed(
         r, 3, referred=of_one(5, 4, 23), taken_up=[{}, {}, {(0, 5): 8, (0, 10): 8, (0, 20): 8, (0, 99): 8}])
     yield "starts tell referrals", (11,), Designed(
