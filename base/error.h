@@ -62,6 +62,7 @@
     X(NOTHING_SEALED,        52, FINAL,   FORGOTTEN,  STAYS,  "the message has no sealed part") \
     X(REQUEST_MALFORMED,     53, FINAL,   FORGOTTEN,  STAYS,  "a field of the request is not valid; the answer's field names what") \
     X(NOT_OVER,              54, FINAL,   FORGOTTEN,  STAYS,  "the period is not over yet: outside a team its figures are shown from the day after") \
+    X(NOT_BEGUN,             55, FINAL,   FORGOTTEN,  STAYS,  "the period was over before anything was counted in the municipality; choose a later one") \
     /* 70-89: passing causes */ \
     X(CLOCK_AHEAD,           70, PASSING, FORGOTTEN,  STAYS,  "the message id's time is ahead of the relay's clock") \
     X(DIRECTORY_CHANGED,     71, PASSING, FORGOTTEN,  STAYS,  "readers or copies do not match the directory; fetch it and seal again") \

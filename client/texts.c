@@ -74,6 +74,7 @@ static const struct sentence SENTENCES[] = {
     {BRUG_ID_REUSED, "Dit bericht is al eerder anders verstuurd. Schrijf een nieuw bericht.", "This message was sent before with other contents. Write a new one."},
     {BRUG_NOTHING_SEALED, "Het bericht is leeg. Schrijf het opnieuw.", "The message is empty. Write it again."},
     {BRUG_NOT_OVER, "Deze periode is nog niet voorbij. Kies een eerdere met --from.", "This period is not over yet. Choose an earlier one with --from."},
+    {BRUG_NOT_BEGUN, "In deze periode werd hier nog niet met Brug gewerkt. Kies een latere met --from.", "Brug was not in use here yet in this period. Choose a later one with --from."},
     {BRUG_REQUEST_MALFORMED, "Brug begreep de vraag niet. Werk Brug bij.", "The relay did not understand the request. Update Brug."},
     {BRUG_CLOCK_AHEAD, "De klok van uw computer loopt voor. Zet hem goed. Uw bericht gaat daarna vanzelf weg.", "The clock of your computer is ahead. Set it right; your message then goes out by itself."},
     {BRUG_DIRECTORY_CHANGED, "De lijst van ontvangers is veranderd. Brug verzegelt het bericht vanzelf opnieuw.", "The list of readers has changed. Brug seals the message again by itself."},

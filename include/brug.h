@@ -95,6 +95,7 @@ enum brug_error {
     BRUG_NOTHING_SEALED = 52,
     BRUG_REQUEST_MALFORMED = 53,
     BRUG_NOT_OVER = 54,
+    BRUG_NOT_BEGUN = 55,
     /* passing causes */
     BRUG_CLOCK_AHEAD = 70,
     BRUG_DIRECTORY_CHANGED = 71,

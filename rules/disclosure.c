@@ -1,39 +1,41 @@
 /*
- * rules/disclosure.c: bounds on differences, closed under shortest paths; see disclosure.h for why.
+ * rules/disclosure.c: which numbers hang together so tightly that nothing can move; see disclosure.h for why.
  *
- * A system has a variable for each point and each thing that is counted, and one for the start, when all are 0. upper[u][v] is the
- * least upper bound of v - u that follows from all that is known; the least value of v - u is -upper[v][u].
+ * A variable is what was counted of one thing before a point: all that was referred, or ended; or consulted. What is known says that the
+ * one of two variables is more than the other by so much at most. Where it is by just so much in truth, the one cannot rise unless the
+ * other does: an edge leads from the other to the one. So a ring of edges moves as one, and all differences within it are pinned; and no
+ * others are, since whatever is not in a ring with a variable can stay when that one rises, or when that one falls.
  */
 #include "rules/disclosure.h"
 #include <assert.h>
 #include <string.h>
 
-#define UNBOUND (INT32_MAX / 4)
-#define START 0u
 #define VIEWS 2u /* without and with knowledge of the first day */
+#define NO_EDGE SIZE_MAX
 
 #define FORM(name) BRUG__V1__FIGURE_FORM__FIGURE_FORM_##name
 
-struct pair {
-    uint32_t from, to; /* nodes */
+enum way { ONWARD, BACK, WAYS };
+
+struct edge {
+    size_t node[WAYS]; /* ONWARD from the first to the second */
+    size_t next[WAYS]; /* edges that leave the same node this way */
 };
 
-struct system {
-    size_t nodes;
-    size_t *
-        node; /* of each variable; in the second view what lies before the start is the start itself */
-    int32_t *upper, *spare;
-    size_t *nearer;     /* nodes: of limit() */
-    struct pair *small; /* differences that are under 5 in truth */
-    size_t small_count;
-};
-
-/* Variables are numbered by point, `series` to each: referred, then ended; or consulted alone. */
+/*
+ * What somebody knows of a team. Variables are numbered by point, `series` to each: referred, then ended; or consulted alone.
+ * Each is a node; the last node is the start, when all are 0, and what lies before it for who knows when it was.
+ */
 struct book {
     const struct disclosure_point *points;
     size_t point_count;
     unsigned series;
-    struct system views[VIEWS];
+    bool knows_start;
+    struct edge *edges;
+    size_t edge_count;
+    size_t *first[WAYS]; /* edges, of each node */
+    bool *reached[WAYS]; /* nodes */
+    size_t *waiting;     /* nodes */
 };
 
 uint32_t disclosure_round(uint32_t number)
@@ -113,20 +115,37 @@ static void join(size_t *group, size_t n, size_t from, size_t to)
             group[c] = group[to];
 }
 
-/* One that may have less there and one that may have more can trade: all of either sort are one group. */
-static void join_at(const struct breakdown *b, size_t point, size_t group[DISCLOSURE_CELLS_MAX])
+/* One that may have less there and one that may have more can trade. */
+static void find_moving(const struct breakdown *b, size_t point, bool moves[DISCLOSURE_CELLS_MAX])
 {
-    size_t moving[DISCLOSURE_CELLS_MAX], n = 0;
+    size_t moving = 0;
     bool has_giver = false, has_taker = false;
     for (size_t c = 0; c < b->cells; c++) {
         bool gives = may_change(b, point, c, -1), takes = may_change(b, point, c, 1);
         has_giver |= gives;
         has_taker |= takes;
-        if (gives || takes)
-            moving[n++] = c;
+        moves[c] = gives || takes;
+        moving += moves[c];
     }
-    for (size_t i = 1; has_giver && has_taker && i < n; i++)
-        join(group, b->cells, moving[i], moving[0]);
+    if (!has_giver || !has_taker || moving < 2)
+        memset(moves, 0, b->cells * sizeof *moves);
+}
+
+/* All that can trade there are one group. False: one that has less than 5 there cannot. */
+static bool join_at(const struct breakdown *b, size_t point, size_t group[DISCLOSURE_CELLS_MAX])
+{
+    bool moves[DISCLOSURE_CELLS_MAX];
+    size_t first = 0;
+    find_moving(b, point, moves);
+    while (first < b->cells && !moves[first])
+        first++;
+    for (size_t c = 0; c < b->cells; c++) {
+        if (moves[c])
+            join(group, b->cells, c, first);
+        else if (b->counts[point * b->cells + c] < DISCLOSURE_FEW)
+            return false;
+    }
+    return true;
 }
 
 static bool is_span_open(const struct breakdown *b, size_t span)
@@ -136,7 +155,8 @@ static bool is_span_open(const struct breakdown *b, size_t span)
     for (size_t c = 0; c < b->cells; c++)
         group[c] = c;
     for (size_t point = b->spans[span].from; point < b->spans[span].until; point++)
-        join_at(b, point, group);
+        if (!join_at(b, point, group))
+            return false;
     for (size_t c = 0; c < b->cells; c++)
         members[group[c]] += b->sums[span][c];
     for (size_t c = 0; c < b->cells; c++)
@@ -198,80 +218,29 @@ bool disclosure_hangs_together(const struct disclosure_span *exact, size_t exact
     return true;
 }
 
-/* ---- bounds ---- */
-
-/*
- * to - from is at most `most`. Only what goes by this way from `from` itself can be shorter than before, and only for who comes to
- * `to` by it.
- */
-static void limit(struct system *s, size_t from, size_t to, int32_t most)
-{
-    size_t n = s->nodes, nearer = 0;
-    const int32_t *behind = s->upper + to * n, *at = s->upper + from * n;
-    if (from == to || most >= at[to])
-        return;
-    for (size_t v = 0; v < n; v++)
-        if (behind[v] != UNBOUND && most + behind[v] < at[v])
-            s->nearer[nearer++] = v;
-    for (size_t u = 0; u < n; u++) {
-        int32_t *row = s->upper + u * n, before = row[from];
-        if (before == UNBOUND || before + most >= row[to])
-            continue;
-        for (size_t k = 0; k < nearer; k++) {
-            size_t v = s->nearer[k];
-            if (before + most + behind[v] < row[v])
-                row[v] = before + most + behind[v];
-        }
-    }
-}
-
-/* What a total says: nothing when it is withheld. */
-static void learn(struct system *s, size_t from, size_t to, struct disclosure_total t)
-{
-    uint32_t low, high;
-    if (!bounds_of(t, &low, &high))
-        return;
-    limit(s, from, to, (int32_t)high);
-    limit(s, to, from, -(int32_t)low);
-}
-
-/* Whether each small count can have two values at least. */
-static bool is_open(const struct system *s)
-{
-    for (size_t i = 0; i < s->small_count; i++) {
-        const struct pair *p = &s->small[i];
-        int32_t high = s->upper[p->from * s->nodes + p->to];
-        int32_t low = -s->upper[p->to * s->nodes + p->from];
-        if (high <= low)
-            return false;
-    }
-    return true;
-}
-
 /* ---- the book of a team ---- */
 
-static size_t variable_count(const struct book *b) { return b->point_count * b->series; }
+static size_t start_of(const struct book *b) { return b->point_count * b->series; }
 
 static uint32_t value_of(const struct book *b, size_t variable)
 {
     const struct disclosure_point *p = &b->points[variable / b->series];
+    if (variable == start_of(b))
+        return 0;
     if (b->series == 1)
         return p->consulted;
     return variable % b->series == 0 ? p->referred : p->ended;
 }
 
-/* Whether the variable's point lies before the first referral, or the first consult: then all is 0. */
+/* Whether it is known to lie before the first referral, or the first consult: then all is 0. */
 static bool is_before_start(const struct book *b, size_t variable)
 {
-    const struct disclosure_point *p = &b->points[variable / b->series];
-    return (b->series == 1 ? p->consulted : p->referred) == 0;
+    return b->knows_start && value_of(b, variable - variable % b->series) == 0;
 }
 
-/* Known of all data: a is never more than b. */
-static bool never_exceeds(const struct book *b, size_t a, size_t other)
+static size_t node_of(const struct book *b, size_t variable)
 {
-    bool is_earlier = a / b->series <= other / b->series;
-    return is_earlier && a % b->series >= other % b->series;
+    return is_before_start(b, variable) ? start_of(b) : variable;
 }
 
 /* A count that can be asked: of one series between two points, or what is open at one. */
@@ -279,92 +248,137 @@ static bool is_count(const struct book *b, size_t from, size_t to)
 {
     bool is_span = from % b->series == to % b->series && from / b->series < to / b->series;
     bool is_open_then = b->series == 2 && from == to + 1 && to % 2 == 0;
-    return is_span || is_open_then;
+    return from != start_of(b) && to != start_of(b) && (is_span || is_open_then);
 }
 
-static void note_small(const struct book *b, struct system *s, size_t from, size_t to)
+/* It is known that to - from is `most` at most. */
+static void limit(struct book *b, size_t from, size_t to, int64_t most)
 {
-    uint32_t low = value_of(b, from), high = value_of(b, to);
-    if (is_count(b, from, to) && s->node[from] != s->node[to] && high - low < DISCLOSURE_FEW)
-        s->small[s->small_count++] = (struct pair){(uint32_t)s->node[from], (uint32_t)s->node[to]};
-}
-
-static enum error system_init(struct arena *arena, const struct book *b, bool knows_start,
-                              struct system *s)
-{
-    size_t variables = variable_count(b), n = variables + 1;
-    *s = (struct system){.nodes = n};
-    s->node = arena_alloc(arena, n * sizeof *s->node);
-    s->nearer = arena_alloc(arena, n * sizeof *s->nearer);
-    s->upper = arena_alloc(arena, n * n * sizeof *s->upper);
-    s->spare = arena_alloc(arena, n * n * sizeof *s->spare);
-    s->small = arena_alloc(arena, n * n * sizeof *s->small);
-    if (!s->node || !s->nearer || !s->upper || !s->spare || !s->small)
-        return ERROR_NO_MEMORY;
-    for (size_t i = 0; i < n * n; i++)
-        s->upper[i] = i % (n + 1) == 0 ? 0 : UNBOUND;
-    for (size_t a = 0; a < variables; a++) {
-        s->node[a] = knows_start && is_before_start(b, a) ? START : a + 1;
-        s->upper[s->node[a] * n + START] = 0;
+    size_t node[WAYS] = {node_of(b, from), node_of(b, to)};
+    if (node[0] == node[1] || (int64_t)value_of(b, to) - value_of(b, from) < most)
+        return;
+    struct edge *e = &b->edges[b->edge_count];
+    for (int way = ONWARD; way < WAYS; way++) {
+        e->node[way] = node[way];
+        e->next[way] = b->first[way][node[way]];
+        b->first[way][node[way]] = b->edge_count;
     }
-    for (size_t a = 0; a < variables; a++)
-        for (size_t other = 0; other < variables; other++) {
-            if (never_exceeds(b, a, other))
-                s->upper[s->node[other] * n + s->node[a]] = 0;
-            note_small(b, s, a, other);
-        }
-    return ERROR_NONE;
+    b->edge_count++;
+}
+
+/* The edges since there were so many. */
+static void forget(struct book *b, size_t count)
+{
+    while (b->edge_count > count) {
+        const struct edge *e = &b->edges[--b->edge_count];
+        for (int way = ONWARD; way < WAYS; way++)
+            b->first[way][e->node[way]] = e->next[way];
+    }
+}
+
+/* What a total says: nothing when it is withheld. */
+static void learn(struct book *b, size_t from, size_t to, struct disclosure_total t)
+{
+    uint32_t low, high;
+    if (!bounds_of(t, &low, &high))
+        return;
+    limit(b, from, to, high);
+    limit(b, to, from, -(int64_t)low);
+}
+
+/* What is so of all data: nothing falls, nothing ends before it was referred, and there is one at least after the start. */
+static void learn_what_is_always_so(struct book *b)
+{
+    for (size_t v = 0; v < start_of(b); v++) {
+        bool is_first = v < b->series, is_ended = v % b->series == 1;
+        limit(b, v, is_first ? start_of(b) : v - b->series, 0);
+        if (is_ended)
+            limit(b, v - 1, v, 0);
+        else if (b->knows_start && !is_before_start(b, v))
+            limit(b, v, start_of(b), -1);
+    }
 }
 
 static enum error book_init(struct arena *arena, const struct disclosure_point *points,
-                            size_t point_count, unsigned series, struct book *b)
+                            size_t point_count, size_t table_count, unsigned series,
+                            bool knows_start, struct book *b)
 {
-    enum error e = ERROR_NONE;
-    *b = (struct book){.points = points, .point_count = point_count, .series = series};
-    for (unsigned v = 0; !e && v < VIEWS; v++)
-        e = system_init(arena, b, v > 0, &b->views[v]);
-    return e;
+    *b = (struct book){
+        .points = points, .point_count = point_count, .series = series, .knows_start = knows_start};
+    size_t nodes = start_of(b) + 1, edges = 2 * nodes + 6 * table_count;
+    b->edges = arena_alloc(arena, edges * sizeof *b->edges);
+    b->waiting = arena_alloc(arena, nodes * sizeof *b->waiting);
+    for (int way = ONWARD; way < WAYS; way++) {
+        b->first[way] = arena_alloc(arena, nodes * sizeof *b->first[way]);
+        b->reached[way] = arena_alloc(arena, nodes * sizeof *b->reached[way]);
+        if (!b->edges || !b->waiting || !b->first[way] || !b->reached[way])
+            return ERROR_NO_MEMORY;
+        for (size_t i = 0; i < nodes; i++)
+            b->first[way][i] = NO_EDGE;
+    }
+    learn_what_is_always_so(b);
+    return ERROR_NONE;
 }
 
-static void book_learn(struct book *b, size_t from, size_t to, struct disclosure_total t)
+static void reach(struct book *b, size_t node, enum way way)
 {
-    for (unsigned v = 0; v < VIEWS; v++)
-        learn(&b->views[v], b->views[v].node[from], b->views[v].node[to], t);
-}
-
-/* Keeps what is known, so that book_take_back can undo what is learnt. */
-static void book_mark(struct book *b)
-{
-    for (unsigned v = 0; v < VIEWS; v++) {
-        struct system *s = &b->views[v];
-        memcpy(s->spare, s->upper, s->nodes * s->nodes * sizeof *s->upper);
+    bool *reached = b->reached[way];
+    size_t waiting = 0;
+    memset(reached, 0, (start_of(b) + 1) * sizeof *reached);
+    reached[node] = true;
+    b->waiting[waiting++] = node;
+    while (waiting > 0) {
+        size_t edge = b->first[way][b->waiting[--waiting]];
+        for (; edge != NO_EDGE; edge = b->edges[edge].next[way]) {
+            size_t other = b->edges[edge].node[!way];
+            if (!reached[other])
+                b->waiting[waiting++] = other;
+            reached[other] = true;
+        }
     }
 }
 
-static void book_take_back(struct book *b)
+static bool is_small_count(const struct book *b, size_t from, size_t to)
 {
-    for (unsigned v = 0; v < VIEWS; v++) {
-        int32_t *kept = b->views[v].spare;
-        b->views[v].spare = b->views[v].upper;
-        b->views[v].upper = kept;
-    }
+    return is_count(b, from, to) && node_of(b, from) != node_of(b, to) &&
+           value_of(b, to) - value_of(b, from) < DISCLOSURE_FEW;
 }
+
+/* Whether no count under 5 is in the ring of a variable: only by what was learnt of it can one be pinned that was open. */
+static bool is_open(struct book *b, size_t variable)
+{
+    size_t *ring = b->waiting, n = 0;
+    reach(b, node_of(b, variable), ONWARD);
+    reach(b, node_of(b, variable), BACK);
+    for (size_t v = 0; v < start_of(b); v++)
+        if (b->reached[ONWARD][node_of(b, v)] && b->reached[BACK][node_of(b, v)])
+            ring[n++] = v;
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < n; k++)
+            if (is_small_count(b, ring[i], ring[k]))
+                return false;
+    return true;
+}
+
+/* ---- totals ---- */
 
 /* The difference of two variables in the finest form that keeps all small counts open. */
-static struct disclosure_total publish(struct book *b, size_t from, size_t to)
+static struct disclosure_total publish(struct book views[VIEWS], size_t from, size_t to)
 {
-    uint32_t number = value_of(b, to) - value_of(b, from);
+    uint32_t number = value_of(&views[0], to) - value_of(&views[0], from);
     const struct disclosure_total fine[] = {
         number < DISCLOSURE_FEW ? (struct disclosure_total){FORM(UNDER_5), 0}
                                 : (struct disclosure_total){FORM(EXACT), number},
         {number < DISCLOSURE_FEW ? FORM(WITHHELD) : FORM(ROUNDED), disclosure_round(number)},
     };
     for (size_t i = 0; i < 2 && fine[i].form != FORM(WITHHELD); i++) {
-        book_mark(b);
-        book_learn(b, from, to, fine[i]);
-        if (is_open(&b->views[0]) && is_open(&b->views[1]))
+        size_t known[VIEWS] = {views[0].edge_count, views[1].edge_count};
+        for (unsigned v = 0; v < VIEWS; v++)
+            learn(&views[v], from, to, fine[i]);
+        if (is_open(&views[0], from) && is_open(&views[1], from))
             return fine[i];
-        book_take_back(b);
+        for (unsigned v = 0; v < VIEWS; v++)
+            forget(&views[v], known[v]);
     }
     return (struct disclosure_total){.form = FORM(WITHHELD)};
 }
@@ -373,28 +387,22 @@ enum error disclosure_judge(struct arena *arena, const struct disclosure_point *
                             size_t point_count, const struct disclosure_table *known,
                             size_t known_count, struct disclosure_table *next)
 {
-    struct book cases, consults;
-    enum error e = book_init(arena, points, point_count, 2, &cases);
-    if (!e)
-        e = book_init(arena, points, point_count, 1, &consults);
-    if (e)
-        return e;
-    for (size_t i = 0; i < known_count; i++) {
-        const struct disclosure_table *k = &known[i];
-        book_learn(&cases, 2 * k->from, 2 * k->until, k->referred);
-        book_learn(&cases, 2 * k->from + 1, 2 * k->until + 1, k->ended);
-        book_learn(&cases, 2 * k->until + 1, 2 * k->until, k->open);
-        book_learn(&consults, k->from, k->until, k->consulted);
+    struct book cases[VIEWS], consults[VIEWS];
+    for (unsigned v = 0; v < VIEWS; v++) {
+        if (book_init(arena, points, point_count, known_count + 1, 2, v > 0, &cases[v]) ||
+            book_init(arena, points, point_count, known_count + 1, 1, v > 0, &consults[v]))
+            return ERROR_NO_MEMORY;
+        for (size_t i = 0; i < known_count; i++) {
+            const struct disclosure_table *k = &known[i];
+            learn(&cases[v], 2 * k->from, 2 * k->until, k->referred);
+            learn(&cases[v], 2 * k->from + 1, 2 * k->until + 1, k->ended);
+            learn(&cases[v], 2 * k->until + 1, 2 * k->until, k->open);
+            learn(&consults[v], k->from, k->until, k->consulted);
+        }
     }
-    next->referred = publish(&cases, 2 * next->from, 2 * next->until);
-    next->ended = publish(&cases, 2 * next->from + 1, 2 * next->until + 1);
-    next->open = publish(&cases, 2 * next->until + 1, 2 * next->until);
-    next->consulted = publish(&consults, next->from, next->until);
+    next->referred = publish(cases, 2 * next->from, 2 * next->until);
+    next->ended = publish(cases, 2 * next->from + 1, 2 * next->until + 1);
+    next->open = publish(cases, 2 * next->until + 1, 2 * next->until);
+    next->consulted = publish(consults, next->from, next->until);
     return ERROR_NONE;
-}
-
-uint64_t disclosure_cost(size_t point_count, size_t known_count)
-{
-    uint64_t nodes = 2 * (uint64_t)point_count + 1;
-    return nodes * nodes * (6 * (uint64_t)known_count + 12);
 }

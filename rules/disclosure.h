@@ -8,17 +8,28 @@
  *
  * Why that holds. Let I(t) and O(t) be all referrals and all endings before day t. A published total says something about a
  * difference of two of these: I(b) - I(a) of a period, I(t) - O(t) of what is open; as does what everybody knows: neither falls,
- * and nothing ends before it was referred. From bounds on differences the shortest paths between them give the least and the
- * greatest value that each difference can have, both of them reached by whole numbers. A form is taken only if for every count
- * under 5 that can be asked of the published days (between any two of them, or open on one) these two differ. That is asked
- * twice: of somebody who has the tables, and of somebody who also knows on which day the team had its first referral.
+ * and nothing ends before it was referred. So all that is known are bounds on differences, and in whole numbers each difference can
+ * have another value unless a ring of bounds holds it that are all just met in truth. A form is taken only if no such ring has a
+ * count under 5 that can be asked of the published days (between any two of them, or open on one). That is asked twice: of
+ * somebody who has the tables, and of somebody who also knows on which day the team had its first referral and its first consult.
  *
  * A breakdown may be shown of periods that overlap. Cells then may not say more of the totals than these say themselves; and they stay
  * open because one case can be thought in another cell: it lies on the same day, so no total changes, and no rounded cell
  * of any table may. Cells between which cases can be moved so are one group. If every group of a table has 5 at least, then so
- * many or fewer cells that have less than 5 together never are whole groups, and what they have can be one more or one less.
+ * many or fewer cells that have less than 5 together never are whole groups, and what they have can be one more or one less. And so that
+ * tables do not tell what they leave to other days, a case can be moved so between any two neighbouring published days for each cell that
+ * has less than 5 there.
  *
- * What it does not hold against: somebody who knows cases of the team, and who reasons about why a number was withheld.
+ * That is so of a breakdown that is tied to nothing but its own total. Others are told to the team only:
+ *  - ended by area: what ended in an area was referred there before, so the two by area would tell of each other;
+ *  - days until take-up, start and end: what was taken up was referred before, at most so many days before; what was started was taken up
+ *    before, and in no more days. So these would tell of referrals, and of each other.
+ * While nothing tells of take-ups, every ended case may have had one, and its outcome is tied to nothing but feedback: a director's
+ * closing letter is feedback. So feedback is shown only where it does not say how many of these there are: where all endings are told
+ * exactly, and there is more feedback than closing letters (rules/figures.c).
+ *
+ * What it does not hold against: somebody who knows cases of the team, who reasons about why a number was withheld, or who reckons
+ * with the terms (feedback that was late is of a case that came so much earlier).
  */
 #ifndef RULES_DISCLOSURE_H
 #define RULES_DISCLOSURE_H
@@ -51,8 +62,6 @@ struct disclosure_table {
 enum error disclosure_judge(struct arena *arena, const struct disclosure_point *points,
                             size_t point_count, const struct disclosure_table *known,
                             size_t known_count, struct disclosure_table *next) MUST_CHECK;
-/* About how many steps that takes. */
-uint64_t disclosure_cost(size_t point_count, size_t known_count);
 
 uint32_t disclosure_round(uint32_t number);
 

@@ -254,16 +254,18 @@ static const struct breakdown {
     Brug__V1__FigureMeasure measure;
     Brug__V1__FigureMeasure of; /* the total that must be shown too */
     bool is_all_of_it;          /* its cells add up to that total */
+    bool is_inside;             /* shown to the team only: it would tie one total to another */
 } BREAKDOWNS[] = {
-    {MEASURE(REASON), MEASURE(REFERRED), true},
-    {MEASURE(REFERRED_AREA), MEASURE(REFERRED), true},
-    {MEASURE(OUTCOME), MEASURE(ENDED), true},
-    {MEASURE(ENDED_AREA), MEASURE(ENDED), true},
-    {MEASURE(TAKE_UP_DAYS), MEASURE(REFERRED), false},
-    {MEASURE(START_DAYS), MEASURE(REFERRED), false},
-    {MEASURE(END_DAYS), MEASURE(ENDED), true},
-    {MEASURE(FEEDBACK_ON_TIME), MEASURE(ENDED), false},
+    {MEASURE(REASON), MEASURE(REFERRED), true, false},
+    {MEASURE(REFERRED_AREA), MEASURE(REFERRED), true, false},
+    {MEASURE(OUTCOME), MEASURE(ENDED), true, false},
+    {MEASURE(ENDED_AREA), MEASURE(ENDED), true, true},
+    {MEASURE(TAKE_UP_DAYS), MEASURE(REFERRED), false, true},
+    {MEASURE(START_DAYS), MEASURE(REFERRED), false, true},
+    {MEASURE(END_DAYS), MEASURE(ENDED), true, true},
+    {MEASURE(FEEDBACK_ON_TIME), MEASURE(ENDED), false, false},
 };
+#define BREAKDOWN_COUNT (sizeof BREAKDOWNS / sizeof BREAKDOWNS[0])
 
 static void cells_of(const struct figure_sums *s, Brug__V1__FigureMeasure measure,
                      struct cells *out)
@@ -383,7 +385,7 @@ void figures_write_inside(const struct figure_sums *s, struct figure_rows *out)
     add_exact(out, MEASURE(OPEN), s->open);
     add_exact(out, MEASURE(CONSULTED), s->consulted);
     add_exact(out, MEASURE(ADVISED), s->advised);
-    for (size_t b = 0; b < sizeof BREAKDOWNS / sizeof BREAKDOWNS[0]; b++) {
+    for (size_t b = 0; b < BREAKDOWN_COUNT; b++) {
         cells_of(s, BREAKDOWNS[b].measure, &cells);
         for (size_t i = 0; i < cells.count; i++)
             add_row(out, cells.items[i].measure, cells.items[i].code, cells.items[i].name,
@@ -402,8 +404,30 @@ static void add_total(struct figure_rows *out, Brug__V1__FigureMeasure measure,
     add_row(out, measure, 0, NULL, t.form, t.number);
 }
 
-/* What adds up to no total that is shown is judged as if its own sum were known. */
-static bool may_show(const struct cells *cells, struct disclosure_total total, bool is_all_of_it)
+static uint32_t sum_closed_by_directors(const struct figure_sums *s)
+{
+    uint32_t closed = 0;
+    for (uint32_t code = 0; code < FIGURE_OUTCOMES; code++)
+        if (case_outcome_is_directors((Brug__V1__Outcome)code))
+            closed += s->outcomes[code];
+    return closed;
+}
+
+/*
+ * Feedback adds up to no total that is shown: it is judged as if its own sum were known. A director's closing letter is feedback,
+ * so there must be more of it than of these: else a closed case could not be thought to have ended in a way that it did not.
+ */
+static bool may_show_feedback(const struct figure_sums *s, const struct cells *cells,
+                              const uint32_t *counts, struct disclosure_total ended)
+{
+    uint32_t given = sum(counts, cells->count);
+    const struct disclosure_total all = {FORM(EXACT), given};
+    return ended.form == FORM(EXACT) && given > sum_closed_by_directors(s) &&
+           disclosure_may_round(counts, cells->count, all);
+}
+
+static bool may_show(const struct breakdown *b, const struct figure_sums *s,
+                     const struct cells *cells, struct disclosure_total total)
 {
     uint32_t counts[CELLS_MAX];
     for (size_t i = 0; i < cells->count; i++) {
@@ -411,11 +435,8 @@ static bool may_show(const struct cells *cells, struct disclosure_total total, b
         if (cells->items[i].measure == MEASURE(REASON) && cells->items[i].code == 0)
             return false; /* of a case from before: everybody knows that there are no others */
     }
-    if (total.form != FORM(EXACT) && total.form != FORM(ROUNDED))
-        return false;
-    if (!is_all_of_it)
-        total = (struct disclosure_total){FORM(EXACT), sum(counts, cells->count)};
-    return disclosure_may_round(counts, cells->count, total);
+    return b->is_all_of_it ? disclosure_may_round(counts, cells->count, total)
+                           : may_show_feedback(s, cells, counts, total);
 }
 
 static struct disclosure_total total_of(const struct breakdown *b,
@@ -508,7 +529,7 @@ static bool is_still_so(const struct beside *x, size_t told)
     return rows == right && right == x->cells.count;
 }
 
-/* What adds up to a total may not say more of it. */
+/* What is part of a total may not say more of it. */
 static bool hangs_together(const struct beside *x)
 {
     struct disclosure_span exact[DISCLOSURE_SPANS_MAX];
@@ -523,7 +544,7 @@ static bool hangs_together(const struct beside *x)
 
 static bool may_stand_beside(struct beside *x)
 {
-    if (!count_cells(x) || (x->b->is_all_of_it && !hangs_together(x)))
+    if (!count_cells(x) || !hangs_together(x))
         return false;
     for (size_t i = 1; i < x->count; i++)
         if (!is_still_so(x, i))
@@ -533,7 +554,7 @@ static bool may_stand_beside(struct beside *x)
 
 void figures_hold(const struct figure_year *year, bool held[FIGURE_MEASURES])
 {
-    for (size_t i = 0; i < sizeof BREAKDOWNS / sizeof BREAKDOWNS[0]; i++) {
+    for (size_t i = 0; i < BREAKDOWN_COUNT; i++) {
         struct beside x = {.b = &BREAKDOWNS[i], .year = year};
         held[BREAKDOWNS[i].measure] = find_told(&x) && !may_stand_beside(&x);
     }
@@ -550,11 +571,13 @@ void figures_write_published(const struct figure_sums *s, const struct disclosur
     add_total(out, MEASURE(ENDED), totals->ended);
     add_total(out, MEASURE(OPEN), totals->open);
     add_total(out, MEASURE(CONSULTED), totals->consulted);
-    for (size_t b = 0; b < sizeof BREAKDOWNS / sizeof BREAKDOWNS[0]; b++) {
-        struct disclosure_total of = total_of(&BREAKDOWNS[b], totals);
-        cells_of(s, BREAKDOWNS[b].measure, &cells);
-        if (held[BREAKDOWNS[b].measure] || !may_show(&cells, of, BREAKDOWNS[b].is_all_of_it)) {
-            add_row(out, BREAKDOWNS[b].measure, 0, NULL, FORM(WITHHELD), 0);
+    for (size_t b = 0; b < BREAKDOWN_COUNT; b++) {
+        const struct breakdown *shown = &BREAKDOWNS[b];
+        if (shown->is_inside)
+            continue;
+        cells_of(s, shown->measure, &cells);
+        if (held[shown->measure] || !may_show(shown, s, &cells, total_of(shown, totals))) {
+            add_row(out, shown->measure, 0, NULL, FORM(WITHHELD), 0);
             continue;
         }
         for (size_t i = 0; i < cells.count; i++)

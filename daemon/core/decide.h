@@ -143,8 +143,8 @@ struct figures_ask {
 /* The period that a request names; of a day that it does not name: the last that is over. */
 struct figure_period decide_figure_period(const Brug__V1__GetFigures *asked, uint32_t today);
 /*
- * A page of tables as published; what is not published yet is, with this decision. ERROR_NONE, NOT_OVER, FULL or BUSY (then
- * nothing is).
+ * A page of tables as published; what is not published yet is, with this decision. ERROR_NONE, or NOT_OVER, NOT_BEGUN, FULL,
+ * BUSY: then nothing is.
  */
 enum error decide_figures_published(const struct state *s, const struct policy *p,
                                     const struct figures_ask *ask, struct decision *d,

@@ -15,8 +15,6 @@
 #define MEASURE(name) BRUG__V1__FIGURE_MEASURE__FIGURE_MEASURE_##name
 #define PERIOD(name) BRUG__V1__FIGURE_PERIOD__FIGURE_PERIOD_##name
 #define KIND(name) BRUG__V1__ORGANISATION_KIND__ORGANISATION_KIND_##name
-#define PAGE_COST_MAX \
-    UINT64_C(50000000) /* steps of a judgement; a page ends after the table that passes it */
 
 /* ---- counts ---- */
 
@@ -102,13 +100,22 @@ static void count_point(struct disclosure_point *p, const struct figure_entry *e
         p->consulted += entry->count;
 }
 
+/* Entries ascend by day too: each counts at the first point after it, and then at all later ones. */
 static void count_points(const struct figure_book *b, struct past *x)
 {
     for (size_t i = 0; b && i < b->line_count; i++)
-        for (size_t k = 0; k < b->lines[i].count; k++)
-            for (size_t at = 0; at < x->point_count; at++)
-                if (b->lines[i].entries[k].day < x->days[at])
-                    count_point(&x->points[at], &b->lines[i].entries[k]);
+        for (size_t k = 0, at = 0; k < b->lines[i].count; k++) {
+            const struct figure_entry *entry = &b->lines[i].entries[k];
+            while (at < x->point_count && x->days[at] <= entry->day)
+                at++;
+            if (at < x->point_count)
+                count_point(&x->points[at], entry);
+        }
+    for (size_t at = 1; at < x->point_count; at++) {
+        x->points[at].referred += x->points[at - 1].referred;
+        x->points[at].ended += x->points[at - 1].ended;
+        x->points[at].consulted += x->points[at - 1].consulted;
+    }
 }
 
 static enum error read_tables(const struct figure_book *b, struct decision *d, struct past *x)
@@ -214,7 +221,7 @@ static Brug__V1__FigureRow **list_rows(struct figure_rows *rows, struct decision
 }
 
 static enum error publish(const struct state *s, const struct figures_ask *ask,
-                          const struct organisation *team, struct decision *d, uint64_t *cost,
+                          const struct organisation *team, struct decision *d,
                           Brug__V1__FiguresPublished **out)
 {
     const struct figure_book *b = figure_find(s, ask->municipality, team);
@@ -227,7 +234,6 @@ static enum error publish(const struct state *s, const struct figures_ask *ask,
     e = judge(&past, &totals);
     if (e)
         return e;
-    *cost += disclosure_cost(past.point_count, past.table_count);
     struct figure_rows *rows = decision_alloc(d, 1, sizeof *rows);
     bool held[FIGURE_MEASURES] = {false};
     hold(s, ask, b, &past, &totals, d, held);
@@ -248,7 +254,7 @@ static enum error publish(const struct state *s, const struct figures_ask *ask,
 
 static enum error table_of(const struct state *s, const struct policy *p,
                            const struct figures_ask *ask, const struct organisation *team,
-                           struct decision *d, uint64_t *cost, Brug__V1__TeamFigures **out)
+                           struct decision *d, Brug__V1__TeamFigures **out)
 {
     Brug__V1__FiguresPublished *row = NULL;
     enum error e = ERROR_NONE;
@@ -261,7 +267,7 @@ static enum error table_of(const struct state *s, const struct policy *p,
     else if (p->doubts_clock)
         e = ERROR_BUSY;
     else
-        e = publish(s, ask, team, d, cost, &row);
+        e = publish(s, ask, team, d, &row);
     if (e)
         return e;
     *out = decision_message(d, &brug__v1__team_figures__descriptor);
@@ -296,20 +302,21 @@ enum error decide_figures_published(const struct state *s, const struct policy *
                                     const struct figures_ask *ask, struct decision *d,
                                     Brug__V1__Figures **out)
 {
-    uint64_t cost = 0;
     const struct table *t = &s->organisations;
     Brug__V1__Figures *page = new_page(ask->municipality, &ask->period, ask->today, d);
     if (page->running)
         return ERROR_NOT_OVER;
+    if (ask->period.until < figure_first_day(s, ask->municipality))
+        return ERROR_NOT_BEGUN;
     for (size_t i = table_position_after(t, &ask->after); i < table_count(t); i++) {
         const struct organisation *o = container_of(t->sorted[i], struct organisation, entity);
         if (o->row->kind != KIND(TEAM) || !organisation_works_in(o, ask->municipality))
             continue;
-        if (page->n_teams == LIMIT_FIGURE_TEAMS || cost > PAGE_COST_MAX) {
+        if (page->n_teams == LIMIT_FIGURE_TEAMS) {
             page->next = page->teams[page->n_teams - 1]->team;
             break;
         }
-        enum error e = table_of(s, p, ask, o, d, &cost, &page->teams[page->n_teams]);
+        enum error e = table_of(s, p, ask, o, d, &page->teams[page->n_teams]);
         if (e) {
             decision_fini(d); /* takes back what was to be recorded */
             return e;

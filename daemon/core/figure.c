@@ -30,6 +30,20 @@ struct figure_book *figure_find(const struct state *s, const struct municipality
     return n ? container_of(n, struct figure_book, node) : NULL;
 }
 
+uint32_t figure_first_day(const struct state *s, const struct municipality *m)
+{
+    uint32_t first = UINT32_MAX;
+    for (struct map_node *n = map_next(&s->figures, NULL); n; n = map_next(&s->figures, n)) {
+        const struct figure_book *b = container_of(n, struct figure_book, node);
+        for (size_t i = 0; i < b->line_count && id_equal(&b->key[0], &m->entity.id); i++) {
+            const struct figure_line *l = &b->lines[i];
+            if (l->count > 0 && l->entries[0].day < first)
+                first = l->entries[0].day;
+        }
+    }
+    return first;
+}
+
 /* The same items, with room for one more; NULL: no memory, nothing changed. */
 static void *grown(void *items, size_t count, size_t *capacity, size_t size)
 {

@@ -407,6 +407,8 @@ void outages_fini(struct state *s);
 /* NULL: the team counted nothing there yet. */
 struct figure_book *figure_find(const struct state *s, const struct municipality *m,
                                 const struct organisation *team);
+/* On which anything counts in the municipality, of any team; UINT32_MAX: nothing does. */
+uint32_t figure_first_day(const struct state *s, const struct municipality *m);
 /* What a move counts for. */
 enum error figure_move(struct state *s, const Brug__V1__CaseMoved *m) MUST_CHECK;
 /* A referral of before cases moved. */

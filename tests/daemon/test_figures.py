@@ -319,10 +319,14 @@ def test_an_observer_sees_figures_and_nothing_else(w):
     assert w.observer.json("whoami")["role"] == "observer"
     assert w.observer.json("cases") == []
     w.observer.run(*refer("--yes"), status=NOINPUT)
-    shown = w.observer.say("figures", "--from", str(TODAY.year - 1))
-    assert shown.startswith(f"Jaar, 01-01-{TODAY.year - 1} tot en met 31-12-{TODAY.year - 1}"), shown
-    assert "<5: minder dan 5." in shown and "Sociaal team Voorbeeldstad" in shown
-    assert "Year, " in w.observer.say("--lang", "en", "figures", "--from", str(TODAY.year - 1))
+
+
+def test_what_was_over_before_the_first_letter_is_not_published(w):
+    before = ["--from", str(TODAY.year - 1)]
+    w.observer.run("figures", *before, status=UNAVAILABLE)
+    assert "nog niet met Brug gewerkt" in w.observer.errors, w.observer.errors
+    expect(RuntimeError, lambda: w.relay.ctl("figures", "--period", "year", "--from", f"{TODAY.year - 1}-01-01"))
+    assert w.samira.say("figures", *before).startswith(f"Jaar, 01-01-{TODAY.year - 1} tot en met 31-12-{TODAY.year - 1}")
 
 
 def test_what_is_over_is_published_and_stays(w):
@@ -334,7 +338,8 @@ def test_what_is_over_is_published_and_stays(w):
     assert forms["referred", None] == "exact" and forms["ended", None] == "under-5" and rows["ended", None] is None
     assert forms["reason", "parenting"] == "rounded" and rows["reason", "parenting"] == 5
     assert rows["reason", "next-step-unclear"] == 0 and forms["outcome", None] == "withheld"
-    assert not {"caseload", "overdue", "take-up-median"} & {m for m, _ in forms}
+    assert {"referred-area"} == {m for m, _ in forms} & {
+        "referred-area", "ended-area", "caseload", "overdue", "take-up-median", "take-up-days", "start-days", "end-days"}
     w.refer("parenting")
     for profile in (w.gp, w.samira, w.leader, w.observer):
         assert w.published(profile) == found
@@ -390,8 +395,9 @@ def test_a_table_for_people(w):
                   "Samira Haddou", "Nog niet opgepakt", "Afgesloten zonder verdere verwijzing 50%"):
         assert words in shown, f"{words!r} is not in\n{shown}"
     shown = w.observer.say("figures", *w.period())
-    for words in ("gepubliceerd op", "~5", "<5", "afgerond op 5"):
+    for words in ("Sociaal team Voorbeeldstad (gepubliceerd op", "~5", "<5: minder dan 5.", "afgerond op 5"):
         assert words in shown, f"{words!r} is not in\n{shown}"
+    assert w.observer.say("--lang", "en", "figures", *w.period()).startswith("Four weeks, ")
     assert "Sociaal team" in w.samira.say("figures", "Sociaal", *w.period())
     assert "~5" in w.relay.ctl("figures", *w.period())
 

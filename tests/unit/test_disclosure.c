@@ -165,6 +165,19 @@ static void test_the_beginning_is_known(void **state)
     assert_total(t.tables[0].open, FORM(ROUNDED), 10);
 }
 
+/* Rounded to 25 the year is 27 at most, and the other quarters are 26: the first has 1, for who knows that there was one. */
+static void test_that_there_was_a_first_is_known(void **state)
+{
+    const uint32_t quarters[4] = {1, 9, 9, 8};
+    struct telling t = {.point_count = 0}, busy = BUSY;
+    for (size_t i = 0; i < 4; i++) {
+        then(&t, quarters[i], 0);
+        (void)tell(&t, i, i + 1);
+    }
+    assert_total(tell(&t, 0, 4)->consulted, FORM(WITHHELD), 0);
+    assert_total(tell_year(&busy, quarters)->consulted, FORM(ROUNDED), 25);
+}
+
 static bool may(Brug__V1__FigureForm form, const uint32_t *cells, size_t n)
 {
     uint32_t sum = 0;
@@ -228,8 +241,9 @@ static void test_the_most_cells_that_are_judged(void **state)
     const size_t last = DISCLOSURE_CELLS_MAX - 1, middle = DISCLOSURE_SPANS_MAX;
     for (size_t i = 0; i < DISCLOSURE_SPANS_MAX; i++) /* one within the other, around the middle */
         spans[i] = (struct disclosure_span){i + 1, DISCLOSURE_POINTS_MAX - i};
-    for (size_t cell = 0; cell < last; cell++)
-        counts[middle][cell] = 7;
+    for (size_t point = 0; point < DISCLOSURE_POINTS_MAX; point++)
+        for (size_t cell = 0; cell <= last; cell++)
+            counts[point][cell] = point == middle ? 7 : 5;
     counts[middle][last] =
         2; /* it could give, but none of the others can take: 8 would be told as 10 */
     assert_false(
@@ -250,6 +264,20 @@ static void test_the_most_days_that_hang_together(void **state)
         spans[i] = i % 2 ? (struct disclosure_span){0, end - i} : (struct disclosure_span){i, end};
     assert_true(
         disclosure_hangs_together(spans, DISCLOSURE_SPANS_MAX, spans, DISCLOSURE_SPANS_MAX));
+}
+
+/* A year and four of its five parts were shown: what is left of a cell for the fifth? */
+static bool may_leave(uint32_t a, uint32_t b)
+{
+    static const struct disclosure_span spans[] = {{0, 5}, {0, 1}, {1, 2}, {2, 3}, {3, 4}};
+    const uint32_t parts[5][2] = {{a, b}, {a, b}, {a, b}, {a, b}, {0, 3}};
+    return disclosure_stays_open(parts[0], 2, spans, 5);
+}
+
+static void test_breakdowns_do_not_tell_what_they_leave(void **state)
+{
+    assert_false(may_leave(8, 21)); /* four times 8 at least, and 32 at most: nothing */
+    assert_true(may_leave(9, 21));
 }
 
 static void test_days_hang_together_by_exact_totals(void **state)
@@ -276,9 +304,11 @@ int main(void)
         cmocka_unit_test(test_what_is_open_does_not_tell_what_ended),
         cmocka_unit_test(test_the_first_table_does_not_tell_what_was_before),
         cmocka_unit_test(test_the_beginning_is_known),
+        cmocka_unit_test(test_that_there_was_a_first_is_known),
         cmocka_unit_test(test_breakdowns),
         cmocka_unit_test(test_breakdowns_that_overlap),
         cmocka_unit_test(test_the_most_cells_that_are_judged),
+        cmocka_unit_test(test_breakdowns_do_not_tell_what_they_leave),
         cmocka_unit_test(test_days_hang_together_by_exact_totals),
         cmocka_unit_test(test_the_most_days_that_hang_together),
     };

@@ -243,9 +243,36 @@ static void test_a_published_table_reads_back(void **state)
     assert_null(row(&rows, MEASURE(OUTCOME), OUTCOME(YOUTH_CARE)));
     assert_null(row(&rows, MEASURE(OWN_SHARE), 0));
     assert_null(row(&rows, MEASURE(TAKE_UP_MEDIAN), 0));
+    assert_null(row(&rows, MEASURE(TAKE_UP_DAYS), 0));
+    assert_null(row(&rows, MEASURE(START_DAYS), 0));
+    assert_null(row(&rows, MEASURE(END_DAYS), 0));
+    assert_null(row(&rows, MEASURE(ENDED_AREA), 0));
+    assert_non_null(row(&rows, MEASURE(REFERRED_AREA), 0));
     s.reasons[0] = 1; /* everybody knows that a referral of today has a reason */
     figures_write_published(&s, &totals, held, &rows);
     assert_int_equal(row(&rows, MEASURE(REASON), 0)->form, FORM(WITHHELD));
+}
+
+static Brug__V1__FigureForm form_of_feedback(uint32_t on_time, Brug__V1__FigureForm ended)
+{
+    static struct figure_sums s;
+    static struct figure_rows rows;
+    const struct disclosure_table totals = {.ended = {ended, 24}};
+    memset(&s, 0, sizeof s);
+    add(&s, FIGURE_ENDED, OUTCOME(OWN_SHORT_SUPPORT), 14);
+    add(&s, FIGURE_ENDED, OUTCOME(WITHDRAWN), 10);
+    add(&s, FIGURE_ON_TIME, OWED(CLOSING), on_time);
+    add(&s, FIGURE_LATE, OWED(CLOSING), 7);
+    figures_write_published(&s, &totals, (const bool[FIGURE_MEASURES]){false}, &rows);
+    return row(&rows, MEASURE(FEEDBACK_ON_TIME), 0)->form;
+}
+
+/* Each of 14 closing letters is feedback. */
+static void test_feedback_does_not_tell_who_closed(void **state)
+{
+    assert_int_equal(form_of_feedback(7, FORM(EXACT)), FORM(WITHHELD));
+    assert_int_equal(form_of_feedback(8, FORM(EXACT)), FORM(ROUNDED));
+    assert_int_equal(form_of_feedback(8, FORM(ROUNDED)), FORM(WITHHELD));
 }
 
 /* A year of two halves, the second of which was told; the year is the next table. */
@@ -260,11 +287,14 @@ static const bool NOTHING_HELD[FIGURE_MEASURES];
 
 static void tell_second(struct halves *h, struct disclosure_total referred)
 {
-    const struct disclosure_table totals = {.referred = referred};
+    const struct disclosure_table totals = {.referred = referred, .ended = referred};
     memset(h, 0, sizeof *h);
     for (uint32_t i = 0; i < 2; i++) {
         add(&h->sums[i], FIGURE_REFERRED, 1, 10);
         add(&h->sums[i], FIGURE_REFERRED, 2, 4);
+        add(&h->sums[i], FIGURE_ENDED, OUTCOME(WITHDRAWN), 14);
+        add(&h->sums[i], FIGURE_ON_TIME, OWED(ADVICE), 6);
+        add(&h->sums[i], FIGURE_LATE, OWED(ADVICE), 6);
     }
     figures_write_published(&h->sums[1], &totals, NOTHING_HELD, &h->rows);
     for (size_t i = 0; i < h->rows.count; i++)
@@ -275,8 +305,8 @@ static bool is_held(struct halves *h, Brug__V1__FigureForm year, Brug__V1__Figur
 {
     const struct figure_sums *const sums[] = {&h->sums[0], &h->sums[1]};
     const struct figure_told tables[] = {
-        {.totals = {.from = 0, .until = 2, .referred = {year, 28}}},
-        {.totals = {.from = 1, .until = 2, .referred = {half, 14}},
+        {.totals = {.from = 0, .until = 2, .referred = {year, 28}, .ended = {year, 28}}},
+        {.totals = {.from = 1, .until = 2, .referred = {half, 14}, .ended = {half, 14}},
          .rows = h->list,
          .row_count = h->rows.count}};
     const struct figure_year y = {
@@ -290,7 +320,9 @@ static void test_a_breakdown_is_held_beside_what_overlaps(void **state)
     static struct halves h;
     tell_second(&h, (struct disclosure_total){FORM(EXACT), 14});
     assert_false(is_held(&h, FORM(EXACT), FORM(EXACT)));
+    assert_false(h.held[MEASURE(FEEDBACK_ON_TIME)]);
     assert_true(is_held(&h, FORM(ROUNDED), FORM(EXACT))); /* its cells would say more of 28 */
+    assert_true(h.held[MEASURE(FEEDBACK_ON_TIME)]);
     assert_true(is_held(&h, FORM(EXACT), FORM(ROUNDED)));
     h.list[4]->number += 5; /* what was told is not what is counted now */
     assert_true(is_held(&h, FORM(EXACT), FORM(EXACT)));
@@ -314,6 +346,7 @@ int main(void)
         cmocka_unit_test(test_what_a_director_did_not_close_is_in_no_share),
         cmocka_unit_test(test_rows_have_room_and_areas_a_limit),
         cmocka_unit_test(test_a_published_table_reads_back),
+        cmocka_unit_test(test_feedback_does_not_tell_who_closed),
         cmocka_unit_test(test_a_breakdown_is_held_beside_what_overlaps),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
