@@ -29,9 +29,8 @@ DESTDIR ?=
 FUZZ_SECONDS ?= 60
 SEED ?=
 TEST_SECONDS_MAX ?= 600
-TEST_JOBS ?= 2
-# Kill storms wait as well as work: three at once fill two cores.
-PROVE_JOBS ?= 3
+# At once; many wait as well as work, so that three fill two cores.
+TEST_JOBS ?= 3
 
 # ---- the variant ----
 
@@ -88,10 +87,10 @@ LIBBRUG := $(if $(call floor_src,client),$(B)/libbrug.a)
 
 # ---- the tests ----
 # tests/DIR/test_*.c is a cmocka program each, test_*.sh and test_*.py speak TAP; other tests/DIR/*.c
-# are programs that tests use; tests/lib/*.c is linked with all of them. Options for the linker of
-# one program stand in a file beside it (test_x.c: test_x.link).
+# are programs that tests use; tests/lib/*.c is linked with all of them. Options for the linker of one
+# program stand in a file beside it (test_x.c: test_x.link). tests/cmd is what people type, from end to end.
 
-TEST_DIRS := unit sim store daemon fault interop source
+TEST_DIRS := cmd unit sim store daemon fault interop source
 THREADED_DIRS := store daemon
 tests_c = $(sort $(wildcard $(foreach d,$(1),tests/$(d)/test_*.c)))
 tests_script = $(sort $(wildcard $(foreach d,$(1),tests/$(d)/test_*.sh tests/$(d)/test_*.py)))
@@ -107,7 +106,9 @@ FUZZ_SRC := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_PROGRAMS := $(FUZZ_SRC:%.c=$(B)/%)
 
 UNIT_TESTS = $(call tests_of,unit)
-VARIANT_TESTS = $(call tests_of,$(filter-out source,$(TEST_DIRS))) $(FUZZ_PROGRAMS)
+# The longest begin first.
+VARIANT_DIRS = $(filter-out source,$(TEST_DIRS))
+VARIANT_TESTS = $(call tests_script,$(VARIANT_DIRS)) $(filter $(B)/%,$(call tests_of,$(VARIANT_DIRS))) $(FUZZ_PROGRAMS)
 SOURCE_TESTS = $(call tests_of,source)
 THREADED_TESTS = $(call tests_of,$(THREADED_DIRS))
 
@@ -201,11 +202,12 @@ test: deps ## install what is missing, then every check and test, plain and unde
 	@tests/all.sh $(MAKE)
 
 # The parts of `make test`, each for the variant that SAN names.
-.PHONY: build-tests run-variant run-threaded run-source
+.PHONY: build-tests build-threaded run-variant run-threaded run-source
 build-tests: all $(TEST_PROGRAMS) $(FUZZ_PROGRAMS) $(PRELOADS)
 run-variant: build-tests
 	@$(RUN) $(VARIANT_TESTS)
-run-threaded: build-tests
+build-threaded: all $(filter $(B)/%,$(THREADED_TESTS))
+run-threaded: build-threaded
 	@$(RUN) $(THREADED_TESTS)
 run-source: build-tests
 	@$(RUN) $(SOURCE_TESTS)
@@ -213,7 +215,7 @@ run-source: build-tests
 # ---- proofs: tests/fault and tests/sim in their long form ----
 
 PROOFS := power fault rot kill network mutants
-PROVE = TEST_JOBS=$(PROVE_JOBS) PYTHON=$(PYTHON) BRUG_SEED=$(SEED) BRUG_BUILD=$(abspath $(B)) tests/prove.sh
+PROVE = TEST_JOBS=$(TEST_JOBS) PYTHON=$(PYTHON) BRUG_SEED=$(SEED) BRUG_BUILD=$(abspath $(B)) tests/prove.sh
 
 .PHONY: prove
 prove: deps ## prove every claim of doc/proof.md in its long form (half an hour), and print one table

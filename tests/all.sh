@@ -29,7 +29,7 @@ step "tests, plain" run-variant
 step "tests of the checks" run-source
 step "build, address and undefined-behaviour sanitizers" -j2 build-tests SAN=asan
 step "tests, address and undefined-behaviour sanitizers" run-variant SAN=asan
-step "build, thread sanitizer" -j2 build-tests SAN=tsan
+step "build, thread sanitizer" -j2 build-threaded SAN=tsan
 step "threaded tests, thread sanitizer" run-threaded SAN=tsan
 
 passed=0 failed=0

@@ -1,6 +1,6 @@
 /*
  * tests/unit/test_client_recover.c: the recovery file at the client: its form byte for byte, and one that changes while it is
- * read [P-158]. The whole way, from a relay to new clients, is in tests/daemon/test_people.py.
+ * read [P-158]. The whole way, from a relay to new clients, is in tests/cmd/test_people.py.
  */
 #include "proto/check.h"
 #include "proto/frame.h"
