@@ -1,5 +1,5 @@
 /*
- * base/text.c: UTF-8, BSN, hex, base64, armour and speakable codes.
+ * base/text.c: UTF-8, BSN, hex, base64, armour, speakable codes and CSV.
  *
  * Functions that append to a buffer leave it as it was when they fail.
  */
@@ -329,4 +329,14 @@ enum error text_spoken(struct buf *out, struct slice s, unsigned digits)
     if (e)
         out->len = len;
     return e;
+}
+
+/* ---- CSV ---- */
+
+void text_print_csv(FILE *to, const char *cell)
+{
+    (void)fprintf(to, "\"%s", cell[0] != '\0' && strchr("=+-@", cell[0]) != NULL ? "'" : "");
+    for (; *cell != '\0'; cell++)
+        (void)fprintf(to, "%s%c", *cell == '"' ? "\"" : "", *cell);
+    (void)putc('"', to);
 }

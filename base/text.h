@@ -3,6 +3,7 @@
 #define BASE_TEXT_H
 
 #include "base/buf.h"
+#include <stdio.h>
 
 /* Well-formed UTF-8, no NUL, no C0/C1 control characters (with `lines` also allowed: \n, \r and \t),
  * no bidirectional overrides. */
@@ -30,5 +31,8 @@ enum error text_from_armour(struct buf *out, const char *label, struct slice s) 
 enum error text_spoken(struct buf *out, struct slice s, unsigned digits) MUST_CHECK;
 /* One such digit; bits beyond the end of s count as zero. */
 char text_spoken_digit(struct slice s, unsigned position);
+
+/* A quoted cell of CSV (RFC 4180), which no spreadsheet takes for a formula. */
+void text_print_csv(FILE *to, const char *cell);
 
 #endif

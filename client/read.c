@@ -260,20 +260,20 @@ struct place {
         DB_INT((q)->problems_only), DB_INT((q)->with_covers), DB_INT(BRUG_KIND_HISTORY), \
         DB_INT(BRUG_KIND_FAMILY_KEY)
 
-static enum error select_next(struct brug *b, const struct brug_query *q, const struct place *after,
-                              struct db_cursor *c)
+/* Borrows the id for as long as the cursor is read. */
+static enum error select_next(struct brug *b, const struct brug_query *q, const struct id *case_id,
+                              const struct place *after, struct db_cursor *c)
 {
-    struct id case_id = client_id(&q->case_id);
-    if (id_is_none(&case_id))
+    if (id_is_none(case_id))
         return DB_SELECT(b->db, c,
                          "SELECT number, 0 FROM message WHERE number < ?1" WANTED_SQL
                          " ORDER BY number DESC LIMIT 1",
                          DB_INT(after->number), WANTED_VALUES(q));
-    return DB_SELECT(
-        b->db, c,
-        "SELECT number, " PLACE_SQL " AS place FROM message WHERE case_id = ?9 AND"
-        " (place, number) < (?10, ?1)" WANTED_SQL " ORDER BY place DESC, number DESC LIMIT 1",
-        DB_INT(after->number), WANTED_VALUES(q), DB_ID(&case_id), DB_INT(after->at_ms));
+    return DB_SELECT(b->db, c,
+                     "SELECT number, " PLACE_SQL " AS place FROM message WHERE case_id = ?9 AND"
+                     " (place, number) < (?10, ?1)" WANTED_SQL
+                     " ORDER BY place DESC, number DESC LIMIT 1",
+                     DB_INT(after->number), WANTED_VALUES(q), DB_ID(case_id), DB_INT(after->at_ms));
 }
 
 /* number 0: it was the last. */
@@ -281,7 +281,8 @@ static enum error next_place(struct brug *b, const struct brug_query *q, struct 
 {
     struct db_cursor c;
     struct place next = {.number = 0};
-    enum error e = select_next(b, q, at, &c);
+    const struct id case_id = client_id(&q->case_id);
+    enum error e = select_next(b, q, &case_id, at, &c);
     if (e != ERROR_NONE)
         return e;
     if (db_next(&c))

@@ -3,10 +3,10 @@
  * the keys that `brug figures` has.
  */
 #include "base/clock.h"
+#include "base/text.h"
 #include "ctl/ctl.h"
 #include <jansson.h>
 #include <stdio.h>
-#include <string.h>
 #include <time.h>
 
 #define DAY_SECONDS 86400
@@ -88,26 +88,17 @@ static void print_table(const Brug__V1__Figures *f, bool is_first)
 
 /* ---- CSV ---- */
 
-/* A cell that a spreadsheet does not take for a formula. */
-static void print_cell(const char *text)
-{
-    (void)printf(",\"%s", text[0] != '\0' && strchr("=+-@", text[0]) != NULL ? "'" : "");
-    for (; *text != '\0'; text++)
-        (void)printf("%s%c", *text == '"' ? "\"" : "", *text);
-    (void)putchar('"');
-}
-
 static void print_csv_row(const Brug__V1__Figures *f, const Brug__V1__TeamFigures *t,
                           const Brug__V1__FigureRow *row)
 {
     char period[CTL_WORD_BYTES], from[CTL_WORD_BYTES], until[CTL_WORD_BYTES], word[CTL_WORD_BYTES];
     char id[ID_TEXT_BYTES];
-    (void)printf("%s,%s,%s,%s", PERIOD(f->period, period), date_of(f->from_date, from),
+    (void)printf("%s,%s,%s,%s,", PERIOD(f->period, period), date_of(f->from_date, from),
                  date_of(f->until_date, until), id_of(t->team, id));
-    print_cell(t->name);
+    text_print_csv(stdout, t->name);
     (void)printf(",%s", MEASURE(row->measure, word));
-    (void)printf(",%s", code_of(row, word));
-    print_cell(row->name);
+    (void)printf(",%s,", code_of(row, word));
+    text_print_csv(stdout, row->name);
     (void)printf(",%s,", FORM(row->form, word));
     if (has_number(row))
         (void)printf("%u", row->number);

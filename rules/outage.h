@@ -1,5 +1,5 @@
 /*
- * rules/outage.h: days on which the relay was away, by the word of its operator. Nobody could send a letter then, so they
+ * rules/outage.h: days on which the relay was away, by the word of its operator [P-160]. Nobody could send a letter then, so they
  * count in no term: what was left of it when the outage began runs on after it. Pure.
  *
  * A case takes in each outage once, and then its due dates are the later ones. Moved is what is a term: each working day of

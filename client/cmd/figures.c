@@ -2,6 +2,7 @@
  * client/cmd/figures.c: figures of a period as a table, CSV or JSON. A consultant and a leader see their own team as it is;
  * others, and they with --published, see the teams of the municipality as they are published. Keys are English and stay.
  */
+#include "base/text.h"
 #include "client/cmd/cmd.h"
 #include "client/cmd/typed.h"
 
@@ -175,28 +176,18 @@ static int print_json(struct cmd *c, const struct brug_figures *f)
                                        "teams", teams));
 }
 
-/* A cell that a spreadsheet does not take for a formula. */
-static void print_cell(struct cmd *c, const char *text)
-{
-    const char *clean = cmd_clean(c, text);
-    (void)printf(",\"%s", strchr("=+-@", clean[0]) != NULL && clean[0] != '\0' ? "'" : "");
-    for (; *clean != '\0'; clean++)
-        (void)printf("%s%c", *clean == '"' ? "\"" : "", *clean);
-    (void)putchar('"');
-}
-
 static void print_csv_row(struct cmd *c, const struct brug_figures *f,
                           const struct brug_team_figures *t, const struct brug_figure *row)
 {
     char id[BRUG_ID_TEXT_BYTES];
-    (void)printf("%s,%u-%02u-%02u,%u-%02u-%02u,%s",
+    (void)printf("%s,%u-%02u-%02u,%u-%02u-%02u,%s,",
                  brug_list_word(BRUG_LIST_FIGURE_PERIOD, f->period), f->from_date / 10000,
                  f->from_date / 100 % 100, f->from_date % 100, f->until_date / 10000,
                  f->until_date / 100 % 100, f->until_date % 100, brug_id_text(&t->team, id));
-    print_cell(c, t->name);
-    (void)printf(",%s,%s", brug_list_word(BRUG_LIST_FIGURE_MEASURE, row->measure),
+    text_print_csv(stdout, cmd_clean(c, t->name));
+    (void)printf(",%s,%s,", brug_list_word(BRUG_LIST_FIGURE_MEASURE, row->measure),
                  code_word(c, row));
-    print_cell(c, row->name);
+    text_print_csv(stdout, cmd_clean(c, row->name));
     (void)printf(",%s,", brug_list_word(BRUG_LIST_FIGURE_FORM, row->form));
     if (has_number(row) && is_mean(row))
         (void)printf("%u.%u", row->number / 10, row->number % 10);

@@ -181,7 +181,7 @@ def test_a_decline_is_objected_to(w):
     sent = do(w.gp, "object", code, letter=False, kind="proposal-answer")
     proposal = [m for m in w.samira.json("sent") if m["kind"] == "decline-proposal"][0]
     assert sent["in_reply_to"] == proposal["message_id"]
-    no(w.gp, "object", code, says="wacht niet meer op antwoord")
+    no(w.gp, "object", code, says="geen voorstel dat op antwoord wacht")
     sync(w)
     told = case(w.samira, code)
     assert (told["state"], told["custody"], told["objected"]) == ("referred", "practice", True)

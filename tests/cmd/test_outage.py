@@ -85,8 +85,8 @@ def test_a_relay_that_was_away_waits(w):
 
 def test_what_makes_no_sense_gets_one_line(w):
     for words, about in (((date(8), date(1)), "before the first"), ((date(1), date(10)), "has not come"),
-                         ((date(-400), date(8)), "check the year"), (("gisteren", date(8)), "is not a date"),
-                         ((date(1), "31"), "is not a date"), ((date(1),), "usage: brugctl outage add FROM UNTIL"),
+                         ((date(-400), date(8)), "check the year"), (("gisteren", date(8)), "is no date"),
+                         ((date(1), "31"), "is no date"), ((date(1),), "usage: brugctl outage add FROM UNTIL"),
                          ((), "usage: brugctl outage add FROM UNTIL"), ((date(1), date(8), "x"), "usage")):
         complaint = w.complain("add", *words)
         assert about in complaint, complaint

@@ -43,7 +43,7 @@ run() {
     case $program in *.c) ;; *) built=all ;; esac
     (
         cd "$folder" || exit 2
-        unset BRUG_PROVE BRUG_PROOF_ROWS BRUG_SEED CALLS CUTS FAULTS FLIPS POINTS REAL_ROUNDS ROTS ROUND_S ROUNDS RUNS STATES \
+        unset BRUG_PROVE BRUG_PROOF_ROWS BRUG_SEED CALLS CASES CONTROL_SEEDS CUTS FAULTS FLIPS POINTS REAL_ROUNDS ROTS ROUND_S ROUNDS RUNS STATES \
             STEPS TESTS MUTANTS MAKEFLAGS MAKELEVEL
         make -s "$built" >"$log" 2>&1 || exit 2
         case $program in

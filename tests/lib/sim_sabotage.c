@@ -401,8 +401,11 @@ static void count_twice(struct state *s)
 
 static void forget_tables(struct state *s)
 {
-    for (struct map_node *n = map_next(&s->figures, NULL); n; n = map_next(&s->figures, n))
-        container_of(n, struct figure_book, node)->published_count = 0;
+    for (struct map_node *n = map_next(&s->figures, NULL); n; n = map_next(&s->figures, n)) {
+        struct figure_book *b = container_of(n, struct figure_book, node);
+        while (b->published_count > 0)
+            buf_fini(&b->published[--b->published_count].row);
+    }
 }
 
 static void case_sabotage_step(struct sim *w)

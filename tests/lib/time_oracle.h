@@ -1,6 +1,6 @@
 /*
  * tests/lib/time_oracle.h: what time does to a case, written a second time: from the defaults of domain.md, design §6
- * and [P-133], with the calendar of case_oracle.h and an Amsterdam clock of its own. It shares with rules/ only the
+ * and [P-133], [P-160], with the calendar of case_oracle.h and an Amsterdam clock of its own. It shares with rules/ only the
  * shapes of rules/case.h.
  */
 #ifndef TESTS_LIB_TIME_ORACLE_H

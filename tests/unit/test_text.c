@@ -293,6 +293,24 @@ static void failing_appends_change_nothing(void **state)
     }
 }
 
+static void a_csv_cell_is_text(void **state)
+{
+    static const char *const cells[][2] = {{"Team Noord", "\"Team Noord\""},
+                                           {"", "\"\""},
+                                           {"a,b \"c\"", "\"a,b \"\"c\"\"\""},
+                                           {"=1+1", "\"'=1+1\""},
+                                           {"@a", "\"'@a\""},
+                                           {"a=b", "\"a=b\""}};
+    for (size_t i = 0; i < sizeof cells / sizeof cells[0]; i++) {
+        char out[64] = "";
+        FILE *f = fmemopen(out, sizeof out, "w");
+        assert_non_null(f);
+        text_print_csv(f, cells[i][0]);
+        assert_int_equal(fclose(f), 0);
+        assert_string_equal(out, cells[i][1]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -308,6 +326,7 @@ int main(void)
         cmocka_unit_test(bad_base64_is_refused),
         cmocka_unit_test(armour_comes_back_from_inside_a_mail),
         cmocka_unit_test(spoken_codes_are_crockford_base32),
+        cmocka_unit_test(a_csv_cell_is_text),
         cmocka_unit_test(failing_appends_change_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
