@@ -445,6 +445,10 @@ static const struct kind {
     {"failing reads", FAULT_READS, FAULT_EIO, true},
     {"a failed open", FAULT_OPENS, FAULT_EIO, false},
     {"failing opens", FAULT_OPENS, FAULT_EIO, true},
+    {"a failed lock", FAULT_LOCKS, FAULT_EIO, false},
+    {"failing locks", FAULT_LOCKS, FAULT_EIO, true},
+    {"a failed look for a file", FAULT_ACCESSES, FAULT_EIO, false},
+    {"failing looks for files", FAULT_ACCESSES, FAULT_EIO, true},
     {"an allocation", 0, FAULT_EIO, false},
     {"all allocations", 0, FAULT_EIO, true},
 };

@@ -43,6 +43,8 @@ static const struct way WAYS[] = {
     {"a deletion that fails", FAULT_DELETES, FAULT_EIO, false},
     {"an open that fails", FAULT_OPENS, FAULT_EIO, false},
     {"a size that cannot be told", FAULT_SIZES, FAULT_EIO, false},
+    {"a lock that fails", FAULT_LOCKS, FAULT_EIO, false},
+    {"a look for a file that fails", FAULT_ACCESSES, FAULT_EIO, false},
     {"a full disk or a failing sync", FAULT_CHANGES | FAULT_SYNCS, FAULT_FULL, false},
 };
 

@@ -351,6 +351,8 @@ static int on_file_size(sqlite3_file *f, sqlite3_int64 *out)
 
 static int on_lock(sqlite3_file *f, int level)
 {
+    if (fails((struct file *)f, FAULT_LOCKS))
+        return SQLITE_IOERR_LOCK;
     return real_of(f)->pMethods->xLock(real_of(f), level);
 }
 
@@ -361,6 +363,8 @@ static int on_unlock(sqlite3_file *f, int level)
 
 static int on_check_lock(sqlite3_file *f, int *out)
 {
+    if (fails((struct file *)f, FAULT_LOCKS))
+        return SQLITE_IOERR_CHECKRESERVEDLOCK;
     return real_of(f)->pMethods->xCheckReservedLock(real_of(f), out);
 }
 
@@ -431,6 +435,13 @@ static int on_delete(sqlite3_vfs *vfs, const char *path, int sync_directory)
     return fault.real->xDelete(fault.real, path, sync_directory);
 }
 
+static int on_access(sqlite3_vfs *vfs, const char *path, int flags, int *out)
+{
+    if (fails(NULL, FAULT_ACCESSES))
+        return SQLITE_IOERR_ACCESS;
+    return fault.real->xAccess(fault.real, path, flags, out);
+}
+
 void fault_vfs_register(void)
 {
     fault.real = sqlite3_vfs_find(NULL);
@@ -440,6 +451,7 @@ void fault_vfs_register(void)
     fault.vfs.szOsFile = (int)sizeof(struct file);
     fault.vfs.xOpen = on_open;
     fault.vfs.xDelete = on_delete;
+    fault.vfs.xAccess = on_access;
     if (sqlite3_vfs_register(&fault.vfs, 0) != SQLITE_OK)
         abort();
 }

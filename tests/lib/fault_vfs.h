@@ -20,6 +20,8 @@ enum fault_calls {
     FAULT_TRUNCATES = 16,
     FAULT_DELETES = 32,
     FAULT_SIZES = 64,
+    FAULT_LOCKS = 128,
+    FAULT_ACCESSES = 256, /* whether a file is there */
     FAULT_CHANGES = FAULT_WRITES | FAULT_TRUNCATES | FAULT_DELETES,
 };
 
