@@ -20,8 +20,9 @@ static int print_added(const struct ctl_options *o, const Brug__V1__Objects *row
     if (rows->n_outages != 1)
         return ctl_complain(EX_SOFTWARE, "the relay's answer is not of one outage");
     int status = ctl_print_message(o, &rows->outages[0]->base);
+    uint32_t cases = rows->outages[0]->cases;
     if (status == EX_OK && !o->is_json)
-        (void)printf("The due dates of %u open cases move.\n", rows->outages[0]->cases);
+        (void)printf("The due dates of %u case%s move.\n", cases, cases == 1 ? "" : "s");
     return status;
 }
 

@@ -97,7 +97,7 @@ def test_what_makes_no_sense_gets_one_line(w):
 def test_his_word_moves_the_dates(w):
     identifier = "00000000-0000-4000-8000-000000000077"
     said = w.relay.ctl("outage", "add", date(1), date(8), "--id", identifier)
-    assert "The due dates of 1 open cases move." in said and date(8) in said, said
+    assert "The due dates of 1 case move." in said and date(8) in said, said
     row = json.loads(w.relay.ctl("--json", "outage", "add", date(1), date(8), "--id", identifier))  # a repeat
     assert (row["from_date"], row["until_date"], row["cases"], row["number"]) == (date(1), date(8), 1, 1), row
     assert row["outage_id"] == identifier and row["by"]["name"], row
